@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * audit: one decision as one line of JSON. Formats only; sys/audit_sink.h carries lines out of a worker.
+ * Query strings, header values and anything secret never come here.
+ */
+#ifndef CORE_AUDIT_H
+#define CORE_AUDIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/denial.h"
+#include "core/str.h"
+
+#define AUDIT_LINE_MAX 4096 /* bytes of a line, its LF included */
+#define AUDIT_ID_MAX 32     /* bytes of an event id, NUL included */
+
+enum audit_kind { AUDIT_HTTP, AUDIT_TLS, AUDIT_DNS, AUDIT_TCP, AUDIT_PACKET, AUDIT_CONTROL, AUDIT_LIFECYCLE };
+enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM };
+
+/* Zero or empty members are left out of the line, time, id, kind and verdict excepted. */
+struct audit {
+    enum audit_kind kind;
+    enum audit_verdict verdict;
+    char id[AUDIT_ID_MAX];   /* event id; audit_format leaves it out of nothing: set it with audit_id */
+    const char *rule;        /* the route's name, or what of the wall decided */
+    enum denial reason;      /* why not */
+    struct str detail;       /* our own words: "worker stopper-dns ended by signal 9" */
+    struct str host;         /* as the agent sent it */
+    struct str method, path; /* HTTP; the path without its query */
+    const char *protocol;    /* "udp", "icmp", "A", "ssh": what was tried, where kind does not say */
+    struct str alpn;         /* TLS: protocols offered */
+    const char *tls_version; /* "1.3": the highest offered */
+    const char *address;     /* the destination that the agent dialled */
+    unsigned port;
+    const char *upstream;    /* ADDRESS:PORT that the sidecar dialled */
+    unsigned status;         /* HTTP status, or DNS RCODE in words in protocol */
+    uint64_t bytes_in;       /* from upstream to agent */
+    uint64_t bytes_out;      /* from agent to upstream */
+    uint64_t duration_us;    /* from first byte to end; written as duration_ms with three decimals cut to ms */
+    uint64_t generation;     /* of the policy that decided */
+    uint64_t count;          /* equal denials in this line, when more than 1 */
+};
+
+/* A new event id, unique over workers and restarts: 8 random hex digits of this process, '-', a counter. */
+void audit_id(char out[AUDIT_ID_MAX]);
+
+/* Writes the line, ended by LF. wall_us: microseconds since 1970, UTC. Returns its length; never fails: what does not fit
+ * is cut inside its member. */
+size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT_LINE_MAX]);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * worker: what every worker process does the same way. main reads: worker_open, then its own listen and warm-up, then
+ * worker_jail, then worker_serve. Descriptors are inherited at fixed numbers:
+ *
+ *   0, 1  /dev/null      2  stderr (words at start-up only)
+ *   3  channel to init   4  audit socket   5…  the worker's listeners, in the order of its main
+ */
+#ifndef SYS_WORKER_H
+#define SYS_WORKER_H
+
+#include <uv.h>
+
+#include "core/policy.h"
+#include "sys/audit_sink.h"
+#include "sys/jail.h"
+
+#define WORKER_FD_CHANNEL 3
+#define WORKER_FD_AUDIT 4
+#define WORKER_FD_LISTENERS 5
+#define WORKER_EMPTY_ROOT "/run/stopper/empty" /* made by init, root's, mode 0555 */
+
+struct worker {
+    uv_loop_t loop;
+    struct audit_sink *audit;
+    struct policy *policy; /* in force; NULL until the first arrives: deny everything. Whoever keeps it takes a reference */
+    void (*on_policy)(void *ctx, struct policy *old); /* after the swap; old may be NULL and is released afterwards */
+    void (*on_audit_room)(void *ctx);
+    void *ctx;
+    /* private */
+    uv_poll_t channel;
+    uv_signal_t sigterm;
+};
+
+/* Loop, channel and audit sink. Ends the process with words on stderr when a descriptor is missing. */
+void worker_open(struct worker *worker, const char *name);
+
+/* Enters the jail, or ends the process. */
+void worker_jail(const struct jail *jail);
+
+/* Tells init READY and runs the loop until SIGTERM or until init is gone. Returns the exit status. */
+int worker_serve(struct worker *worker);
+
+#endif

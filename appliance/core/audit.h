@@ -22,7 +22,7 @@ enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM };
 struct audit {
     enum audit_kind kind;
     enum audit_verdict verdict;
-    char id[AUDIT_ID_MAX];   /* event id; audit_format leaves it out of nothing: set it with audit_id */
+    char id[AUDIT_ID_MAX];   /* event id, from audit_id */
     const char *rule;        /* the route's name, or what of the wall decided */
     enum denial reason;      /* why not */
     struct str detail;       /* our own words: "worker stopper-dns ended by signal 9" */
@@ -34,10 +34,10 @@ struct audit {
     const char *address;     /* the destination that the agent dialled */
     unsigned port;
     const char *upstream;    /* ADDRESS:PORT that the sidecar dialled */
-    unsigned status;         /* HTTP status, or DNS RCODE in words in protocol */
+    unsigned status;         /* HTTP status */
     uint64_t bytes_in;       /* from upstream to agent */
     uint64_t bytes_out;      /* from agent to upstream */
-    uint64_t duration_us;    /* from first byte to end; written as duration_ms with three decimals cut to ms */
+    uint64_t duration_us;    /* from first byte to end; written as duration_ms */
     uint64_t generation;     /* of the policy that decided */
     uint64_t count;          /* equal denials in this line, when more than 1 */
 };

@@ -40,8 +40,7 @@ enum ip_class ip_classify(const struct ip *ip);
 int cidr_parse(struct str text, struct cidr *cidr);
 bool cidr_contains(const struct cidr *cidr, const struct ip *ip);
 
-/* Whether the prefix holds any address of class IP_FORBIDDEN, or is not wholly inside the private ranges: such an
- * allow_private entry dies at load. */
+/* Whether the prefix lies wholly inside one private range. An allow_private entry for which this is false dies at load. */
 bool cidr_is_private(const struct cidr *cidr);
 
 #endif

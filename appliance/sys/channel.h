@@ -6,6 +6,7 @@
 #ifndef SYS_CHANNEL_H
 #define SYS_CHANNEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/err.h"

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The one make of this tree. What a folder holds is said in its module.mk; how it is built is said here.
+# A layer L sets L.src and L.pkg; a program P sets P.src .layers .pkg .static-deps .static .cflags .libs;
+# a file tests/unit/test_X.c is a program test_X that needs no entry unless it wants .with, .pkg or .static-deps.
+VERSION := 0.1.0
+VARIANT ?= release
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+clang := $(findstring clang,$(CC))
+B := build/$(VARIANT)$(if $(clang),-clang)
+DEPS := $(shell image/deps/deps.sh --where)
+PYTHON := env PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache /usr/bin/python3
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+Q := $(if $(V),,@)
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help deps all tests demo check check-unit check-net run-unit run-net lint headers format clean FORCE
+ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
+MAKEFLAGS += --jobs=$(shell nproc)
+endif
+MAKEFLAGS += --no-print-directory
+
+include $(wildcard appliance/*/module.mk init/module.mk dns/module.mk gate/module.mk hostctl/module.mk tests/*/module.mk)
+TESTS := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+$(foreach t,$(TESTS),$(eval $t.src := tests/unit/$t.c $($t.with)) $(eval $t.pkg += check) \
+	$(if $(filter undefined,$(origin $t.layers)),$(eval $t.layers := $(filter $(LAYERS),dlp sys core))))
+
+warn := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wvla \
+	-Wundef -Wpointer-arith -Wwrite-strings -Wdate-time -Wno-unused-parameter -Werror \
+	$(if $(clang),,-Wlogical-op -Wduplicated-cond -Wjump-misses-init)
+hard := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero $(if $(filter x86_64,$(shell uname -m)),-fcf-protection) \
+	$(if $(clang),-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+release := $(hard)
+debug := -O0 -g3
+asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+cov := -O0 --coverage
+gnu := -std=gnu17 -D_GNU_SOURCE=
+ALL_CFLAGS = -g $(or $($(VARIANT)),$(error VARIANT is one of release debug asan cov)) $(warn) -pthread -fPIE \
+	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -Iappliance -I. -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
+ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
+
+# $(call pkg,cflags|libs|static,NAMES): asked once, and only when first needed, so that deps may come first in the same run.
+pkg = $(foreach p,$2,$(if $(filter undefined,$(origin $1.$p)),$(eval $1.$p := $$(shell pkg-config $(pkg.$1) $p)) \
+	$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $p is not known to pkg-config: run `make deps`)))$($1.$p))
+pkg.cflags := --cflags
+pkg.libs := --libs
+pkg.static := --libs --static
+obj = $(patsubst %.c,$B/obj/%.o,$1)
+pkgs = $(sort $($1.pkg) $(foreach l,$($1.layers),$($l.pkg)))
+static = $(if $(filter release debug,$(VARIANT)),$($1.static))
+deps.cflags = $(if $1,-isystem $(DEPS)/include $(if $(filter wolfssl,$1),-DWOLFSSL_USER_SETTINGS))
+FLAGS =
+
+define unit
+$(call obj,$($1.src)): FLAGS += $(or $($1.std),$(gnu)) $($1.cflags) $$(call pkg,cflags,$(call pkgs,$1)) $(call deps.cflags,$($1.static-deps))
+objects += $(call obj,$($1.src))
+endef
+define layer
+$(call unit,$1)
+$B/lib$1.a: $(call obj,$($1.src)) $(dir $($1.src)); $$(Q)rm -f $$@; ar rcs $$@ $$(filter %.o,$$^)
+endef
+define program
+$(call unit,$1)
+$2: $(call obj,$($1.src) $3) $($1.layers:%=$B/lib%.a)
+	@echo "  LD   $$@"; mkdir -p $$(@D)
+	$$(Q)$$(CC) $$($$(VARIANT)) $(if $(call static,$1),-static-pie -L$(DEPS)/lib,-pie) $$(ALL_LDFLAGS) -o $$@ $$^ \
+		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $(if $(call static,$1),$$(call pkg,static,$(patsubst libuv,libuv-static,$(call pkgs,$1))),$$(call pkg,libs,$(call pkgs,$1))) $($1.libs)
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer,$l)))
+$(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARIANT)),tests/asan_options.c))))
+$(foreach t,$(TESTS),$(eval $(call program,$t,$B/tests/$t)))
+
+$(call obj,tests/asan_options.c): FLAGS += $(gnu)
+$B/obj/%.o: %.c $(MAKEFILE_LIST) | $(DEPS)/ready
+	@echo "  CC   $<"; mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+HEADERS := $(shell git ls-files -co --exclude-standard '*.h' ':!image/deps')
+$B/headers/%.h.ok: %.h $(MAKEFILE_LIST) | $(DEPS)/ready
+	@echo "  H    $<"; mkdir -p $(@D)
+	$(Q)$(CC) $(if $(filter appliance/core/%,$<),$(core.std),$(gnu)) $(call pkg,cflags,$(sort $(foreach p,$(LAYERS) $(PROGRAMS),$($p.pkg)))) \
+		$(call deps.cflags,wolfssl) $(ALL_CFLAGS) -Wno-unused -MMD -MP -MF $@.d -MT $@ -fsyntax-only -x c -include $< /dev/null && touch $@
+-include $(patsubst %.o,%.d,$(objects)) $(patsubst %,$B/headers/%.ok.d,$(HEADERS))
+$(DEPS)/ready: image/deps/packages.txt; $(Q)image/deps/deps.sh
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+deps: ## install the Debian packages and build wolfSSL, llhttp and libmnl (cached in the user's cache folder)
+	$(Q)image/deps/deps.sh
+all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
+tests: $(TESTS:%=$B/tests/%)
+demo: deps ## show on this machine, in under a minute, what the appliance does
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/net/demo.py
+check: deps ## everything: lint, unit tests, net lab on the asan and release builds
+	$(Q)$(MAKE) lint
+	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-net
+check-unit: ## unit tests with address and undefined-behaviour sanitizers
+	$(Q)$(MAKE) VARIANT=asan run-unit
+check-net: ## the net lab (namespaces, real servers), on the asan and release builds
+	$(Q)$(MAKE) VARIANT=asan run-net
+	$(Q)$(MAKE) VARIANT=release run-net
+run-unit: tests
+	$(Q)tests/unit/run.sh $(TESTS:%=$B/tests/%)
+run-net: all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
+lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, and a clang build without warnings
+	$(Q)tests/lint/lint.sh
+	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/lint
+	$(Q)$(MAKE) CC=clang all tests
+headers: $(HEADERS:%=$B/headers/%.ok)
+format: ## let clang-format rewrite the sources
+	$(Q)git ls-files -co --exclude-standard '*.[ch]' | xargs -r clang-format -i
+compile_commands.json: FORCE ## for editors and analysers
+	$(Q)$(MAKE) -Bn V=1 VARIANT=debug all tests | sed -n -e 's/["\\]/\\&/g' \
+		-e 's|^$(CC) .* -c -o [^ ]* \([^ ]*\.c\)$$|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | sed '1s/^/[/; $$s/,$$/]/' >$@
+clean: ## remove build/
+	$(Q)rm -rf build compile_commands.json

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+LAYERS += core
+core.src := $(wildcard appliance/core/*.c)
+core.std := -std=c17 -D_POSIX_C_SOURCE=200809L
+core.pkg := jansson

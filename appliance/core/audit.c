@@ -87,7 +87,8 @@ size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT
         json_out_u64(&out, "count", audit->count);
     int len = json_out_end(&out);
     if (len < 0) /* unreachable while the caps hold; a line must come all the same */
-        len = snprintf(line, AUDIT_LINE_MAX - 1, "{\"kind\":\"%s\",\"verdict\":\"%s\",\"detail\":\"line too long\"}",
+        len = snprintf(line, AUDIT_LINE_MAX - 1,
+                       "{\"kind\":\"%s\",\"verdict\":\"%s\",\"detail\":\"line too long\"}",
                        kinds[audit->kind], verdicts[audit->verdict]);
     line[len] = '\n';
     return (size_t)len + 1;

@@ -12,24 +12,30 @@ static const struct {
     struct cidr cidr;
     enum ip_class class;
 } ranges[] = {
-#define V4(a, b, c, d, length) {{4, {a, b, c, d}}, length}
-#define V6(length, ...) {{6, {__VA_ARGS__}}, length}
-    {V4(0, 0, 0, 0, 8), IP_FORBIDDEN},       /* this network */
-    {V4(10, 0, 0, 0, 8), IP_PRIVATE},        /* RFC 1918 */
-    {V4(100, 64, 0, 0, 10), IP_PRIVATE},     /* CGNAT, RFC 6598 */
-    {V4(127, 0, 0, 0, 8), IP_FORBIDDEN},     /* loopback */
-    {V4(169, 254, 0, 0, 16), IP_FORBIDDEN},  /* link-local, metadata services */
-    {V4(172, 16, 0, 0, 12), IP_PRIVATE},     /* RFC 1918 */
-    {V4(192, 0, 0, 0, 24), IP_FORBIDDEN},    /* protocol assignments */
-    {V4(192, 88, 99, 0, 24), IP_FORBIDDEN},  /* 6to4 relays, deprecated */
-    {V4(192, 168, 0, 0, 16), IP_PRIVATE},    /* RFC 1918 */
-    {V4(198, 18, 0, 0, 15), IP_FORBIDDEN},   /* benchmarking; our synthetic addresses */
-    {V4(224, 0, 0, 0, 3), IP_FORBIDDEN},     /* multicast, reserved, broadcast */
-    {V6(7, 0xfc), IP_PRIVATE},               /* unique local, RFC 4193 */
+#define V4(a, b, c, d, length)                                                                               \
+    {                                                                                                        \
+        {4, {a, b, c, d}}, length                                                                            \
+    }
+#define V6(length, ...)                                                                                      \
+    {                                                                                                        \
+        {6, {__VA_ARGS__}}, length                                                                           \
+    }
+    {V4(0, 0, 0, 0, 8), IP_FORBIDDEN},        /* this network */
+    {V4(10, 0, 0, 0, 8), IP_PRIVATE},         /* RFC 1918 */
+    {V4(100, 64, 0, 0, 10), IP_PRIVATE},      /* CGNAT, RFC 6598 */
+    {V4(127, 0, 0, 0, 8), IP_FORBIDDEN},      /* loopback */
+    {V4(169, 254, 0, 0, 16), IP_FORBIDDEN},   /* link-local, metadata services */
+    {V4(172, 16, 0, 0, 12), IP_PRIVATE},      /* RFC 1918 */
+    {V4(192, 0, 0, 0, 24), IP_FORBIDDEN},     /* protocol assignments */
+    {V4(192, 88, 99, 0, 24), IP_FORBIDDEN},   /* 6to4 relays, deprecated */
+    {V4(192, 168, 0, 0, 16), IP_PRIVATE},     /* RFC 1918 */
+    {V4(198, 18, 0, 0, 15), IP_FORBIDDEN},    /* benchmarking; our synthetic addresses */
+    {V4(224, 0, 0, 0, 3), IP_FORBIDDEN},      /* multicast, reserved, broadcast */
+    {V6(7, 0xfc), IP_PRIVATE},                /* unique local, RFC 4193 */
     {V6(32, 0x20, 0x01, 0, 0), IP_FORBIDDEN}, /* Teredo */
-    {V6(16, 0x20, 0x02), IP_FORBIDDEN},      /* 6to4 */
-    {V6(3, 0x20), IP_PUBLIC},                /* global unicast, 2000::/3 */
-    {V6(0, 0), IP_FORBIDDEN},                /* all else: unspecified, loopback, v4-mapped, NAT64, link-local, multicast */
+    {V6(16, 0x20, 0x02), IP_FORBIDDEN},       /* 6to4 */
+    {V6(3, 0x20), IP_PUBLIC},                 /* global unicast, 2000::/3 */
+    {V6(0, 0), IP_FORBIDDEN}, /* all else: unspecified, loopback, v4-mapped, NAT64, link-local, multicast */
 #undef V4
 #undef V6
 };

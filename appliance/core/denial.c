@@ -7,10 +7,9 @@
 static const struct {
     const char *name, *sentence, *hint;
     int status;
-} denials[DENIAL_COUNT] = {
-    [DENIAL_NONE] = {"", "", "", 0},
+} denials[DENIAL_COUNT] = {[DENIAL_NONE] = {"", "", "", 0},
 #define X(symbol, name, status, sentence, hint) [DENIAL_##symbol] = {name, sentence, hint, status},
-    DENIALS(X)
+                           DENIALS(X)
 #undef X
 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define ESCAPED_MAX 14 /* bytes of the longest escape, a surrogate pair, with room for the compiler's bound */
-#define ELLIPSIS "\\u2026"
+#define ELLIPSIS    "\\u2026"
 
 static void put(struct json_out *out, const char *bytes, size_t len)
 {

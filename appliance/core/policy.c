@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define ROUTES_MAX 100000u
-#define CIDRS_MAX 1024u
+#define CIDRS_MAX  1024u
 
 struct member {
     const char *name;
@@ -22,10 +22,10 @@ struct member {
 
 static const char *type_name(const json_t *value)
 {
-    static const char *const names[] = {[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
-                                        [JSON_STRING] = "a string",  [JSON_INTEGER] = "an integer",
-                                        [JSON_REAL] = "a number",    [JSON_TRUE] = "true",
-                                        [JSON_FALSE] = "false",      [JSON_NULL] = "null"};
+    static const char *const names[] = {
+        [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
+        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number",  [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",        [JSON_NULL] = "null"};
     return names[json_typeof(value)];
 }
 
@@ -34,14 +34,16 @@ static struct str text_of(const json_t *value)
     return (struct str){json_string_value(value), json_string_length(value)};
 }
 
-static int read_object(json_t *object, const struct member *members, bool internal, void *into, struct err *err)
+static int read_object(json_t *object, const struct member *members, bool internal, void *into,
+                       struct err *err)
 {
     const char *key;
     json_t *value;
 
     if (!json_is_object(object))
         return err_set(err, "expected an object, found %s", type_name(object));
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         const struct member *member = members;
         while (member->name != NULL && strcmp(member->name, key) != 0)
             member++;
@@ -224,8 +226,8 @@ static int read_protocol(json_t *value, void *into, struct err *err)
     if (!json_is_integer(value))
         return err_set(err, "expected an integer, found %s", type_name(value));
     if (json_integer_value(value) != POLICY_PROTOCOL)
-        return err_set(err, "version %" PRId64 " is not understood, only %d", (int64_t)json_integer_value(value),
-                       POLICY_PROTOCOL);
+        return err_set(err, "version %" PRId64 " is not understood, only %d",
+                       (int64_t)json_integer_value(value), POLICY_PROTOCOL);
     return 0;
 }
 
@@ -264,8 +266,8 @@ static int build_table(struct policy *policy, struct err *err)
         const struct route *route = &policy->routes[i];
         size_t *slot = slot_of(policy, route->host, route->wildcard);
         if (*slot != 0)
-            return err_set(err, "routes[%zu]: host \"%s%s\" is already routes[%zu]", i, route->wildcard ? "*." : "",
-                           route->host, *slot - 1);
+            return err_set(err, "routes[%zu]: host \"%s%s\" is already routes[%zu]", i,
+                           route->wildcard ? "*." : "", route->host, *slot - 1);
         *slot = i + 1;
     }
     return 0;
@@ -273,9 +275,10 @@ static int build_table(struct policy *policy, struct err *err)
 
 int policy_parse(struct str json, bool internal, struct policy **policy, struct err *err)
 {
-    static const struct member members[] = {{"protocol", read_protocol, false},     {"dns", read_dns, false},
-                                            {"routes", read_routes, false},         {"generation", read_generation, true},
-                                            {"sidecar", read_sidecar, true},        {NULL, NULL, false}};
+    static const struct member members[] = {
+        {"protocol", read_protocol, false}, {"dns", read_dns, false},
+        {"routes", read_routes, false},     {"generation", read_generation, true},
+        {"sidecar", read_sidecar, true},    {NULL, NULL, false}};
     json_error_t where;
 
     if (json.len > POLICY_MAX_BYTES)

@@ -21,9 +21,9 @@
 
 #include "core/buf.h"
 
-#define QUEUE_MAX (1u << 20) /* bytes */
-#define EQUAL_SLOTS 64
-#define EQUAL_KEY_MAX 320 /* bytes: host, address, and the numbers */
+#define QUEUE_MAX       (1u << 20) /* bytes */
+#define EQUAL_SLOTS     64
+#define EQUAL_KEY_MAX   320 /* bytes: host, address, and the numbers */
 #define EQUAL_WINDOW_MS 1000
 
 struct equal {
@@ -54,7 +54,8 @@ struct audit_sink {
 
 static bool has_room(const struct audit_sink *sink)
 {
-    return !sink->broken && sink->queue.len + (sink->reserved + 1) * (AUDIT_LINE_MAX + sizeof(uint32_t)) <= QUEUE_MAX;
+    return !sink->broken &&
+           sink->queue.len + (sink->reserved + 1) * (AUDIT_LINE_MAX + sizeof(uint32_t)) <= QUEUE_MAX;
 }
 
 static uint64_t wall_us(void)

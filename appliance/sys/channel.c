@@ -135,7 +135,8 @@ int channel_map(int fd, size_t max, struct str *bytes)
     struct stat st;
     int seals = fcntl(fd, F_GET_SEALS);
 
-    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) != 0 || st.st_size <= 0 || (uintmax_t)st.st_size > max) {
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) != 0 || st.st_size <= 0 ||
+        (uintmax_t)st.st_size > max) {
         errno = EBADMSG;
         return -1;
     }

@@ -25,7 +25,7 @@ enum channel_type {
 struct channel_msg {
     uint32_t type;
     uint64_t generation;
-    int fd;            /* -1 = none; the receiver owns it */
+    int fd; /* -1 = none; the receiver owns it */
     uint32_t text_len;
     char text[CHANNEL_TEXT_MAX];
 };

@@ -100,7 +100,8 @@ void worker_open(struct worker *worker, const char *name)
         end("is started by stopper-init, with its sockets on descriptors 3 and 4");
     signal(SIGPIPE, SIG_IGN);
     tzset(); /* opens /etc/localtime now, since the jail has no files */
-    if (uv_loop_init(&worker->loop) != 0 || uv_poll_init(&worker->loop, &worker->channel, WORKER_FD_CHANNEL) != 0 ||
+    if (uv_loop_init(&worker->loop) != 0 ||
+        uv_poll_init(&worker->loop, &worker->channel, WORKER_FD_CHANNEL) != 0 ||
         uv_signal_init(&worker->loop, &worker->sigterm) != 0)
         end("cannot make an event loop");
     worker->channel.data = worker;

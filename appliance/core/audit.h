@@ -13,7 +13,7 @@
 #include "core/str.h"
 
 #define AUDIT_LINE_MAX 4096 /* bytes of a line, its LF included */
-#define AUDIT_ID_MAX 32     /* bytes of an event id, NUL included */
+#define AUDIT_ID_MAX   32   /* bytes of an event id, NUL included */
 
 enum audit_kind { AUDIT_HTTP, AUDIT_TLS, AUDIT_DNS, AUDIT_TCP, AUDIT_PACKET, AUDIT_CONTROL, AUDIT_LIFECYCLE };
 enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM };
@@ -22,7 +22,7 @@ enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM };
 struct audit {
     enum audit_kind kind;
     enum audit_verdict verdict;
-    char id[AUDIT_ID_MAX];   /* event id; audit_format leaves it out of nothing: set it with audit_id */
+    char id[AUDIT_ID_MAX];   /* event id, from audit_id */
     const char *rule;        /* the route's name, or what of the wall decided */
     enum denial reason;      /* why not */
     struct str detail;       /* our own words: "worker stopper-dns ended by signal 9" */
@@ -33,13 +33,13 @@ struct audit {
     const char *tls_version; /* "1.3": the highest offered */
     const char *address;     /* the destination that the agent dialled */
     unsigned port;
-    const char *upstream;    /* ADDRESS:PORT that the sidecar dialled */
-    unsigned status;         /* HTTP status, or DNS RCODE in words in protocol */
-    uint64_t bytes_in;       /* from upstream to agent */
-    uint64_t bytes_out;      /* from agent to upstream */
-    uint64_t duration_us;    /* from first byte to end; written as duration_ms with three decimals cut to ms */
-    uint64_t generation;     /* of the policy that decided */
-    uint64_t count;          /* equal denials in this line, when more than 1 */
+    const char *upstream; /* ADDRESS:PORT that the sidecar dialled */
+    unsigned status;      /* HTTP status */
+    uint64_t bytes_in;    /* from upstream to agent */
+    uint64_t bytes_out;   /* from agent to upstream */
+    uint64_t duration_us; /* from first byte to end; written as duration_ms */
+    uint64_t generation;  /* of the policy that decided */
+    uint64_t count;       /* equal denials in this line, when more than 1 */
 };
 
 /* A new event id, unique over workers and restarts: 8 random hex digits of this process, '-', a counter. */

@@ -11,19 +11,19 @@
 #include "core/str.h"
 
 struct ip {
-    uint8_t family; /* 4 or 6 */
+    uint8_t family;    /* 4 or 6 */
     uint8_t bytes[16]; /* network order; IPv4 uses the first four */
 };
 
 struct cidr {
-    struct ip ip; /* host bits are zero */
+    struct ip ip;   /* host bits are zero */
     uint8_t length; /* bits: 0..32 or 0..128 */
 };
 
 /* What an address is, from IANA's special-purpose registries. */
 enum ip_class {
-    IP_PUBLIC,    /* may be dialled */
-    IP_PRIVATE,   /* RFC 1918, CGNAT (RFC 6598), unique local (RFC 4193): only where a route's allow_private says so */
+    IP_PUBLIC, /* may be dialled */
+    IP_PRIVATE, /* RFC 1918, CGNAT (RFC 6598), unique local (RFC 4193): only where a route's allow_private says so */
     IP_FORBIDDEN, /* loopback, link-local (metadata services), multicast, broadcast, unspecified, reserved, 198.18.0.0/15,
                      and every IPv6 form that embeds an IPv4 address: never */
 };
@@ -40,8 +40,7 @@ enum ip_class ip_classify(const struct ip *ip);
 int cidr_parse(struct str text, struct cidr *cidr);
 bool cidr_contains(const struct cidr *cidr, const struct ip *ip);
 
-/* Whether the prefix holds any address of class IP_FORBIDDEN, or is not wholly inside the private ranges: such an
- * allow_private entry dies at load. */
+/* Whether the prefix lies wholly inside one private range. An allow_private entry for which this is false dies at load. */
 bool cidr_is_private(const struct cidr *cidr);
 
 #endif

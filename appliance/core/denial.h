@@ -8,62 +8,69 @@
 #define CORE_DENIAL_H
 
 /*     symbol, name, HTTP status (0 = never over HTTP), sentence, hint */
-#define DENIALS(X)                                                                                                     \
-    X(NO_POLICY, "no-policy", 503, "No policy is loaded, so everything is denied.",                                    \
-      "The operator has to apply a manifest.")                                                                         \
-    X(HOST_NOT_ALLOWED, "host-not-allowed", 403, "This host is not named by the bottle's manifest.",                   \
-      "The operator would have to add an entry with this host to egress.routes.")                                      \
-    X(ADDRESS_LITERAL, "address-literal", 403, "Destinations are allowed by name; a bare IP address never is.",        \
-      "Use the host's name, and have the operator add it to egress.routes.")                                           \
-    X(PORT_NOT_ALLOWED, "port-not-allowed", 403, "This host is not allowed on this port.",                             \
-      "HTTP is served on port 80 and TLS on port 443.")                                                                \
-    X(TLS_NOT_ALLOWED, "tls-not-allowed", 0, "This host is allowed over plain HTTP only.",                             \
-      "The operator would have to set tls.passthrough: true on the route of this host.")                               \
-    X(TLS_REQUIRED, "tls-required", 403, "This host is allowed over TLS only.",                                        \
-      "Use https, or have the operator remove tls.passthrough from the route of this host.")                           \
-    X(TLS_NO_NAME, "tls-no-name", 0, "The TLS client sent no server name.",                                            \
-      "Use the host's name instead of its address.")                                                                   \
-    X(TLS_MALFORMED, "tls-malformed", 0, "The TLS ClientHello is malformed or too large.",                             \
-      "Use a client that follows RFC 8446.")                                                                           \
-    X(TLS_ECH, "tls-ech", 0, "Encrypted ClientHello hides the server name.",                                           \
-      "Switch ECH off in the client, or have the operator set tls.ech: allow on this route.")                          \
-    X(HTTP_MALFORMED, "http-malformed", 400, "The request is malformed or ambiguous.",                                 \
-      "Send a request that follows RFC 9112.")                                                                         \
-    X(HTTP_METHOD, "http-method", 405, "This method is never forwarded.", "Use another method.")                       \
-    X(HTTP_VERSION, "http-version", 505, "Only HTTP/1.0 and HTTP/1.1 are understood here.", "Use HTTP/1.1.")           \
-    X(HTTP_EXPECTATION, "http-expectation", 417, "Only the expectation 100-continue is understood.",                   \
-      "Send the request without this Expect field.")                                                                   \
-    X(HTTP_HEAD_TOO_LARGE, "http-head-too-large", 431, "The request's head is too large.",                             \
-      "Send fewer or shorter header fields.")                                                                          \
-    X(HTTP_TIMEOUT, "http-timeout", 408, "The request did not arrive in time.", "Send the request without pauses.")    \
-    X(UPGRADE, "upgrade", 403, "Upgrades to another protocol are not allowed.", "Use plain HTTP requests.")            \
-    X(SSH, "ssh", 0, "SSH is not a way out of this bottle.",                                                           \
-      "Use git over https with an allowed host, or ask the operator.")                                                 \
-    X(PROTOCOL_UNKNOWN, "protocol-unknown", 0, "Only HTTP and TLS are understood here.",                               \
-      "Use HTTP on port 80 or TLS on port 443.")                                                                       \
-    X(CLIENT_SILENT, "client-silent", 0, "The client sent nothing in time.", "Only HTTP and TLS are understood here.") \
-    X(NOT_REDIRECTED, "not-redirected", 0, "The connection did not come through the wall's redirection.",              \
-      "Connect to the destination itself.")                                                                            \
-    X(OVERLOADED, "overloaded", 503, "Too many connections are open.", "Try again with fewer connections.")            \
-    X(NAME_UNRESOLVED, "name-unresolved", 502, "The host's name could not be resolved.",                               \
-      "Check the name; else the operator should check egress.dns.")                                                    \
-    X(ADDRESS_REFUSED, "address-refused", 403, "The host's name resolves to an address that must not be dialled.",     \
-      "The operator would have to name the private range in allow_private of this route.")                             \
-    X(UPSTREAM_UNREACHABLE, "upstream-unreachable", 502, "The host could not be reached.", "Try again later.")         \
-    X(UPSTREAM_TIMEOUT, "upstream-timeout", 504, "The host did not answer in time.", "Try again later.")               \
-    X(UPSTREAM_MALFORMED, "upstream-malformed", 502, "The host's answer was malformed or cut short.",                  \
-      "Try again later.")                                                                                              \
-    X(DNS_NAME, "dns-name", 0, "This name is not allowed: the answer is the sidecar's own address.",                   \
-      "The operator would have to add the host to egress.routes.")                                                     \
-    X(DNS_TYPE, "dns-type", 0, "Only A queries are answered with data.", "Use IPv4 addresses.")                        \
-    X(DNS_MALFORMED, "dns-malformed", 0, "The DNS query is malformed.", "Send one question, RFC 1035.")                \
-    X(DNS_UPSTREAM, "dns-upstream", 0, "No upstream resolver answered.", "The operator should check egress.dns.")      \
-    X(DNS_ADDRESS, "dns-address", 0, "The answer held only addresses that must not be dialled.",                       \
-      "The operator would have to name the private range in allow_private of this route.")                             \
-    X(PACKET, "packet", 0, "Only TCP and DNS leave this bottle; other packets are rejected by the kernel.",            \
-      "Use TCP.")                                                                                                      \
-    X(PACKET_IPV6, "packet-ipv6", 0, "IPv6 is off in this bottle.", "Use IPv4.")                                       \
-    X(PACKET_SPOOFED, "packet-spoofed", 0, "The source address is not the agent's.", "Use the bottle's own address.")
+#define DENIALS(X)                                                                                           \
+    X(NO_POLICY, "no-policy", 503, "No policy is loaded, so everything is denied.",                          \
+      "The operator has to apply a manifest.")                                                               \
+    X(HOST_NOT_ALLOWED, "host-not-allowed", 403, "This host is not named by the bottle's manifest.",         \
+      "The operator would have to add an entry with this host to egress.routes.")                            \
+    X(ADDRESS_LITERAL, "address-literal", 403,                                                               \
+      "Destinations are allowed by name; a bare IP address never is.",                                       \
+      "Use the host's name, and have the operator add it to egress.routes.")                                 \
+    X(PORT_NOT_ALLOWED, "port-not-allowed", 403, "This host is not allowed on this port.",                   \
+      "HTTP is served on port 80 and TLS on port 443.")                                                      \
+    X(TLS_NOT_ALLOWED, "tls-not-allowed", 0, "This host is allowed over plain HTTP only.",                   \
+      "The operator would have to set tls.passthrough: true on the route of this host.")                     \
+    X(TLS_REQUIRED, "tls-required", 403, "This host is allowed over TLS only.",                              \
+      "Use https, or have the operator remove tls.passthrough from the route of this host.")                 \
+    X(TLS_NO_NAME, "tls-no-name", 0, "The TLS client sent no server name.",                                  \
+      "Use the host's name instead of its address.")                                                         \
+    X(TLS_MALFORMED, "tls-malformed", 0, "The TLS ClientHello is malformed or too large.",                   \
+      "Use a client that follows RFC 8446.")                                                                 \
+    X(TLS_ECH, "tls-ech", 0, "Encrypted ClientHello hides the server name.",                                 \
+      "Switch ECH off in the client, or have the operator set tls.ech: allow on this route.")                \
+    X(HTTP_MALFORMED, "http-malformed", 400, "The request is malformed or ambiguous.",                       \
+      "Send a request that follows RFC 9112.")                                                               \
+    X(HTTP_METHOD, "http-method", 405, "This method is never forwarded.", "Use another method.")             \
+    X(HTTP_VERSION, "http-version", 505, "Only HTTP/1.0 and HTTP/1.1 are understood here.", "Use HTTP/1.1.") \
+    X(HTTP_EXPECTATION, "http-expectation", 417, "Only the expectation 100-continue is understood.",         \
+      "Send the request without this Expect field.")                                                         \
+    X(HTTP_HEAD_TOO_LARGE, "http-head-too-large", 431, "The request's head is too large.",                   \
+      "Send fewer or shorter header fields.")                                                                \
+    X(HTTP_TIMEOUT, "http-timeout", 408, "The request did not arrive in time.",                              \
+      "Send the request without pauses.")                                                                    \
+    X(UPGRADE, "upgrade", 403, "Upgrades to another protocol are not allowed.", "Use plain HTTP requests.")  \
+    X(SSH, "ssh", 0, "SSH is not a way out of this bottle.",                                                 \
+      "Use git over https with an allowed host, or ask the operator.")                                       \
+    X(PROTOCOL_UNKNOWN, "protocol-unknown", 0, "Only HTTP and TLS are understood here.",                     \
+      "Use HTTP on port 80 or TLS on port 443.")                                                             \
+    X(CLIENT_SILENT, "client-silent", 0, "The client sent nothing in time.",                                 \
+      "Only HTTP and TLS are understood here.")                                                              \
+    X(NOT_REDIRECTED, "not-redirected", 0, "The connection did not come through the wall's redirection.",    \
+      "Connect to the destination itself.")                                                                  \
+    X(OVERLOADED, "overloaded", 503, "Too many connections are open.", "Try again with fewer connections.")  \
+    X(NAME_UNRESOLVED, "name-unresolved", 502, "The host's name could not be resolved.",                     \
+      "Check the name; else the operator should check egress.dns.")                                          \
+    X(ADDRESS_REFUSED, "address-refused", 403,                                                               \
+      "The host's name resolves to an address that must not be dialled.",                                    \
+      "The operator would have to name the private range in allow_private of this route.")                   \
+    X(UPSTREAM_UNREACHABLE, "upstream-unreachable", 502, "The host could not be reached.",                   \
+      "Try again later.")                                                                                    \
+    X(UPSTREAM_TIMEOUT, "upstream-timeout", 504, "The host did not answer in time.", "Try again later.")     \
+    X(UPSTREAM_MALFORMED, "upstream-malformed", 502, "The host's answer was malformed or cut short.",        \
+      "Try again later.")                                                                                    \
+    X(DNS_NAME, "dns-name", 0, "This name is not allowed: the answer is the sidecar's own address.",         \
+      "The operator would have to add the host to egress.routes.")                                           \
+    X(DNS_TYPE, "dns-type", 0, "Only A queries are answered with data.", "Use IPv4 addresses.")              \
+    X(DNS_MALFORMED, "dns-malformed", 0, "The DNS query is malformed.", "Send one question, RFC 1035.")      \
+    X(DNS_UPSTREAM, "dns-upstream", 0, "No upstream resolver answered.",                                     \
+      "The operator should check egress.dns.")                                                               \
+    X(DNS_ADDRESS, "dns-address", 0, "The answer held only addresses that must not be dialled.",             \
+      "The operator would have to name the private range in allow_private of this route.")                   \
+    X(PACKET, "packet", 0, "Only TCP and DNS leave this bottle; other packets are rejected by the kernel.",  \
+      "Use TCP.")                                                                                            \
+    X(PACKET_IPV6, "packet-ipv6", 0, "IPv6 is off in this bottle.", "Use IPv4.")                             \
+    X(PACKET_SPOOFED, "packet-spoofed", 0, "The source address is not the agent's.",                         \
+      "Use the bottle's own address.")
 
 enum denial {
     DENIAL_NONE = 0,

@@ -25,8 +25,8 @@
 #include "core/host.h"
 #include "core/str.h"
 
-#define POLICY_PROTOCOL 1
-#define POLICY_MAX_BYTES (16u << 20) /* of JSON text */
+#define POLICY_PROTOCOL      1
+#define POLICY_MAX_BYTES     (16u << 20) /* of JSON text */
 #define POLICY_MAX_UPSTREAMS 8
 
 struct route {

@@ -6,6 +6,7 @@
 #ifndef SYS_CHANNEL_H
 #define SYS_CHANNEL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -24,7 +25,7 @@ enum channel_type {
 struct channel_msg {
     uint32_t type;
     uint64_t generation;
-    int fd;            /* -1 = none; the receiver owns it */
+    int fd; /* -1 = none; the receiver owns it */
     uint32_t text_len;
     char text[CHANNEL_TEXT_MAX];
 };

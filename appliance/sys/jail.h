@@ -18,8 +18,9 @@ struct jail {
     const char *root; /* an empty directory that becomes "/" */
     uid_t uid;
     gid_t gid;
-    uint64_t capabilities; /* bits (1 << CAP_X) that stay in permitted, effective and bounding sets; 0 for all but the meter */
-    uint64_t open_files;   /* RLIMIT_NOFILE; core dumps, new processes and file sizes are limited to 0 */
+    uint64_t
+        capabilities; /* bits (1 << CAP_X) that stay in permitted, effective and bounding sets; 0 for all but the meter */
+    uint64_t open_files; /* RLIMIT_NOFILE; core dumps, new processes and file sizes are limited to 0 */
     enum jail_profile profile;
 };
 

@@ -3,8 +3,8 @@
 #ifndef SYS_PORTS_H
 #define SYS_PORTS_H
 
-#define PORT_PROXY 9443    /* tcp, agent-side address */
-#define PORT_DNS 9053      /* udp and tcp, agent-side address */
+#define PORT_PROXY    9443 /* tcp, agent-side address */
+#define PORT_DNS      9053 /* udp and tcp, agent-side address */
 #define PORT_RESOLVER 9054 /* udp, 127.0.0.1: real answers for the proxy, unreachable from the agent */
 
 #endif

@@ -5,6 +5,6 @@
 #define SYS_USERS_H
 
 #define USER_PROXY 61001
-#define USER_DNS 61002
+#define USER_DNS   61002
 
 #endif

@@ -15,16 +15,18 @@
 #include "sys/audit_sink.h"
 #include "sys/jail.h"
 
-#define WORKER_FD_CHANNEL 3
-#define WORKER_FD_AUDIT 4
+#define WORKER_FD_CHANNEL   3
+#define WORKER_FD_AUDIT     4
 #define WORKER_FD_LISTENERS 5
-#define WORKER_EMPTY_ROOT "/run/stopper/empty" /* made by init, root's, mode 0555 */
+#define WORKER_EMPTY_ROOT   "/run/stopper/empty" /* made by init, root's, mode 0555 */
 
 struct worker {
     uv_loop_t loop;
     struct audit_sink *audit;
-    struct policy *policy; /* in force; NULL until the first arrives: deny everything. Whoever keeps it takes a reference */
-    void (*on_policy)(void *ctx, struct policy *old); /* after the swap; old may be NULL and is released afterwards */
+    struct policy *
+        policy; /* in force; NULL until the first arrives: deny everything. Whoever keeps it takes a reference */
+    void (*on_policy)(void *ctx,
+                      struct policy *old); /* after the swap; old may be NULL and is released afterwards */
     void (*on_audit_room)(void *ctx);
     void *ctx;
     /* private */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* denial: the table of denial.h as data. */
+#include "core/denial.h"
+
+#include <stddef.h>
+
+static const struct {
+    const char *name, *sentence, *hint;
+    int status;
+} denials[DENIAL_COUNT] = {[DENIAL_NONE] = {"", "", "", 0},
+#define X(symbol, name, status, sentence, hint) [DENIAL_##symbol] = {name, sentence, hint, status},
+                           DENIALS(X)
+#undef X
+};
+
+static size_t index_of(enum denial denial)
+{
+    return (unsigned)denial < DENIAL_COUNT ? (size_t)denial : DENIAL_NONE;
+}
+
+const char *denial_name(enum denial denial)
+{
+    return denials[index_of(denial)].name;
+}
+
+const char *denial_sentence(enum denial denial)
+{
+    return denials[index_of(denial)].sentence;
+}
+
+const char *denial_hint(enum denial denial)
+{
+    return denials[index_of(denial)].hint;
+}
+
+int denial_status(enum denial denial)
+{
+    return denials[index_of(denial)].status;
+}

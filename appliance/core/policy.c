@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * policy: JSON to an immutable policy, and the lookups that every request makes. Strict: what is not understood is an
+ * error. The members are a table of name and reader for each object, so a new key is one line and one function.
+ */
+#include "core/policy.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUTES_MAX 100000u
+#define CIDRS_MAX  1024u
+
+struct member {
+    const char *name;
+    int (*read)(json_t *value, void *into, struct err *err);
+    bool internal; /* by init only */
+};
+
+static const char *type_name(const json_t *value)
+{
+    static const char *const names[] = {
+        [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
+        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number",  [JSON_TRUE] = "true",
+        [JSON_FALSE] = "false",        [JSON_NULL] = "null"};
+    return names[json_typeof(value)];
+}
+
+static struct str text_of(const json_t *value)
+{
+    return (struct str){json_string_value(value), json_string_length(value)};
+}
+
+static int read_object(json_t *object, const struct member *members, bool internal, void *into,
+                       struct err *err)
+{
+    const char *key;
+    json_t *value;
+
+    if (!json_is_object(object))
+        return err_set(err, "expected an object, found %s", type_name(object));
+    json_object_foreach(object, key, value)
+    {
+        const struct member *member = members;
+        while (member->name != NULL && strcmp(member->name, key) != 0)
+            member++;
+        if (member->name == NULL || (member->internal && !internal))
+            return err_set(err, "unknown member \"%.64s\"", key);
+        if (member->read != NULL && member->read(value, into, err) != 0)
+            return err_prefix(err, "%s", key);
+    }
+    return 0;
+}
+
+static int read_bool(const json_t *value, bool *into, struct err *err)
+{
+    if (!json_is_boolean(value))
+        return err_set(err, "expected true or false, found %s", type_name(value));
+    *into = json_is_true(value);
+    return 0;
+}
+
+/* An array of strings, each turned into a cidr. */
+static int read_cidrs(json_t *value, struct cidr **cidrs, size_t *count, struct err *err)
+{
+    if (!json_is_array(value))
+        return err_set(err, "expected an array, found %s", type_name(value));
+    size_t wanted = json_array_size(value);
+    if (wanted > CIDRS_MAX)
+        return err_set(err, "more than %u entries", CIDRS_MAX);
+    *cidrs = calloc(wanted > 0 ? wanted : 1, sizeof **cidrs);
+    if (*cidrs == NULL)
+        return err_set(err, "out of memory");
+    for (size_t i = 0; i < wanted; i++) {
+        json_t *item = json_array_get(value, i);
+        if (!json_is_string(item) || cidr_parse(text_of(item), &(*cidrs)[i]) != 0)
+            return err_set(err, "[%zu]: not an address prefix", i);
+        *count = i + 1;
+    }
+    return 0;
+}
+
+static int read_tls_passthrough(json_t *value, void *into, struct err *err)
+{
+    return read_bool(value, &((struct route *)into)->tls_passthrough, err);
+}
+
+static int read_tls_ech(json_t *value, void *into, struct err *err)
+{
+    struct route *route = into;
+
+    if (!json_is_string(value) || strcmp(json_string_value(value), "allow") != 0)
+        return err_set(err, "the only value is \"allow\"");
+    route->tls_ech = true;
+    return 0;
+}
+
+static int read_tls(json_t *value, void *into, struct err *err)
+{
+    static const struct member members[] = {
+        {"passthrough", read_tls_passthrough, false}, {"ech", read_tls_ech, false}, {NULL, NULL, false}};
+    return read_object(value, members, false, into, err);
+}
+
+static int read_host(json_t *value, void *into, struct err *err)
+{
+    struct route *route = into;
+    struct str text = text_of(value);
+
+    if (!json_is_string(value))
+        return err_set(err, "expected a string, found %s", type_name(value));
+    route->wildcard = text.len > 2 && memcmp(text.ptr, "*.", 2) == 0;
+    if (route->wildcard)
+        text = (struct str){text.ptr + 2, text.len - 2};
+    if (host_canon(text, route->host) != 0)
+        return err_set(err, "not a host name");
+    return 0;
+}
+
+static int read_allow_private(json_t *value, void *into, struct err *err)
+{
+    struct route *route = into;
+
+    if (route->allow_private != NULL)
+        return err_set(err, "given twice");
+    if (read_cidrs(value, &route->allow_private, &route->allow_private_count, err) != 0)
+        return -1;
+    for (size_t i = 0; i < route->allow_private_count; i++)
+        if (!cidr_is_private(&route->allow_private[i]))
+            return err_set(err, "[%zu]: not a private range", i);
+    return 0;
+}
+
+static int read_routes(json_t *value, void *into, struct err *err)
+{
+    static const struct member members[] = {{"host", read_host, false},
+                                            {"allow_private", read_allow_private, false},
+                                            {"tls", read_tls, false},
+                                            {NULL, NULL, false}};
+    struct policy *policy = into;
+
+    if (!json_is_array(value))
+        return err_set(err, "expected an array, found %s", type_name(value));
+    size_t count = json_array_size(value);
+    if (count > ROUTES_MAX)
+        return err_set(err, "more than %u entries", ROUTES_MAX);
+    policy->routes = calloc(count > 0 ? count : 1, sizeof *policy->routes);
+    if (policy->routes == NULL)
+        return err_set(err, "out of memory");
+    policy->route_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct route *route = &policy->routes[i];
+        if (read_object(json_array_get(value, i), members, false, route, err) != 0)
+            return err_prefix(err, "[%zu]", i);
+        if (route->host[0] == '\0')
+            return err_set(err, "[%zu]: \"host\" is missing", i);
+    }
+    return 0;
+}
+
+static int read_upstreams(json_t *value, void *into, struct err *err)
+{
+    struct policy *policy = into;
+
+    if (!json_is_array(value))
+        return err_set(err, "expected an array, found %s", type_name(value));
+    size_t count = json_array_size(value);
+    if (count == 0 || count > POLICY_MAX_UPSTREAMS)
+        return err_set(err, "expected 1 to %d addresses, found %zu", POLICY_MAX_UPSTREAMS, count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = json_array_get(value, i);
+        struct ip *ip = &policy->dns_upstreams[i];
+        if (!json_is_string(item) || ip_parse(text_of(item), ip) != 0 || ip->family != 4 ||
+            ip_classify(ip) == IP_FORBIDDEN)
+            return err_set(err, "[%zu]: not the IPv4 address of a resolver", i);
+    }
+    policy->dns_upstream_count = count;
+    return 0;
+}
+
+static int read_dns(json_t *value, void *into, struct err *err)
+{
+    static const struct member members[] = {{"upstreams", read_upstreams, false}, {NULL, NULL, false}};
+    return read_object(value, members, false, into, err);
+}
+
+static int read_generation(json_t *value, void *into, struct err *err)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 1)
+        return err_set(err, "expected a positive integer");
+    ((struct policy *)into)->generation = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
+static int read_agent_address(json_t *value, void *into, struct err *err)
+{
+    struct ip *ip = &((struct policy *)into)->agent_address;
+
+    if (!json_is_string(value) || ip_parse(text_of(value), ip) != 0)
+        return err_set(err, "not an address");
+    return 0;
+}
+
+static int read_own(json_t *value, void *into, struct err *err)
+{
+    struct policy *policy = into;
+
+    if (policy->own != NULL)
+        return err_set(err, "given twice");
+    return read_cidrs(value, &policy->own, &policy->own_count, err);
+}
+
+static int read_sidecar(json_t *value, void *into, struct err *err)
+{
+    static const struct member members[] = {
+        {"agent_address", read_agent_address, false}, {"own", read_own, false}, {NULL, NULL, false}};
+    return read_object(value, members, false, into, err);
+}
+
+static int read_protocol(json_t *value, void *into, struct err *err)
+{
+    (void)into;
+    if (!json_is_integer(value))
+        return err_set(err, "expected an integer, found %s", type_name(value));
+    if (json_integer_value(value) != POLICY_PROTOCOL)
+        return err_set(err, "version %" PRId64 " is not understood, only %d",
+                       (int64_t)json_integer_value(value), POLICY_PROTOCOL);
+    return 0;
+}
+
+/* FNV-1a, 64 bits. The names are the operator's own, so nobody can aim for collisions. */
+static uint64_t hash(const char *text, bool wildcard)
+{
+    uint64_t value = wildcard ? 0x2a : 0xcbf29ce484222325u;
+
+    for (; *text != '\0'; text++)
+        value = (value ^ (unsigned char)*text) * 0x100000001b3u;
+    return value ^ value >> 32;
+}
+
+/* The slot where this name is or would be. */
+static size_t *slot_of(const struct policy *policy, const char *host, bool wildcard)
+{
+    for (size_t at = (size_t)hash(host, wildcard);; at++) {
+        size_t *slot = &policy->table[at & (policy->table_size - 1)];
+        if (*slot == 0)
+            return slot;
+        const struct route *route = &policy->routes[*slot - 1];
+        if (route->wildcard == wildcard && strcmp(route->host, host) == 0)
+            return slot;
+    }
+}
+
+static int build_table(struct policy *policy, struct err *err)
+{
+    policy->table_size = 4;
+    while (policy->table_size < policy->route_count * 2 + 1)
+        policy->table_size *= 2;
+    policy->table = calloc(policy->table_size, sizeof *policy->table);
+    if (policy->table == NULL)
+        return err_set(err, "out of memory");
+    for (size_t i = 0; i < policy->route_count; i++) {
+        const struct route *route = &policy->routes[i];
+        size_t *slot = slot_of(policy, route->host, route->wildcard);
+        if (*slot != 0)
+            return err_set(err, "routes[%zu]: host \"%s%s\" is already routes[%zu]", i,
+                           route->wildcard ? "*." : "", route->host, *slot - 1);
+        *slot = i + 1;
+    }
+    return 0;
+}
+
+int policy_parse(struct str json, bool internal, struct policy **policy, struct err *err)
+{
+    static const struct member members[] = {
+        {"protocol", read_protocol, false}, {"dns", read_dns, false},
+        {"routes", read_routes, false},     {"generation", read_generation, true},
+        {"sidecar", read_sidecar, true},    {NULL, NULL, false}};
+    json_error_t where;
+
+    if (json.len > POLICY_MAX_BYTES)
+        return err_set(err, "policy: larger than %u bytes", POLICY_MAX_BYTES);
+    json_t *root = json_loadb(json.ptr != NULL ? json.ptr : "", json.len, JSON_REJECT_DUPLICATES, &where);
+    if (root == NULL)
+        return err_set(err, "policy:%d:%d: %s", where.line, where.column, where.text);
+    struct policy *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        json_decref(root);
+        return err_set(err, "policy: out of memory");
+    }
+    made->references = 1;
+    int status = read_object(root, members, internal, made, err);
+    if (status == 0 && json_object_get(root, "protocol") == NULL)
+        status = err_set(err, "\"protocol\" is missing");
+    if (status == 0 && json_object_get(root, "routes") == NULL)
+        status = err_set(err, "\"routes\" is missing");
+    json_decref(root);
+    if (status == 0)
+        status = build_table(made, err);
+    if (status != 0) {
+        policy_unref(made);
+        return err_prefix(err, "policy");
+    }
+    *policy = made;
+    return 0;
+}
+
+struct policy *policy_ref(struct policy *policy)
+{
+    policy->references++;
+    return policy;
+}
+
+void policy_unref(struct policy *policy)
+{
+    if (policy == NULL || --policy->references > 0)
+        return;
+    for (size_t i = 0; i < policy->route_count; i++)
+        free(policy->routes[i].allow_private);
+    free(policy->routes);
+    free(policy->own);
+    free(policy->table);
+    free(policy);
+}
+
+const struct route *policy_find(const struct policy *policy, const char *host)
+{
+    size_t slot = *slot_of(policy, host, false);
+
+    for (const char *dot = strchr(host, '.'); slot == 0 && dot != NULL; dot = strchr(dot + 1, '.'))
+        slot = *slot_of(policy, dot + 1, true);
+    return slot != 0 ? &policy->routes[slot - 1] : NULL;
+}
+
+void route_name(const struct route *route, char out[HOST_MAX + 3])
+{
+    snprintf(out, HOST_MAX + 3, "%s%s", route->wildcard ? "*." : "", route->host);
+}
+
+bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip)
+{
+    enum ip_class class = ip_classify(ip);
+
+    if (class == IP_FORBIDDEN)
+        return false;
+    for (size_t i = 0; i < policy->own_count; i++)
+        if (cidr_contains(&policy->own[i], ip))
+            return false;
+    if (class == IP_PUBLIC)
+        return true;
+    for (size_t i = 0; i < route->allow_private_count; i++)
+        if (cidr_contains(&route->allow_private[i], ip))
+            return true;
+    return false;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * audit_sink: the queue between a worker's decisions and init.
+ *
+ * Theory of operation. A line is put into a byte queue (length-prefixed) and the queue is sent, one packet a line, once per
+ * loop turn (uv_prepare) and whenever the socket is writable again. Room is counted in lines of the largest size: queued
+ * bytes plus AUDIT_LINE_MAX for each reservation never pass QUEUE_MAX, so an emit of a reserved line always fits.
+ * Equal denials meet in a small table: the first of a second goes out at once, those behind it only count, and a timer
+ * writes one line with the count when their second is over. A denial that finds the table full goes out by itself. The
+ * lines of the counts need room too: while there is none, they keep counting.
+ */
+#include "sys/audit_sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+
+#define QUEUE_MAX       (1u << 20) /* bytes */
+#define EQUAL_SLOTS     64
+#define EQUAL_KEY_MAX   320 /* bytes: host, address, and the numbers */
+#define EQUAL_WINDOW_MS 1000
+
+struct equal {
+    size_t key_len; /* 0 = free */
+    char key[EQUAL_KEY_MAX];
+    uint64_t until_ms;
+    struct audit audit; /* its texts point into `text` */
+    char text[256], rule[64], protocol[16], address[48];
+    uint64_t count; /* held back since the last line */
+};
+
+struct audit_sink {
+    uv_loop_t *loop;
+    int sock;
+    void (*room_again)(void *);
+    void *ctx;
+    struct buf queue;
+    size_t reserved; /* lines */
+    bool starved;    /* a reservation failed since room_again was last called */
+    bool broken;     /* init is gone: nothing is reserved any more */
+    bool polling;
+    unsigned open_handles;
+    uv_poll_t poll;
+    uv_prepare_t flush;
+    uv_timer_t timer;
+    struct equal equals[EQUAL_SLOTS];
+};
+
+static bool has_room(const struct audit_sink *sink)
+{
+    return !sink->broken &&
+           sink->queue.len + (sink->reserved + 1) * (AUDIT_LINE_MAX + sizeof(uint32_t)) <= QUEUE_MAX;
+}
+
+static uint64_t wall_us(void)
+{
+    struct timeval now;
+
+    gettimeofday(&now, NULL);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_usec;
+}
+
+static void put_line(struct audit_sink *sink, const struct audit *audit)
+{
+    char line[sizeof(uint32_t) + AUDIT_LINE_MAX];
+    uint32_t len = (uint32_t)audit_format(audit, wall_us(), line + sizeof len);
+
+    memcpy(line, &len, sizeof len);
+    if (buf_append(&sink->queue, line, sizeof len + len) != 0)
+        sink->broken = true; /* out of memory: take no more traffic */
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events);
+
+static void send_queue(struct audit_sink *sink)
+{
+    while (sink->queue.len > 0 && !sink->broken) {
+        struct str queued = buf_str(&sink->queue);
+        uint32_t len;
+        memcpy(&len, queued.ptr, sizeof len);
+        if (send(sink->sock, queued.ptr + sizeof len, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN && errno != ENOBUFS)
+                sink->broken = true;
+            break;
+        }
+        buf_consume(&sink->queue, sizeof len + len);
+    }
+    bool want = sink->queue.len > 0 && !sink->broken;
+    if (want && !sink->polling)
+        uv_poll_start(&sink->poll, UV_WRITABLE, on_writable);
+    else if (!want && sink->polling)
+        uv_poll_stop(&sink->poll);
+    sink->polling = want;
+}
+
+static void tell_room(struct audit_sink *sink)
+{
+    if (sink->starved && has_room(sink)) {
+        sink->starved = false;
+        sink->room_again(sink->ctx);
+    }
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events)
+{
+    struct audit_sink *sink = poll->data;
+
+    (void)status;
+    (void)events;
+    send_queue(sink);
+}
+
+static void on_turn(uv_prepare_t *prepare)
+{
+    struct audit_sink *sink = prepare->data;
+
+    if (!sink->polling)
+        send_queue(sink);
+    tell_room(sink);
+}
+
+/* Writes the counts whose second is over, while there is room. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct audit_sink *sink = timer->data;
+    bool waiting = false;
+
+    for (size_t i = 0; i < EQUAL_SLOTS; i++) {
+        struct equal *equal = &sink->equals[i];
+        if (equal->key_len == 0)
+            continue;
+        if (uv_now(sink->loop) < equal->until_ms || (equal->count > 0 && !has_room(sink))) {
+            waiting = true;
+            continue;
+        }
+        if (equal->count > 0) {
+            equal->audit.count = equal->count;
+            audit_id(equal->audit.id);
+            put_line(sink, &equal->audit);
+        }
+        equal->key_len = 0;
+    }
+    if (!waiting)
+        uv_timer_stop(&sink->timer);
+}
+
+struct audit_sink *audit_sink_new(uv_loop_t *loop, int sock, void (*room_again)(void *ctx), void *ctx)
+{
+    struct audit_sink *sink = calloc(1, sizeof *sink);
+
+    if (sink == NULL)
+        return NULL;
+    *sink = (struct audit_sink){.loop = loop, .sock = sock, .room_again = room_again, .ctx = ctx};
+    buf_init(&sink->queue, QUEUE_MAX);
+    if (uv_poll_init(loop, &sink->poll, sock) != 0) {
+        free(sink);
+        return NULL;
+    }
+    uv_prepare_init(loop, &sink->flush);
+    uv_timer_init(loop, &sink->timer);
+    sink->poll.data = sink->flush.data = sink->timer.data = sink;
+    sink->open_handles = 3;
+    uv_prepare_start(&sink->flush, on_turn);
+    uv_unref((uv_handle_t *)&sink->flush);
+    uv_unref((uv_handle_t *)&sink->timer);
+    return sink;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct audit_sink *sink = handle->data;
+
+    if (--sink->open_handles > 0)
+        return;
+    buf_fini(&sink->queue);
+    close(sink->sock);
+    free(sink);
+}
+
+static void finish_counts(struct audit_sink *sink)
+{
+    for (size_t i = 0; i < EQUAL_SLOTS; i++)
+        sink->equals[i].until_ms = 0;
+    on_timer(&sink->timer);
+    send_queue(sink);
+}
+
+void audit_sink_close(struct audit_sink *sink)
+{
+    finish_counts(sink);
+    uv_close((uv_handle_t *)&sink->poll, on_closed);
+    uv_close((uv_handle_t *)&sink->flush, on_closed);
+    uv_close((uv_handle_t *)&sink->timer, on_closed);
+}
+
+bool audit_sink_reserve(struct audit_sink *sink)
+{
+    if (!has_room(sink)) {
+        sink->starved = true;
+        return false;
+    }
+    sink->reserved++;
+    return true;
+}
+
+void audit_sink_release(struct audit_sink *sink)
+{
+    sink->reserved--;
+}
+
+static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
+{
+    struct {
+        unsigned kind, reason, port, status;
+    } numbers = {(unsigned)audit->kind, (unsigned)audit->reason, audit->port, audit->status};
+    const struct str parts[] = {audit->host, str_of(audit->address), str_of(audit->protocol), audit->detail};
+    size_t len = sizeof numbers;
+
+    memcpy(key, &numbers, sizeof numbers);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].len >= EQUAL_KEY_MAX - len)
+            return 0; /* too long to be held: it goes out by itself */
+        if (parts[i].len > 0)
+            memcpy(key + len, parts[i].ptr, parts[i].len);
+        len += parts[i].len;
+        key[len++] = '\0';
+        if (len == EQUAL_KEY_MAX)
+            return 0;
+    }
+    return len;
+}
+
+static const char *keep(char *into, size_t size, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    size_t len = strlen(text) < size - 1 ? strlen(text) : size - 1;
+    memcpy(into, text, len);
+    into[len] = '\0';
+    return into;
+}
+
+/* Keeps what the line with the count needs: the members that make denials equal, and no others. */
+static void equal_hold(struct equal *equal, const struct audit *audit)
+{
+    size_t host = audit->host.len < sizeof equal->text / 2 ? audit->host.len : sizeof equal->text / 2;
+    size_t detail = audit->detail.len < sizeof equal->text / 2 ? audit->detail.len : sizeof equal->text / 2;
+
+    if (host > 0)
+        memcpy(equal->text, audit->host.ptr, host);
+    if (detail > 0)
+        memcpy(equal->text + sizeof equal->text / 2, audit->detail.ptr, detail);
+    equal->audit = (struct audit){
+        .kind = audit->kind,
+        .verdict = audit->verdict,
+        .reason = audit->reason,
+        .port = audit->port,
+        .status = audit->status,
+        .generation = audit->generation,
+        .host = {equal->text, host},
+        .detail = {equal->text + sizeof equal->text / 2, detail},
+        .rule = keep(equal->rule, sizeof equal->rule, audit->rule),
+        .protocol = keep(equal->protocol, sizeof equal->protocol, audit->protocol),
+        .address = keep(equal->address, sizeof equal->address, audit->address),
+    };
+}
+
+/* Whether this denial is only counted. */
+static bool coalesce(struct audit_sink *sink, const struct audit *audit)
+{
+    char key[EQUAL_KEY_MAX];
+    size_t len = equal_key(audit, key);
+    struct equal *vacant = NULL;
+
+    if (len == 0)
+        return false;
+    for (size_t i = 0; i < EQUAL_SLOTS; i++) {
+        struct equal *equal = &sink->equals[i];
+        if (equal->key_len == 0) {
+            vacant = equal;
+        } else if (equal->key_len == len && memcmp(equal->key, key, len) == 0) {
+            equal->count++;
+            return true;
+        }
+    }
+    if (vacant != NULL) {
+        memcpy(vacant->key, key, len);
+        vacant->key_len = len;
+        vacant->until_ms = uv_now(sink->loop) + EQUAL_WINDOW_MS;
+        vacant->count = 0;
+        equal_hold(vacant, audit);
+        if (!uv_is_active((uv_handle_t *)&sink->timer))
+            uv_timer_start(&sink->timer, on_timer, EQUAL_WINDOW_MS, EQUAL_WINDOW_MS / 4);
+    }
+    return false;
+}
+
+void audit_sink_emit(struct audit_sink *sink, const struct audit *audit)
+{
+    sink->reserved--;
+    if (audit->verdict != AUDIT_BLOCK || !coalesce(sink, audit))
+        put_line(sink, audit);
+}

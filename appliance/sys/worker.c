@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* worker: the life of a worker process between init's exec and its end. The one place where a policy arrives: it is parsed
+ * whole before anything changes, and a policy that is not taken leaves the old one in force. */
+#include "sys/worker.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sys/channel.h"
+
+static const char *worker_name = "worker";
+
+static void end(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", worker_name, what);
+    _exit(1);
+}
+
+static void on_audit_room(void *ctx)
+{
+    struct worker *worker = ctx;
+
+    if (worker->on_audit_room != NULL)
+        worker->on_audit_room(worker->ctx);
+}
+
+/* Reads the section out of the memfd. Returns the new policy, or NULL with err. */
+static struct policy *read_policy(const struct channel_msg *msg, struct err *err)
+{
+    struct policy *policy = NULL;
+    struct str json;
+
+    if (msg->fd < 0 || channel_map(msg->fd, POLICY_MAX_BYTES, &json) != 0) {
+        err_set(err, "the policy did not arrive as a sealed memfd");
+        return NULL;
+    }
+    if (policy_parse(json, true, &policy, err) == 0 && policy->generation != msg->generation) {
+        err_set(err, "the policy's generation differs from its message's");
+        policy_unref(policy);
+        policy = NULL;
+    }
+    munmap((void *)json.ptr, json.len);
+    return policy;
+}
+
+static void take_policy(struct worker *worker, const struct channel_msg *msg)
+{
+    struct err err;
+    struct policy *policy = read_policy(msg, &err), *old = worker->policy;
+
+    if (policy == NULL) {
+        channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg->generation, -1, str_of(err.text));
+        return;
+    }
+    worker->policy = policy;
+    if (worker->on_policy != NULL)
+        worker->on_policy(worker->ctx, old);
+    policy_unref(old);
+    channel_send(WORKER_FD_CHANNEL, CHANNEL_APPLIED, msg->generation, -1, str_of(NULL));
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    static struct channel_msg msg; /* too large for the stack; one loop, never re-entered */
+    struct worker *worker = poll->data;
+
+    (void)events;
+    int got = status == 0 ? channel_recv(WORKER_FD_CHANNEL, &msg) : 0;
+    if (got <= 0) { /* init is gone, or what it says is not understood: the bottle ends */
+        uv_stop(&worker->loop);
+        return;
+    }
+    if (msg.type == CHANNEL_POLICY)
+        take_policy(worker, &msg);
+    if (msg.fd >= 0)
+        close(msg.fd);
+}
+
+static void on_sigterm(uv_signal_t *signal, int number)
+{
+    (void)number;
+    uv_stop(signal->loop);
+}
+
+void worker_open(struct worker *worker, const char *name)
+{
+    struct stat st;
+
+    worker_name = name;
+    *worker = (struct worker){0};
+    if (fstat(WORKER_FD_CHANNEL, &st) != 0 || !S_ISSOCK(st.st_mode) || fstat(WORKER_FD_AUDIT, &st) != 0 ||
+        !S_ISSOCK(st.st_mode))
+        end("is started by stopper-init, with its sockets on descriptors 3 and 4");
+    signal(SIGPIPE, SIG_IGN);
+    tzset(); /* opens /etc/localtime now, since the jail has no files */
+    if (uv_loop_init(&worker->loop) != 0 ||
+        uv_poll_init(&worker->loop, &worker->channel, WORKER_FD_CHANNEL) != 0 ||
+        uv_signal_init(&worker->loop, &worker->sigterm) != 0)
+        end("cannot make an event loop");
+    worker->channel.data = worker;
+    uv_poll_start(&worker->channel, UV_READABLE, on_channel);
+    uv_signal_start(&worker->sigterm, on_sigterm, SIGTERM);
+    worker->audit = audit_sink_new(&worker->loop, WORKER_FD_AUDIT, on_audit_room, worker);
+    if (worker->audit == NULL)
+        end("cannot make the audit sink");
+}
+
+void worker_jail(const struct jail *jail)
+{
+    struct err err;
+
+    if (jail_enter(jail, &err) != 0)
+        end(err.text);
+}
+
+int worker_serve(struct worker *worker)
+{
+    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_READY, 0, -1, str_of(NULL)) != 0)
+        end("cannot reach stopper-init");
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    audit_sink_close(worker->audit);
+    uv_run(&worker->loop, UV_RUN_NOWAIT);
+    policy_unref(worker->policy);
+    worker->policy = NULL;
+    return 0;
+}

@@ -87,8 +87,8 @@ static WOLFSSL *open_end(WOLFSSL_CTX *ctx, struct end *end)
     return ssl;
 }
 
-/* Shakes hands as a server with id, and as a client that wants name and trusts root. Returns 0, else the client's error.
- * On success a message goes each way, and group receives the name of the key exchange. */
+/* Shakes hands as a server with id, and as a client that wants name and trusts root. Returns 0, else the
+ * client's error. On success a message goes each way, and group receives the name of the key exchange. */
 static int handshake(const struct identity *id, const struct identity *root, const char *name, char group[32])
 {
     static struct pipe up, down;

@@ -91,11 +91,11 @@ START_TEST(the_largest_decision_still_fits)
                           .port = 65535,
                           .upstream = text,
                           .status = 999,
-                          .bytes_in = UINT64_MAX,
-                          .bytes_out = UINT64_MAX,
-                          .duration_us = UINT64_MAX,
-                          .generation = UINT64_MAX,
-                          .count = UINT64_MAX};
+                          .bytes_in = INT64_MAX,
+                          .bytes_out = INT64_MAX,
+                          .duration_us = INT64_MAX,
+                          .generation = INT64_MAX,
+                          .count = INT64_MAX};
     audit_id(audit.id);
     json_t *json = format(&audit, line);
     ck_assert_uint_eq(json_object_size(json), 20);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * seccomp: see the header. One table for what every worker on a libuv loop does, one for each profile's own, one for what
- * sanitizers do in test builds. Names, not numbers: libseccomp knows them for each architecture, and a name that an
- * architecture has not (epoll_wait on arm64) is passed over. Arguments are compared in their lower 32 bits, as the kernel
- * reads an int. Nothing here may allow a call that opens a path for writing, makes code, starts a process or listens.
+ * seccomp: see the header. One table for what every worker on a libuv loop does, one for each profile's own,
+ * one for what sanitizers do in test builds. Names, not numbers: libseccomp knows them for each architecture,
+ * and a name that an architecture has not (epoll_wait on arm64) is passed over. Arguments are compared in
+ * their lower 32 bits, as the kernel reads an int. Nothing here may allow a call that opens a path for
+ * writing, makes code, starts a process or listens.
  */
 #define _GNU_SOURCE
 #include "sys/seccomp.h"
@@ -107,7 +108,8 @@ static const struct rule common[] = {
     {.call = "exit_group"},
 };
 
-/* What a worker that takes and makes connections does beside that. It never listens: its listeners are older. */
+/* What a worker that takes and makes connections does beside that. It never listens: its listeners are older.
+ */
 static const struct rule connections[] = {
     {.call = "accept4"},
     {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_STREAM}, {2, INT, 0}}},
@@ -133,7 +135,8 @@ static const struct rule connections[] = {
     {.call = "setsockopt", .when = {{1, INT, IPPROTO_TCP}, {2, INT, TCP_KEEPCNT}}},
     {.call = "setsockopt", .when = {{1, INT, IPPROTO_TCP}, {2, INT, TCP_SYNCNT}}},
     {.call = "setsockopt", .when = {{1, INT, IPPROTO_TCP}, {2, INT, TCP_USER_TIMEOUT}}},
-    /* libuv opens "/" anew after it gave its spare descriptor up (uv__emfile_trick); there is nothing else to open. */
+    /* libuv opens "/" anew after it gave its spare descriptor up (uv__emfile_trick); there is nothing else to
+       open. */
     {.call = "openat", .when = {{0, INT, (uint32_t)AT_FDCWD}, {2, INT, O_RDONLY | O_CLOEXEC}}},
 };
 
@@ -146,8 +149,8 @@ static const struct rule proxy[] = {
     {.call = "fcntl", .when = {{1, INT, F_GETPIPE_SZ}}},
 };
 
-/* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the empty root
- * has not, at their own mappings, and try pointers on a pipe. */
+/* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the
+ * empty root has not, at their own mappings, and try pointers on a pipe. */
 #ifdef SANITIZED
 static const struct rule sanitizer[] = {
     {.call = "openat", .when = {{2, O_ACCMODE, O_RDONLY}}},
@@ -232,7 +235,8 @@ static int filter_fill(scmp_filter_ctx filter, enum jail_profile profile, struct
         seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ||
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) < 0)
         return err_set(err, "seccomp: the filter could not be made");
-    /* A binary tree: three comparisons instead of a hundred for each call (kernels and libraries without it: a list). */
+    /* A binary tree: three comparisons instead of a hundred for each call (kernels and libraries without it:
+     * a list). */
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     return 0;
 }

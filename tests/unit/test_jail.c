@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sys/jail against the real kernel: every probe runs once in a free child, where it must succeed, and once in a jailed
- * one, where it must end exactly as its row says. In a user, mount and network namespace of its own. */
+/* sys/jail against the real kernel: every probe runs once in a free child, where it must succeed, and once in
+ * a jailed one, where it must end exactly as its row says. Needs root. */
 #include "sys/jail.h"
 
 #include <arpa/inet.h>

@@ -22,14 +22,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 #define INT            UINT64_C(0xffffffff) /* mask of a whole int */
 #define SOCK_TYPE_BITS UINT64_C(0xf)        /* include/linux/net.h: SOCK_TYPE_MASK */
 #define PROBE_ERRNO    EDOM                 /* no system call of ours gives this */
@@ -151,7 +143,7 @@ static const struct rule proxy[] = {
 
 /* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the
  * empty root has not, at their own mappings, and try pointers on a pipe. */
-#ifdef SANITIZED
+#if SECCOMP_SANITIZED
 static const struct rule sanitizer[] = {
     {.call = "openat", .when = {{2, O_ACCMODE, O_RDONLY}}},
     {.call = "open", .when = {{1, O_ACCMODE, O_RDONLY}}},
@@ -226,7 +218,7 @@ static int filter_fill(scmp_filter_ctx filter, enum jail_profile profile, struct
         if (table_add(filter, &profiles[profile][i], err) != 0)
             return -1;
     }
-#ifdef SANITIZED
+#if SECCOMP_SANITIZED
     if (table_add(filter, &(struct table)TABLE(sanitizer), err) != 0)
         return -1;
 #endif

@@ -115,7 +115,7 @@ run-net: all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
 lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs
 	$(Q)tests/lint/lint.sh
-	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/lint
+	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest --basetemp=$(CURDIR)/build/lint tests/lint
 	$(Q)$(MAKE) CC=clang VARIANT=release all tests
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)tests/lint/hardening.sh $(PROGRAMS:%=build/release/%) $(PROGRAMS:%=build/release-clang/%)

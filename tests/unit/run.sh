@@ -10,8 +10,7 @@ if [ "${1-}" = --one ]; then
     timeout 300 "$2" >"$log" 2>&1 </dev/null || status=$?
     closing=$(grep -E '^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$' "$log" || true)
     if [ $status = 0 ] && [[ $closing == 100%:\ Checks:\ [1-9]* ]] && [[ $closing != *$'\n'* ]]; then
-        echo "$(basename "$2"): $closing" >"$2.verdict"
-        printf '%s  %s\n' "$closing" "$(basename "$2")"
+        printf '%s\n%s\n' "$(basename "$2")" "$closing"
         exit 0
     fi
     { cat "$log"; echo "FAILED: $(basename "$2") (status $status, ${closing:-no check was run})"; } >&2

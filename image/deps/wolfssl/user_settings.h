@@ -1,40 +1,41 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* wolfSSL settings of the appliance: library and users are compiled with -DWOLFSSL_USER_SETTINGS and this file. */
+/* wolfSSL settings of the appliance. The library and its users are compiled with -DWOLFSSL_USER_SETTINGS. */
 #ifndef STOPPER_USER_SETTINGS_H
 #define STOPPER_USER_SETTINGS_H
 /* platform */
-#define HAVE_LIMITS_H 1
+#define HAVE_LIMITS_H   1
 #define HAVE_C___ATOMIC 1
 #define WOLFSSL_HAVE_ATOMIC_H
 #define HAVE_THREAD_LS
 #define HAVE___UINT128_T 1
-#define HAVE_GETPID 1
-#define HAVE_GETRANDOM 1             /* else each WOLFSSL opens /dev/urandom: 3 system calls, fails under fd exhaustion or a strict seccomp filter */
+#define HAVE_GETPID      1
+/* Without it each WOLFSSL opens /dev/urandom, which fails in a jail or without descriptors. */
+#define HAVE_GETRANDOM   1
 #define HAVE_GETADDRINFO 1
-#define HAVE_ERRNO_H 1
-#define HAVE_ATEXIT 1
-#define HAVE_SYS_TIME_H 1
-#define HAVE_TIME_H 1
-#define HAVE_GMTIME_R 1              /* without it certificate date checks call gmtime(): a data race */
-#define SIZEOF_LONG 8
+#define HAVE_ERRNO_H     1
+#define HAVE_ATEXIT      1
+#define HAVE_SYS_TIME_H  1
+#define HAVE_TIME_H      1
+#define HAVE_GMTIME_R    1 /* without it certificate date checks call gmtime(): a data race */
+#define SIZEOF_LONG      8
 #define SIZEOF_LONG_LONG 8
-#define HAVE_PTHREAD 1
-#define HAVE_VISIBILITY 1
+#define HAVE_PTHREAD     1
+#define HAVE_VISIBILITY  1
 #define ERROR_QUEUE_PER_THREAD
 #define WC_NO_ASYNC_THREADING
 #if defined(__x86_64__)
-  #define WOLFSSL_X86_64_BUILD
-  #define USE_INTEL_SPEEDUP            /* AVX1/AVX2/AVX512 SHA, ChaCha, Poly1305, Curve25519, ML-KEM, chosen at run time by CPUID */
-  #define WOLFSSL_AESNI
-  #define WOLFSSL_USE_ALIGN
-  #define WOLFSSL_SP_X86_64
-  #define WOLFSSL_SP_X86_64_ASM
+#define WOLFSSL_X86_64_BUILD
+#define USE_INTEL_SPEEDUP /* AVX SHA, ChaCha, Poly1305, Curve25519, ML-KEM, chosen at run time by CPUID */
+#define WOLFSSL_AESNI
+#define WOLFSSL_USE_ALIGN
+#define WOLFSSL_SP_X86_64
+#define WOLFSSL_SP_X86_64_ASM
 #elif defined(__aarch64__)
-  #define WOLFSSL_AARCH64_BUILD
-  #define WOLFSSL_ARMASM               /* files need -mcpu=generic+crypto; AES/PMULL/SHA2 chosen at run time by HWCAP */
-  #define WOLFSSL_AARCH64_NO_SQRDMLSH
-  #define WOLFSSL_SP_ARM64
-  #define WOLFSSL_SP_ARM64_ASM
+#define WOLFSSL_AARCH64_BUILD
+#define WOLFSSL_ARMASM /* files need -mcpu=generic+crypto; AES/PMULL/SHA2 chosen at run time by HWCAP */
+#define WOLFSSL_AARCH64_NO_SQRDMLSH
+#define WOLFSSL_SP_ARM64
+#define WOLFSSL_SP_ARM64_ASM
 #endif
 /* math */
 #define WOLFSSL_SP_MATH_ALL
@@ -73,7 +74,7 @@
 #define WOLFSSL_PSS_LONG_SALT
 #define HAVE_FFDHE_2048
 #define HAVE_DH_DEFAULT_PARAMS
-#ifndef STOPPER_WOLFSSL_FALLBACK      /* 5.7.2 has no ML-KEM */
+#ifndef STOPPER_WOLFSSL_FALLBACK /* 5.7.2 has no ML-KEM */
 #define WOLFSSL_HAVE_MLKEM
 #define WOLFSSL_PQC_HYBRIDS
 #define WOLFSSL_TLS_NO_MLKEM_STANDALONE
@@ -98,7 +99,7 @@
 #define HAVE_ENCRYPT_THEN_MAC
 #define HAVE_SERVER_RENEGOTIATION_INFO
 #define WOLFSSL_EXTRA_ALERTS
-#define MAX_CERTIFICATE_SZ 102400      /* also MAX_HANDSHAKE_SZ; default 18459 refuses real chains */
+#define MAX_CERTIFICATE_SZ 102400 /* also MAX_HANDSHAKE_SZ; default 18459 refuses real chains */
 /* X.509 */
 #define WOLFSSL_ASN_TEMPLATE
 #define WOLFSSL_ALT_CERT_CHAINS

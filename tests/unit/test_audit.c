@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_audit: a line is one line of valid JSON in printable ASCII, whatever an agent put into it. */
+#include <jansson.h>
+#include <string.h>
+
+#include "core/audit.h"
+#include "core/json_out.h"
+#include "tests/unit/suite.h"
+
+#define WALL 1700000000123456u /* 2023-11-14T22:13:20.123456Z */
+
+static json_t *format(const struct audit *audit, char line[AUDIT_LINE_MAX])
+{
+    size_t len = audit_format(audit, WALL, line);
+
+    ck_assert_uint_le(len, AUDIT_LINE_MAX);
+    ck_assert_int_eq(line[len - 1], '\n');
+    for (size_t i = 0; i < len - 1; i++)
+        ck_assert_msg(line[i] >= 0x20 && line[i] < 0x7f, "byte %zu is 0x%02x", i, (unsigned char)line[i]);
+    json_t *json = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+    ck_assert_ptr_nonnull(json);
+    return json;
+}
+
+START_TEST(a_decision_is_written_member_by_member)
+{
+    char line[AUDIT_LINE_MAX];
+    struct audit audit = {.kind = AUDIT_HTTP,
+                          .verdict = AUDIT_BLOCK,
+                          .id = "00000001-000001",
+                          .reason = DENIAL_HOST_NOT_ALLOWED,
+                          .host = str_of("evil.example"),
+                          .method = str_of("GET"),
+                          .path = str_of("/a"),
+                          .status = 403,
+                          .port = 80,
+                          .bytes_in = 1,
+                          .count = 3};
+
+    json_decref(format(&audit, line));
+    ck_assert_str_eq(
+        line, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"id\":\"00000001-000001\",\"kind\":\"http\","
+              "\"verdict\":\"block\",\"reason\":\"host-not-allowed\",\"host\":\"evil.example\","
+              "\"method\":\"GET\",\"path\":\"/a\",\"port\":80,\"status\":403,\"bytes_in\":1,\"count\":3}\n");
+}
+END_TEST
+
+START_TEST(an_agents_bytes_cannot_leave_their_string)
+{
+    char line[AUDIT_LINE_MAX];
+    char bytes[256];
+
+    for (int i = 0; i < 256; i++)
+        bytes[i] = (char)i;
+    struct audit audit = {.kind = AUDIT_DNS, .verdict = AUDIT_BLOCK, .host = {bytes, sizeof bytes}};
+    json_decref(format(&audit, line));
+    audit.host = str_of("a\",\"verdict\":\"allow\n\x1b[2J\x7f");
+    json_t *json = format(&audit, line);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "verdict")), "block");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "host")),
+                     "a\",\"verdict\":\"allow\n\x1b[2J\x7f");
+    json_decref(json);
+    audit.host = str_of("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff \xc0\x80 \xed\xa0\x80");
+    json = format(&audit, line);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "host")),
+                     "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd "
+                     "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    json_decref(json);
+}
+END_TEST
+
+START_TEST(the_largest_decision_still_fits)
+{
+    char line[AUDIT_LINE_MAX], text[5000];
+
+    memset(text, 1, sizeof text); /* the longest escape for its size */
+    text[sizeof text - 1] = '\0';
+    struct str huge = {text, sizeof text};
+    struct audit audit = {.kind = AUDIT_LIFECYCLE,
+                          .verdict = AUDIT_ALARM,
+                          .rule = text,
+                          .reason = DENIAL_PACKET_SPOOFED,
+                          .detail = huge,
+                          .host = huge,
+                          .method = huge,
+                          .path = huge,
+                          .protocol = text,
+                          .alpn = huge,
+                          .tls_version = text,
+                          .address = text,
+                          .port = 65535,
+                          .upstream = text,
+                          .status = 999,
+                          .bytes_in = INT64_MAX,
+                          .bytes_out = INT64_MAX,
+                          .duration_us = INT64_MAX,
+                          .generation = INT64_MAX,
+                          .count = INT64_MAX};
+    audit_id(audit.id);
+    json_t *json = format(&audit, line);
+    ck_assert_uint_eq(json_object_size(json), 22);
+    json_decref(json);
+}
+END_TEST
+
+START_TEST(ids_differ)
+{
+    char a[AUDIT_ID_MAX], b[AUDIT_ID_MAX];
+
+    audit_id(a);
+    audit_id(b);
+    ck_assert_str_ne(a, b);
+}
+END_TEST
+
+START_TEST(a_text_that_does_not_fit_is_cut_and_an_object_that_does_not_is_an_error)
+{
+    char small[24];
+    struct json_out out;
+
+    json_out_begin(&out, small, sizeof small);
+    json_out_str(&out, "a", str_of("0123456789"), 9);
+    ck_assert_int_eq(json_out_end(&out), 17);
+    ck_assert_str_eq(small, "{\"a\":\"012\\u2026\"}");
+    json_out_begin(&out, small, sizeof small);
+    json_out_str(&out, "a", str_of("012345678901234"), 30);
+    ck_assert_int_eq(json_out_end(&out), 23);
+    json_out_begin(&out, small, sizeof small);
+    json_out_str(&out, "a", str_of("0123456789012345"), 30);
+    ck_assert_int_eq(json_out_end(&out), -1);
+}
+END_TEST
+
+START_TEST(every_denial_has_a_name_a_sentence_and_a_hint)
+{
+    for (int i = 1; i < DENIAL_COUNT; i++) {
+        ck_assert_uint_gt(strlen(denial_name((enum denial)i)), 0);
+        ck_assert_uint_gt(strlen(denial_sentence((enum denial)i)), 0);
+        ck_assert_uint_gt(strlen(denial_hint((enum denial)i)), 0);
+        for (int j = 1; j < i; j++)
+            ck_assert_str_ne(denial_name((enum denial)i), denial_name((enum denial)j));
+    }
+    ck_assert_str_eq(denial_name(DENIAL_NONE), "");
+    ck_assert_int_eq(denial_status((enum denial)DENIAL_COUNT), 0);
+}
+END_TEST
+
+SUITE_MAIN("audit", a_decision_is_written_member_by_member, an_agents_bytes_cannot_leave_their_string,
+           the_largest_decision_still_fits, ids_differ,
+           a_text_that_does_not_fit_is_cut_and_an_object_that_does_not_is_an_error,
+           every_denial_has_a_name_a_sentence_and_a_hint)

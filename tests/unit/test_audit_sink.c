@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_audit_sink: no decision without its line, no flood of equal denials, no loss when the reader stalls.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sys/audit_sink.h"
+#include "tests/unit/suite.h"
+
+static uv_loop_t loop;
+static int pair[2];
+static struct audit_sink *sink;
+static unsigned rooms;
+
+static void on_room(void *ctx)
+{
+    (void)ctx;
+    rooms++;
+}
+
+static void open_sink(void)
+{
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    sink = audit_sink_new(&loop, pair[0], on_room, NULL);
+    ck_assert_ptr_nonnull(sink);
+    rooms = 0;
+}
+
+static void close_sink(void)
+{
+    audit_sink_close(sink);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+    close(pair[1]);
+}
+
+static void emit(enum audit_verdict verdict, const char *host)
+{
+    struct audit audit = {.kind = AUDIT_DNS, .verdict = verdict, .host = str_of(host)};
+
+    ck_assert(audit_sink_reserve(sink));
+    audit_sink_emit(sink, &audit);
+}
+
+/* Reads the lines that are there; returns how many hold `text`. */
+static unsigned lines_with(const char *text)
+{
+    char line[AUDIT_LINE_MAX + 1];
+    unsigned found = 0;
+    ssize_t got;
+
+    while ((got = recv(pair[1], line, AUDIT_LINE_MAX, MSG_DONTWAIT)) > 0) {
+        line[got] = '\0';
+        ck_assert_int_eq(line[got - 1], '\n');
+        found += strstr(line, text) != NULL;
+    }
+    return found;
+}
+
+/* A handle that keeps the loop turning for some milliseconds. */
+static void on_wait(uv_timer_t *timer)
+{
+    uv_close((uv_handle_t *)timer, NULL);
+    uv_stop(timer->loop);
+}
+
+static void turn(uint64_t ms)
+{
+    static uv_timer_t timer;
+
+    uv_timer_init(&loop, &timer);
+    uv_timer_start(&timer, on_wait, ms, 0);
+    uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+START_TEST(every_allowed_decision_is_a_line)
+{
+    open_sink();
+    for (int i = 0; i < 20; i++)
+        emit(AUDIT_ALLOW, "same.example");
+    turn(1);
+    ck_assert_uint_eq(lines_with("same.example"), 20);
+    close_sink();
+}
+END_TEST
+
+START_TEST(equal_denials_become_one_line_with_their_count)
+{
+    open_sink();
+    for (int i = 0; i < 500; i++)
+        emit(AUDIT_BLOCK, "evil.example");
+    emit(AUDIT_BLOCK, "other.example");
+    turn(1);
+    ck_assert_uint_eq(lines_with("\"host\":"), 2);
+    turn(1600);
+    ck_assert_uint_eq(lines_with("\"host\":\"evil.example\",\"count\":499}"), 1);
+    emit(AUDIT_BLOCK, "evil.example");
+    turn(1);
+    ck_assert_uint_eq(lines_with("evil.example"), 1);
+    close_sink();
+}
+END_TEST
+
+START_TEST(counts_are_written_at_the_end_too)
+{
+    open_sink();
+    emit(AUDIT_BLOCK, "evil.example");
+    emit(AUDIT_BLOCK, "evil.example");
+    emit(AUDIT_BLOCK, "evil.example");
+    audit_sink_close(sink);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_uint_eq(lines_with("\"count\":2}"), 1);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+    close(pair[1]);
+}
+END_TEST
+
+START_TEST(a_stalled_reader_stops_the_reservations_and_loses_nothing)
+{
+    unsigned emitted = 0, read = 0;
+    char host[32];
+
+    open_sink();
+    while (audit_sink_reserve(sink)) {
+        struct audit audit = {.kind = AUDIT_DNS, .verdict = AUDIT_ALLOW, .host = str_of("n.example")};
+        snprintf(host, sizeof host, "n%u.example", emitted++);
+        audit.host = str_of(host);
+        audit_sink_emit(sink, &audit);
+        ck_assert_uint_lt(emitted, 100000);
+    }
+    ck_assert_uint_gt(emitted, 100);
+    turn(1);
+    for (int i = 0; i < 1000 && read < emitted; i++) {
+        read += lines_with(".example");
+        turn(1);
+    }
+    ck_assert_uint_gt(rooms, 0);
+    ck_assert_uint_eq(read, emitted);
+    close_sink();
+}
+END_TEST
+
+START_TEST(reservations_alone_fill_the_queue_and_releases_empty_it)
+{
+    unsigned held = 0;
+
+    open_sink();
+    while (audit_sink_reserve(sink))
+        held++;
+    ck_assert_uint_gt(held, 200);
+    audit_sink_release(sink);
+    ck_assert(audit_sink_reserve(sink));
+    while (held-- > 0)
+        audit_sink_release(sink);
+    turn(1);
+    ck_assert_uint_eq(rooms, 1);
+    close_sink();
+}
+END_TEST
+
+START_TEST(without_init_nothing_is_reserved)
+{
+    open_sink();
+    close(pair[1]);
+    emit(AUDIT_ALLOW, "a.example");
+    turn(1);
+    ck_assert(!audit_sink_reserve(sink));
+    pair[1] = -1;
+    close_sink();
+}
+END_TEST
+
+SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, equal_denials_become_one_line_with_their_count,
+           counts_are_written_at_the_end_too, a_stalled_reader_stops_the_reservations_and_loses_nothing,
+           reservations_alone_fill_the_queue_and_releases_empty_it, without_init_nothing_is_reserved)

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_policy: what a policy is read as, what is refused with which words, and which route and address it
+ * finds. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/policy.h"
+#include "tests/unit/suite.h"
+
+static struct policy *parse(const char *json, bool internal)
+{
+    struct policy *policy = NULL;
+    struct err err = {""};
+
+    ck_assert_msg(policy_parse(str_of(json), internal, &policy, &err) == 0, "%s", err.text);
+    return policy;
+}
+
+static const char good[] =
+    "{\"protocol\":1,\"dns\":{\"upstreams\":[\"203.0.113.53\",\"10.0.0.53\"]},\"generation\":7,"
+    "\"sidecar\":{\"agent_address\":\"10.9.0.1\",\"own\":[\"10.9.0.0/30\",\"203.0.113.9/32\"]},\"routes\":["
+    "{\"host\":\"a.example\"},"
+    "{\"host\":\"*.a.example\",\"tls\":{\"passthrough\":true,\"ech\":\"allow\"}},"
+    "{\"host\":\"*.b.a.example\",\"allow_private\":[\"10.0.0.0/8\"]},"
+    "{\"host\":\"c.b.a.example\",\"tls\":{\"passthrough\":false}}]}";
+
+START_TEST(the_most_specific_route_is_found)
+{
+    struct policy *policy = parse(good, true);
+
+    ck_assert_ptr_eq(policy_find(policy, "a.example"), &policy->routes[0]);
+    ck_assert_ptr_eq(policy_find(policy, "x.a.example"), &policy->routes[1]);
+    ck_assert_ptr_eq(policy_find(policy, "b.a.example"), &policy->routes[1]);
+    ck_assert_ptr_eq(policy_find(policy, "y.x.a.example"), &policy->routes[1]);
+    ck_assert_ptr_eq(policy_find(policy, "x.b.a.example"), &policy->routes[2]);
+    ck_assert_ptr_eq(policy_find(policy, "c.b.a.example"), &policy->routes[3]);
+    static const char *const others[] = {"example",        "xa.example", "b.example",
+                                         "a.example.evil", "",           "*.a.example.x"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert_msg(policy_find(policy, others[i]) == NULL, "found: %s", others[i]);
+    char name[HOST_MAX + 3];
+    route_name(&policy->routes[1], name);
+    ck_assert_str_eq(name, "*.a.example");
+    ck_assert_uint_eq(policy->generation, 7);
+    ck_assert_uint_eq(policy->dns_upstream_count, 2);
+    ck_assert(policy->routes[1].tls_passthrough && policy->routes[1].tls_ech &&
+              !policy->routes[3].tls_passthrough);
+    policy_unref(policy);
+}
+END_TEST
+
+START_TEST(an_empty_list_allows_nothing)
+{
+    struct policy *policy = parse("{\"protocol\":1,\"routes\":[]}", false);
+
+    ck_assert_ptr_null(policy_find(policy, "a.example"));
+    policy_unref(policy);
+}
+END_TEST
+
+START_TEST(private_addresses_need_their_route_and_own_ones_are_never_dialled)
+{
+    static const struct {
+        size_t route;
+        const char *ip;
+        bool may;
+    } table[] = {{0, "203.0.113.1", true}, {0, "10.1.2.3", false},        {2, "10.1.2.3", true},
+                 {2, "10.9.0.2", false},   {2, "192.168.1.1", false},     {0, "203.0.113.9", false},
+                 {2, "127.0.0.1", false},  {2, "169.254.169.254", false}, {2, "::ffff:10.1.2.3", false}};
+    struct policy *policy = parse(good, true);
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct ip ip;
+        ck_assert_int_eq(ip_parse(str_of(table[i].ip), &ip), 0);
+        ck_assert_msg(policy_may_dial(policy, &policy->routes[table[i].route], &ip) == table[i].may, "%s",
+                      table[i].ip);
+    }
+    policy_unref(policy);
+}
+END_TEST
+
+START_TEST(what_is_not_understood_is_refused_with_its_place)
+{
+    static const struct {
+        const char *json, *error;
+    } table[] = {
+        {"", "policy:1:0: '[' or '{' expected near end of file"},
+        {"[]", "policy: expected an object, found an array"},
+        {"{\"routes\":[]}", "policy: \"protocol\" is missing"},
+        {"{\"protocol\":1}", "policy: \"routes\" is missing"},
+        {"{\"protocol\":2,\"routes\":[]}", "policy: protocol: version 2 is not understood, only 1"},
+        {"{\"protocol\":1,\"routes\":[],\"dlp\":{}}", "policy: unknown member \"dlp\""},
+        {"{\"protocol\":1,\"routes\":[],\"generation\":1}", "policy: unknown member \"generation\""},
+        {"{\"protocol\":1,\"routes\":[],\"sidecar\":{}}", "policy: unknown member \"sidecar\""},
+        {"{\"protocol\":1,\"routes\":[{}]}", "policy: routes: [0]: \"host\" is missing"},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"a b\"}]}", "policy: routes: [0]: host: not a host name"},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"*\"}]}", "policy: routes: [0]: host: not a host name"},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"a\"},{\"host\":\"A\"}]}",
+         "policy: routes[1]: host \"a\" is already routes[0]"},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"a\",\"tls\":{\"passthrough\":1}}]}",
+         "policy: routes: [0]: tls: passthrough: expected true or false, found an integer"},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"a\",\"allow_private\":[\"8.8.8.0/24\"]}]}",
+         "policy: routes: [0]: allow_private: [0]: not a private range"},
+        {"{\"protocol\":1,\"dns\":{\"upstreams\":[\"127.0.0.1\"]},\"routes\":[]}",
+         "policy: dns: upstreams: [0]: not the IPv4 address of a resolver"},
+        {"{\"protocol\":1,\"routes\":[],\"routes\":[]}",
+         "policy:1:34: duplicate object key near '\"routes\"'"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct policy *policy = NULL;
+        struct err err = {""};
+        ck_assert_msg(policy_parse(str_of(table[i].json), false, &policy, &err) == -1, "accepted: %s",
+                      table[i].json);
+        ck_assert_str_eq(err.text, table[i].error);
+    }
+}
+END_TEST
+
+START_TEST(ten_thousand_routes_are_all_found)
+{
+    char *json = malloc(1u << 20), name[64];
+    size_t len = (size_t)sprintf(json, "{\"protocol\":1,\"routes\":[");
+
+    ck_assert_ptr_nonnull(json);
+    for (int i = 0; i < 10000; i++)
+        len += (size_t)sprintf(json + len, "%s{\"host\":\"%sh%d.example\"}", i > 0 ? "," : "",
+                               i % 2 ? "*." : "", i);
+    sprintf(json + len, "]}");
+    struct policy *policy = parse(json, false);
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "%sh%d.example", i % 2 ? "www." : "", i);
+        ck_assert_ptr_eq(policy_find(policy, name), &policy->routes[i]);
+    }
+    policy_unref(policy);
+    free(json);
+}
+END_TEST
+
+SUITE_MAIN("policy", the_most_specific_route_is_found, an_empty_list_allows_nothing,
+           private_addresses_need_their_route_and_own_ones_are_never_dialled,
+           what_is_not_understood_is_refused_with_its_place, ten_thousand_routes_are_all_found)

@@ -52,6 +52,7 @@ obj = $(patsubst %.c,$B/obj/%.o,$1)
 pkgs = $(sort $($1.pkg) $(foreach l,$($1.layers),$($l.pkg)))
 static = $(if $(filter release debug,$(VARIANT)),$($1.static))
 deps.cflags = $(if $1,-isystem $(DEPS)/include $(if $(filter wolfssl,$1),-DWOLFSSL_USER_SETTINGS))
+recipe := $(MAKEFILE_LIST) image/deps/pins.txt image/deps/wolfssl/user_settings.h
 FLAGS =
 
 define unit
@@ -64,7 +65,7 @@ $B/lib$1.a: $(call obj,$($1.src)) $(dir $($1.src)); $$(Q)rm -f $$@; ar rcs $$@ $
 endef
 define program
 $(call unit,$1)
-$2: $(call obj,$($1.src) $3) $($1.layers:%=$B/lib%.a)
+$2: $(call obj,$($1.src) $3) $(foreach l,$(filter $($1.layers),dlp sys core),$B/lib$l.a)
 	@echo "  LD   $$@"; mkdir -p $$(@D)
 	$$(Q)$$(CC) $$($$(VARIANT)) $(if $(call static,$1),-static-pie -L$(DEPS)/lib,-pie) $$(ALL_LDFLAGS) -o $$@ $$^ \
 		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $(if $(call static,$1),$$(call pkg,static,$(patsubst libuv,libuv-static,$(call pkgs,$1))),$$(call pkg,libs,$(call pkgs,$1))) $($1.libs)
@@ -74,11 +75,11 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARI
 $(foreach t,$(TESTS),$(eval $(call program,$t,$B/tests/$t)))
 
 $(call obj,tests/asan_options.c): FLAGS += $(gnu)
-$B/obj/%.o: %.c $(MAKEFILE_LIST) | $(DEPS)/ready
+$B/obj/%.o: %.c $(recipe) | $(DEPS)/ready
 	@echo "  CC   $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-HEADERS := $(shell git ls-files -co --exclude-standard '*.h' ':!image/deps')
-$B/headers/%.h.ok: %.h $(MAKEFILE_LIST) | $(DEPS)/ready
+HEADERS := $(wildcard $(patsubst %,%/*.h,appliance/* init dns gate hostctl))
+$B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 	@echo "  H    $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(if $(filter appliance/core/%,$<),$(core.std),$(gnu)) $(call pkg,cflags,$(sort $(foreach p,$(LAYERS) $(PROGRAMS),$($p.pkg)))) \
 		$(call deps.cflags,wolfssl) $(ALL_CFLAGS) -Wno-unused -MMD -MP -MF $@.d -MT $@ -fsyntax-only -x c -include $< /dev/null && touch $@

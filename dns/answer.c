@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * answer: between the policy and the wire. Which question gets what is one table; every byte of every answer is written
- * here, and none is copied from an upstream: addresses, lifetimes and response codes are all that came from there.
- * Unknown standing, unknown type, unknown own address: refused.
+ * answer: between the policy and the wire. Which question gets what is one table; every byte of every answer
+ * is written here, and none is copied from an upstream: addresses, lifetimes and response codes are all that
+ * came from there. Unknown standing, unknown type, unknown own address: refused.
  */
 #include "dns/answer.h"
 
@@ -42,8 +42,10 @@ static enum kind kind_of(uint16_t type)
     static const struct {
         uint16_t first, last;
         enum kind kind;
-    } kinds[] = {{TYPE_A, TYPE_A, KIND_A},           {TYPE_AAAA, TYPE_AAAA, KIND_AAAA},
-                 {TYPE_SVCB, TYPE_HTTPS, KIND_HTTPS}, {TYPE_OPT, TYPE_OPT, KIND_META},
+    } kinds[] = {{TYPE_A, TYPE_A, KIND_A},
+                 {TYPE_AAAA, TYPE_AAAA, KIND_AAAA},
+                 {TYPE_SVCB, TYPE_HTTPS, KIND_HTTPS},
+                 {TYPE_OPT, TYPE_OPT, KIND_META},
                  {128, 255, KIND_META}, /* RFC 6895 section 3.1: QTYPEs and meta-TYPEs */
                  {0, 0, KIND_META}};
 
@@ -95,7 +97,8 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
     if (policy != NULL && side == SIDE_AGENT)
         rule = agent_rules[standing][kind];
     else if (policy != NULL && standing != STANDING_DENIED)
-        rule = (struct rule){kind == KIND_A ? LOOKUP : REFUSED, kind == KIND_A ? DENIAL_NONE : DENIAL_DNS_TYPE};
+        rule =
+            (struct rule){kind == KIND_A ? LOOKUP : REFUSED, kind == KIND_A ? DENIAL_NONE : DENIAL_DNS_TYPE};
     else if (policy != NULL)
         rule.reason = DENIAL_DNS_NAME;
     set_gets(policy, rule, decision);
@@ -124,8 +127,10 @@ void answer_from_reply(const struct policy *policy, const struct route *route, c
 
 /* What clients with EDNS learn beside the response code; no entry: OTHER (0). */
 static const uint8_t extended_error[DENIAL_COUNT] = {
-    [DENIAL_NO_POLICY] = LDNS_EDE_NOT_READY,  [DENIAL_DNS_NAME] = LDNS_EDE_BLOCKED,
-    [DENIAL_DNS_TYPE] = LDNS_EDE_NOT_SUPPORTED, [DENIAL_DNS_ADDRESS] = LDNS_EDE_FILTERED,
+    [DENIAL_NO_POLICY] = LDNS_EDE_NOT_READY,
+    [DENIAL_DNS_NAME] = LDNS_EDE_BLOCKED,
+    [DENIAL_DNS_TYPE] = LDNS_EDE_NOT_SUPPORTED,
+    [DENIAL_DNS_ADDRESS] = LDNS_EDE_FILTERED,
     [DENIAL_DNS_UPSTREAM] = LDNS_EDE_NO_REACHABLE_AUTHORITY,
 };
 
@@ -161,7 +166,7 @@ static void put_record_head(struct out *out, uint16_t type, uint32_t ttl, size_t
     put16(out, (unsigned)data_len);
 }
 
-#define A_LEN    16u       /* bytes of an A record with a pointer as owner */
+#define A_LEN    16u          /* bytes of an A record with a pointer as owner */
 #define SOA_DATA (1 + 1 + 20) /* MNAME and RNAME are the root */
 #define OPT_LEN  11u
 
@@ -201,7 +206,8 @@ static void put_opt(struct out *out, uint8_t rcode_high, enum denial reason)
     put(out, denial_sentence(reason), text);
 }
 
-static void put_header(struct out *out, const struct query *query, unsigned rcode, bool cut, unsigned questions)
+static void put_header(struct out *out, const struct query *query, unsigned rcode, bool cut,
+                       unsigned questions)
 {
     put16(out, query->id);
     *out->at++ = (uint8_t)(LDNS_QR_MASK | query->flags_high | (cut ? LDNS_TC_MASK : 0));
@@ -237,7 +243,8 @@ size_t answer_build(const struct query *query, const struct answer *answer, size
 
 size_t answer_refuse(const struct query *query, enum query_verdict verdict, uint8_t out[ANSWER_WIRE_MAX])
 {
-    static const uint8_t rcodes[] = {[QUERY_FORMERR] = LDNS_RCODE_FORMERR, [QUERY_NOTIMP] = LDNS_RCODE_NOTIMPL};
+    static const uint8_t rcodes[] = {
+        [QUERY_FORMERR] = LDNS_RCODE_FORMERR, [QUERY_NOTIMP] = LDNS_RCODE_NOTIMPL};
     struct out to = {out};
 
     if (verdict == QUERY_SILENCE || verdict == QUERY_OK)

@@ -46,18 +46,18 @@ struct decision {
 void answer_decide(const struct policy *policy, enum answer_side side, const struct query *query,
                    struct decision *decision);
 
-/* Turns what upstream said about an allowed name into the answer: addresses that the route may not lead to are removed,
- * lifetimes are bounded. */
+/* Turns what upstream said about an allowed name into the answer: addresses that the route may not lead to
+ * are removed, lifetimes are bounded. */
 void answer_from_reply(const struct policy *policy, const struct route *route, const struct reply *reply,
                        struct answer *answer);
 
-/* Writes the answer to a query that parsed with QUERY_OK. limit: bytes that the client takes; when not all addresses
- * fit, what does and TC. Returns the length. */
+/* Writes the answer to a query that parsed with QUERY_OK. limit: bytes that the client takes; when not all
+ * addresses fit, what does and TC. Returns the length. */
 size_t answer_build(const struct query *query, const struct answer *answer, size_t limit,
                     uint8_t out[ANSWER_WIRE_MAX]);
 
-/* Writes the answer to a query that did not: a header (and with QUERY_BADVERS the question and an OPT record). Returns
- * the length, 0 for QUERY_SILENCE and QUERY_OK. */
+/* Writes the answer to a query that did not: a header (and with QUERY_BADVERS the question and an OPT
+ * record). Returns the length, 0 for QUERY_SILENCE and QUERY_OK. */
 size_t answer_refuse(const struct query *query, enum query_verdict verdict, uint8_t out[ANSWER_WIRE_MAX]);
 
 #endif

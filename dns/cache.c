@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * cache: a table of buckets with a few places each. A name can only be in its own bucket, so that both calls look at
- * BUCKET_PLACES entries whatever happens; in a full bucket the entry that expires first is replaced. No lists, no clean-up
- * pass, no memory taken while serving.
+ * cache: a table of buckets with a few places each. A name can only be in its own bucket, so that both calls
+ * look at BUCKET_PLACES entries whatever happens; in a full bucket the entry that expires first is replaced.
+ * No lists, no clean-up pass, no memory taken while serving.
  */
 #include "dns/cache.h"
 
@@ -68,7 +68,8 @@ static struct entry *bucket_of(struct cache *cache, uint64_t hash)
 
 static bool is_for(const struct entry *entry, uint64_t hash, const char *host, uint16_t type)
 {
-    return entry->expires_ms != 0 && entry->hash == hash && entry->type == type && strcmp(entry->host, host) == 0;
+    return entry->expires_ms != 0 && entry->hash == hash && entry->type == type &&
+           strcmp(entry->host, host) == 0;
 }
 
 bool cache_get(struct cache *cache, const char *host, uint16_t type, uint64_t now_ms, struct answer *answer)
@@ -89,7 +90,8 @@ bool cache_get(struct cache *cache, const char *host, uint16_t type, uint64_t no
     return false;
 }
 
-void cache_put(struct cache *cache, const char *host, uint16_t type, uint64_t now_ms, const struct answer *answer)
+void cache_put(struct cache *cache, const char *host, uint16_t type, uint64_t now_ms,
+               const struct answer *answer)
 {
     uint64_t hash = hash_of(cache, host, type);
     struct entry *bucket = bucket_of(cache, hash), *place = bucket;

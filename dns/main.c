@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * stopper-dns: the only resolver that a bottle's agent can reach, and, on a listener of its own, the proxy's. Started by
- * stopper-init as sys/worker.h says. From worker_jail on it has no files, no capabilities, and a user of its own; it must
- * never read a hostile byte before that.
+ * stopper-dns: the only resolver that a bottle's agent can reach, and, on a listener of its own, the proxy's.
+ * Started by stopper-init as sys/worker.h says. From worker_jail on it has no files, no capabilities, and a
+ * user of its own; it must never read a hostile byte before that.
  *
  *   5 UDP, 6 TCP: the agent's side      7 UDP: 127.0.0.1, the internal resolver
  */
@@ -16,9 +16,15 @@
 
 #define OPEN_FILES 512 /* listeners, the agent's connections, one socket for each flight */
 
-/* What would otherwise be made ready by the first query: lazy bindings are resolved at start (-z now), so only ldns. */
+/* What the first policy and the first query would otherwise make ready: jansson reads /dev/urandom once.
+ * Function bindings are resolved at start (-z now). */
 static int warm_up(void)
 {
+    struct policy *none;
+    struct err ignored;
+
+    if (policy_parse(str_of("{}"), true, &none, &ignored) == 0)
+        return -1;
     static const uint8_t mix[32] = {0};
     uint8_t query[REPLY_QUERY_MAX], reply[REPLY_QUERY_MAX];
     struct reply parsed;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * query: the first thing that meets an agent's bytes, and on the path of a cache hit the only parser. It reads through
- * one bounded cursor, follows no compression pointer, loops over at most 255 bytes of name, and never allocates.
- * It must never accept what another parser could read differently: every byte of the message has to be accounted for.
+ * query: the first thing that meets an agent's bytes, and on the path of a cache hit the only parser. It
+ * reads through one bounded cursor, follows no compression pointer, loops over at most 255 bytes of name, and
+ * never allocates. It must never accept what another parser could read differently: every byte of the message
+ * has to be accounted for.
  */
 #include "dns/query.h"
 
@@ -16,7 +17,8 @@ struct cursor {
 };
 
 /* The only way to a byte: NULL when fewer than len are left. */
-static const uint8_t *take(struct cursor *cursor, size_t len) {
+static const uint8_t *take(struct cursor *cursor, size_t len)
+{
     if (cursor->left < len)
         return NULL;
     const uint8_t *bytes = cursor->at;
@@ -25,7 +27,8 @@ static const uint8_t *take(struct cursor *cursor, size_t len) {
     return bytes;
 }
 
-/* For each byte its lower-case form when host names may hold it, else 0. A dot inside a label is no host byte. */
+/* For each byte its lower-case form when host names may hold it, else 0. A dot inside a label is no host
+ * byte. */
 static const char host_byte[256] = {
     ['-'] = '-', ['_'] = '_', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4', ['5'] = '5',
     ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c', ['d'] = 'd',
@@ -38,7 +41,8 @@ static const char host_byte[256] = {
 };
 
 /* Reads the uncompressed name into query->question and query->host. Returns 0 or -1. */
-static int read_name(struct cursor *cursor, struct query *query) {
+static int read_name(struct cursor *cursor, struct query *query)
+{
     size_t wire = 0, text = 0;
     bool plain = true;
     for (;;) {
@@ -68,7 +72,8 @@ static int read_name(struct cursor *cursor, struct query *query) {
 }
 
 /* The one record that may follow: OPT, RFC 6891 section 6.1.2. Its options are walked and forgotten. */
-static enum query_verdict read_opt(struct cursor *cursor, struct query *query) {
+static enum query_verdict read_opt(struct cursor *cursor, struct query *query)
+{
     const uint8_t *fixed = take(cursor, 11);
     if (!fixed || fixed[0] != 0 || ldns_read_uint16(fixed + 1) != TYPE_OPT)
         return QUERY_FORMERR;
@@ -87,7 +92,8 @@ static enum query_verdict read_opt(struct cursor *cursor, struct query *query) {
     return fixed[6] == 0 ? QUERY_OK : QUERY_BADVERS;
 }
 
-enum query_verdict query_parse(const uint8_t *wire, size_t len, struct query *query) {
+enum query_verdict query_parse(const uint8_t *wire, size_t len, struct query *query)
+{
     struct cursor cursor = {wire, len};
     const uint8_t *header = take(&cursor, QUERY_HEADER);
     if (!header || LDNS_QR_WIRE(header))
@@ -118,7 +124,8 @@ enum query_verdict query_parse(const uint8_t *wire, size_t len, struct query *qu
     return cursor.left ? QUERY_FORMERR : QUERY_OK;
 }
 
-size_t query_name_text(const struct query *query, char out[QUERY_TEXT_MAX]) {
+size_t query_name_text(const struct query *query, char out[QUERY_TEXT_MAX])
+{
     size_t len = 0;
     const uint8_t *at = query->question;
     while (*at) {
@@ -128,7 +135,8 @@ size_t query_name_text(const struct query *query, char out[QUERY_TEXT_MAX]) {
             if (host_byte[*at])
                 out[len++] = (char)*at;
             else if (*at > ' ' && *at < 0x7f)
-                len += (size_t)snprintf(out + len, QUERY_TEXT_MAX - len, strchr(".\\\"();@$", *at) ? "\\%c" : "%c", *at);
+                len += (size_t)snprintf(out + len, QUERY_TEXT_MAX - len,
+                                        strchr(".\\\"();@$", *at) ? "\\%c" : "%c", *at);
             else
                 len += (size_t)snprintf(out + len, QUERY_TEXT_MAX - len, "\\%03u", *at);
         }
@@ -139,7 +147,8 @@ size_t query_name_text(const struct query *query, char out[QUERY_TEXT_MAX]) {
     return len;
 }
 
-void query_type_text(uint16_t type, char out[QUERY_TYPE_TEXT]) {
+void query_type_text(uint16_t type, char out[QUERY_TYPE_TEXT])
+{
     static const struct {
         uint16_t type;
         const char *name;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * reply: between an upstream's packet and the addresses in it. First the fixed part is compared byte by byte with what was
- * asked (RFC 5452 section 9.1), and only a packet that matches is given to ldns, record by record, with bounds on their
- * number; the additional section is never looked at. It must never take an address from a record whose owner the asked
- * name does not lead to.
+ * reply: between an upstream's packet and the addresses in it. First the fixed part is compared byte by byte
+ * with what was asked (RFC 5452 section 9.1), and only a packet that matches is given to ldns, record by
+ * record, with bounds on their number; the additional section is never looked at. It must never take an
+ * address from a record whose owner the asked name does not lead to.
  */
 #include "dns/reply.h"
 
@@ -12,7 +12,8 @@
 
 #include "dns/query.h"
 
-size_t reply_query(const char *host, uint16_t id, int edns, const uint8_t mix[32], uint8_t out[REPLY_QUERY_MAX])
+size_t reply_query(const char *host, uint16_t id, int edns, const uint8_t mix[32],
+                   uint8_t out[REPLY_QUERY_MAX])
 {
     uint8_t *wire = NULL;
     size_t len = 0;
@@ -49,7 +50,8 @@ static size_t name_length(const uint8_t *query)
 }
 
 /* Compares header and question with ours. Returns REPLY_OK when the records are worth reading. */
-static enum reply_verdict match(const uint8_t *query, size_t question, const uint8_t *wire, size_t len, int tcp)
+static enum reply_verdict match(const uint8_t *query, size_t question, const uint8_t *wire, size_t len,
+                                int tcp)
 {
     if (len < QUERY_HEADER || !LDNS_QR_WIRE(wire) || LDNS_ID_WIRE(wire) != LDNS_ID_WIRE(query) ||
         LDNS_OPCODE_WIRE(wire) != LDNS_PACKET_QUERY)
@@ -92,8 +94,8 @@ static ldns_rr_list *read_section(const uint8_t *wire, size_t len, size_t *pos, 
 /* The data of the only field of a record with this owner and type, or NULL. */
 static const ldns_rdf *field(const ldns_rr *rr, const ldns_rdf *owner, ldns_rr_type type)
 {
-    if (ldns_rr_get_type(rr) != type || ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN || ldns_rr_rd_count(rr) != 1 ||
-        ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
+    if (ldns_rr_get_type(rr) != type || ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
+        ldns_rr_rd_count(rr) != 1 || ldns_dname_compare(ldns_rr_owner(rr), owner) != 0)
         return NULL;
     return ldns_rr_rdf(rr, 0);
 }
@@ -155,7 +157,8 @@ static uint32_t negative_ttl(const ldns_rr_list *authority, uint32_t ttl)
     return 0;
 }
 
-static int read_records(const uint8_t *wire, size_t len, size_t pos, const ldns_rdf *name, struct reply *reply)
+static int read_records(const uint8_t *wire, size_t len, size_t pos, const ldns_rdf *name,
+                        struct reply *reply)
 {
     ldns_rr_list *answers = read_section(wire, len, &pos, LDNS_ANCOUNT(wire));
     int result = answers != NULL ? read_addresses(answers, name, reply) : -1;
@@ -171,8 +174,8 @@ static int read_records(const uint8_t *wire, size_t len, size_t pos, const ldns_
     return result;
 }
 
-enum reply_verdict reply_read(const uint8_t *query, size_t query_len, const uint8_t *wire, size_t len, int tcp,
-                              struct reply *reply)
+enum reply_verdict reply_read(const uint8_t *query, size_t query_len, const uint8_t *wire, size_t len,
+                              int tcp, struct reply *reply)
 {
     size_t question = name_length(query) + 4, at = QUERY_HEADER;
     enum reply_verdict verdict = match(query, question, wire, len, tcp);
@@ -186,7 +189,8 @@ enum reply_verdict reply_read(const uint8_t *query, size_t query_len, const uint
         return REPLY_FAILED;
     if (read_records(wire, len, QUERY_HEADER + question, name, reply) != 0 ||
         (reply->rcode == LDNS_RCODE_NXDOMAIN && reply->count > 0) ||
-        (reply->count == 0 && !LDNS_AA_WIRE(wire) && !LDNS_RA_WIRE(wire))) /* a referral: it does not recurse */
+        (reply->count == 0 && !LDNS_AA_WIRE(wire) &&
+         !LDNS_RA_WIRE(wire))) /* a referral: it does not recurse */
         verdict = REPLY_FAILED;
     ldns_rdf_deep_free(name);
     return verdict;

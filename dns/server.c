@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * server: the one place that knows the order: room for the audit line, parse, decide, cache, upstream, answer, audit line.
+ * server: the one place that knows the order: room for the audit line, parse, decide, cache, upstream,
+ * answer, audit line.
  *
- * Theory of operation. The agent's query is not looked at before a line for it is reserved; the reservation lives until its
- * answer goes out. What has to wait for upstream is copied into one of WAITERS places (some are kept for the internal
- * resolver, so that an agent cannot starve the proxy). When a policy arrives the cache is emptied, everything under way is
- * called back, and every waiting query is decided again: nothing is answered or asked by a policy that is gone.
+ * Theory of operation. The agent's query is not looked at before a line for it is reserved; the reservation
+ * lives until its answer goes out. What has to wait for upstream is copied into one of WAITERS places (some
+ * are kept for the internal resolver, so that an agent cannot starve the proxy). When a policy arrives the
+ * cache is emptied, everything under way is called back, and every waiting query is decided again: nothing is
+ * answered or asked by a policy that is gone.
  *
- * The internal resolver's queries are the proxy's own and leave no line here: the proxy writes one for each connection.
+ * The internal resolver's queries are the proxy's own and leave no line here: the proxy writes one for each
+ * connection.
  */
 #include "dns/server.h"
 
@@ -23,10 +26,11 @@
 #include "dns/udp.h"
 #include "dns/upstream.h"
 
-#define CACHE_ENTRIES  4096
-#define WAITERS        256 /* queries waiting for upstream */
-#define WAITERS_AGENT  192 /* of these, at most so many of the agent's: their lines fit into the audit queue */
-#define FLIGHTS_AGENT  128 /* of UPSTREAM_FLIGHTS */
+#define CACHE_ENTRIES 4096
+#define WAITERS       256 /* queries waiting for upstream */
+#define WAITERS_AGENT 192 /* of these, at most so many of the agent's: their lines fit into the audit queue  \
+                           */
+#define FLIGHTS_AGENT 128 /* of UPSTREAM_FLIGHTS */
 
 struct waiter {
     struct upstream_waiter link; /* first: upstream knows only this */
@@ -69,7 +73,8 @@ static void write_answer_line(struct server *server, const struct query *query, 
                               const struct answer *answer, const char *from, uint64_t start_ns)
 {
     char name[QUERY_TEXT_MAX], type[QUERY_TYPE_TEXT], rule[HOST_MAX + 3];
-    struct audit audit = {.reason = answer->reason, .protocol = type, .status = answer->rcode, .upstream = from};
+    struct audit audit = {
+        .reason = answer->reason, .protocol = type, .status = answer->rcode, .upstream = from};
 
     audit.host = (struct str){name, query_name_text(query, name)};
     query_type_text(query->type, type);
@@ -82,7 +87,8 @@ static void write_answer_line(struct server *server, const struct query *query, 
 
 /* Sends the answer and writes its line. from: ADDRESS:PORT of the resolver, NULL when none was asked now. */
 static void finish(struct server *server, const struct client *client, const struct query *query,
-                   const struct route *route, const struct answer *answer, const char *from, uint64_t start_ns)
+                   const struct route *route, const struct answer *answer, const char *from,
+                   uint64_t start_ns)
 {
     uint8_t wire[ANSWER_WIRE_MAX];
     size_t limit = client->connection != NULL ? ANSWER_WIRE_MAX : query->udp_size;
@@ -112,7 +118,8 @@ static void failure(struct answer *answer, enum denial reason)
 }
 
 /* Puts the query among those who wait. Returns -1 when there is no place for it or for its flight. */
-static int wait_for(struct server *server, const struct client *client, const struct query *query, uint64_t start_ns)
+static int wait_for(struct server *server, const struct client *client, const struct query *query,
+                    uint64_t start_ns)
 {
     bool agent = client->side == SIDE_AGENT;
     struct waiter *waiter = (struct waiter *)server->vacant;
@@ -124,7 +131,8 @@ static int wait_for(struct server *server, const struct client *client, const st
     waiter->client = *client;
     waiter->query = *query;
     waiter->start_ns = start_ns;
-    if (upstream_ask(server->upstream, query->host, agent ? FLIGHTS_AGENT : UPSTREAM_FLIGHTS, &waiter->link) == 0)
+    if (upstream_ask(server->upstream, query->host, agent ? FLIGHTS_AGENT : UPSTREAM_FLIGHTS,
+                     &waiter->link) == 0)
         return 0;
     waiter->link.next = server->vacant;
     server->vacant = &waiter->link;
@@ -133,13 +141,14 @@ static int wait_for(struct server *server, const struct client *client, const st
 }
 
 /* Decides, and answers or waits. */
-static void handle(struct server *server, const struct client *client, const struct query *query, uint64_t start_ns)
+static void handle(struct server *server, const struct client *client, const struct query *query,
+                   uint64_t start_ns)
 {
     struct decision decision;
 
     answer_decide(server->worker->policy, client->side, query, &decision);
-    if (decision.lookup &&
-        !cache_get(server->cache, query->host, query->type, uv_now(&server->worker->loop), &decision.answer)) {
+    if (decision.lookup && !cache_get(server->cache, query->host, query->type, uv_now(&server->worker->loop),
+                                      &decision.answer)) {
         if (wait_for(server, client, query, start_ns) == 0)
             return;
         failure(&decision.answer, DENIAL_OVERLOADED);
@@ -171,7 +180,8 @@ void server_refused(struct server *server, enum denial reason)
 }
 
 /* Gives the place back before its query is handled, since that may need one. */
-static void rehandle(struct server *server, struct waiter *waiter, const struct answer *looked_up, const char *from)
+static void rehandle(struct server *server, struct waiter *waiter, const struct answer *looked_up,
+                     const char *from)
 {
     struct client client = waiter->client;
     struct query query = waiter->query;
@@ -183,10 +193,12 @@ static void rehandle(struct server *server, struct waiter *waiter, const struct 
     if (looked_up == NULL)
         handle(server, &client, &query, start_ns);
     else
-        finish(server, &client, &query, policy_find(server->worker->policy, query.host), looked_up, from, start_ns);
+        finish(server, &client, &query, policy_find(server->worker->policy, query.host), looked_up, from,
+               start_ns);
 }
 
-/* The end of a flight. The policy is still the one that the flight was started under: a new one calls flights back. */
+/* The end of a flight. The policy is still the one that the flight was started under: a new one calls flights
+ * back. */
 static void on_reply(void *ctx, const char *host, const struct reply *reply, const struct ip *resolver,
                      struct upstream_waiter *waiters)
 {
@@ -245,7 +257,8 @@ static int check_listener(int sock, int type, const char *what, struct err *err)
     int is = -1;
 
     if (getsockopt(sock, SOL_SOCKET, SO_TYPE, &is, &type_size) != 0 || is != type ||
-        getsockname(sock, (struct sockaddr *)&bound, &size) != 0 || bound.sin_family != AF_INET || bound.sin_port == 0)
+        getsockname(sock, (struct sockaddr *)&bound, &size) != 0 || bound.sin_family != AF_INET ||
+        bound.sin_port == 0)
         return err_set(err, "descriptor %d is not the %s", sock, what);
     return 0;
 }
@@ -274,7 +287,8 @@ struct server *server_new(struct worker *worker, const int listeners[3], struct 
     server->agent_udp = udp_new(server, &worker->loop, SIDE_AGENT, listeners[0]);
     server->agent_tcp = tcp_new(server, &worker->loop, listeners[1]);
     server->internal_udp = udp_new(server, &worker->loop, SIDE_INTERNAL, listeners[2]);
-    if (!server->cache || !server->upstream || !server->agent_udp || !server->agent_tcp || !server->internal_udp) {
+    if (!server->cache || !server->upstream || !server->agent_udp || !server->agent_tcp ||
+        !server->internal_udp) {
         err_set(err, "cannot listen"); /* the process ends: nothing is given back */
         return NULL;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * server: what happens to a query between the sockets (udp.c, tcp.c) and its answer, and the audit line of each.
+ * server: what happens to a query between the sockets (udp.c, tcp.c) and its answer, and the audit line of
+ * each.
  */
 #ifndef DNS_SERVER_H
 #define DNS_SERVER_H
@@ -29,8 +30,8 @@ struct client {
 /* Takes the worker's listeners: agent_udp, agent_tcp, internal_udp. Returns NULL with err. */
 struct server *server_new(struct worker *worker, const int listeners[3], struct err *err);
 
-/* Takes one message. Returns false when there is no room for its audit line: nothing has happened, and the same message
- * has to be given again after udp_resume or tcp_resume. */
+/* Takes one message. Returns false when there is no room for its audit line: nothing has happened, and the
+ * same message has to be given again after udp_resume or tcp_resume. */
 bool server_take(struct server *server, const struct client *client, const uint8_t *wire, size_t len);
 
 /* A line about a TCP client that gets no service (reason), if there is room for it. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tcp: connections of the agent around server_take. A connection holds one message's room for reading and at most
- * TCP_OUTSTANDING answers; it is closed when no whole query has come and no answer has been taken for TCP_IDLE_MS, when
- * it announces a message that is too long, or when it ends. Its memory goes after both of its handles are closed and the
- * last answer that is on its way to it has been given up.
+ * tcp: connections of the agent around server_take. A connection holds one message's room for reading and at
+ * most TCP_OUTSTANDING answers; it is closed when no whole query has come and no answer has been taken for
+ * TCP_IDLE_MS, when it announces a message that is too long, or when it ends. Its memory goes after both of
+ * its handles are closed and the last answer that is on its way to it has been given up.
  */
 #include "dns/tcp.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * udp: recvmmsg and sendmmsg around server_take. All memory is taken at the start. When the server has no room for an audit
- * line the batch stays where it is and nothing more is read: the kernel's socket buffer is the queue, and it is bounded.
+ * udp: recvmmsg and sendmmsg around server_take. All memory is taken at the start. When the server has no
+ * room for an audit line the batch stays where it is and nothing more is read: the kernel's socket buffer is
+ * the queue, and it is bounded.
  */
 #include "dns/udp.h"
 

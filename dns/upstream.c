@@ -2,12 +2,13 @@
 /*
  * upstream: the only file that sends anything towards the outside.
  *
- * Theory of operation. A flight is a name that is being asked for and the list of those who wait. It makes attempts, one at
- * a time: each has its own connected socket (so the kernel drops what does not come from that resolver's address and port),
- * its own id and letter case (RFC 5452, dns0x20). A packet that does not match is ignored and counted; an error, a failure
- * of the resolver or UPSTREAM_ATTEMPT_MS of silence start the next attempt at the next resolver; truncation, a reply
- * whose letter case was changed, or too many foreign packets repeat the attempt over TCP (RFC 7766), where a forger would
- * have to guess the sequence numbers too. An attempt that is over closes its socket at once, so late replies meet nothing.
+ * Theory of operation. A flight is a name that is being asked for and the list of those who wait. It makes
+ * attempts, one at a time: each has its own connected socket (so the kernel drops what does not come from
+ * that resolver's address and port), its own id and letter case (RFC 5452, dns0x20). A packet that does not
+ * match is ignored and counted; an error, a failure of the resolver or UPSTREAM_ATTEMPT_MS of silence start
+ * the next attempt at the next resolver; truncation, a reply whose letter case was changed, or too many
+ * foreign packets repeat the attempt over TCP (RFC 7766), where a forger would have to guess the sequence
+ * numbers too. An attempt that is over closes its socket at once, so late replies meet nothing.
  *
  * The name in a query is the caller's canonical one; nothing else of what an agent sent can reach this file.
  */
@@ -153,7 +154,8 @@ static int attempt_socket(struct attempt *attempt)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT_DOMAIN)};
 
     memcpy(&to.sin_addr, attempt->server.bytes, 4);
-    attempt->fd = socket(AF_INET, (attempt->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    attempt->fd =
+        socket(AF_INET, (attempt->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attempt->fd < 0)
         return -1;
     if (connect(attempt->fd, (const struct sockaddr *)&to, sizeof to) != 0 && errno != EINPROGRESS) {
@@ -226,7 +228,8 @@ static void flight_try(struct flight *flight, bool tcp)
         uint64_t left = flight->deadline_ms - now;
         flight->attempts++;
         if (attempt_start(flight, tcp) == 0) {
-            uv_timer_start(&flight->timer, on_timeout, left < UPSTREAM_ATTEMPT_MS ? left : UPSTREAM_ATTEMPT_MS, 0);
+            uv_timer_start(&flight->timer, on_timeout,
+                           left < UPSTREAM_ATTEMPT_MS ? left : UPSTREAM_ATTEMPT_MS, 0);
             return;
         }
         flight->server++;
@@ -310,7 +313,8 @@ static void write_tcp(struct attempt *attempt)
 
     /* Some hundred bytes into an empty socket: less than all of them is a failure. */
     if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0 ||
-        send(attempt->fd, attempt->query, 2 + attempt->query_len, MSG_NOSIGNAL) != (ssize_t)(2 + attempt->query_len)) {
+        send(attempt->fd, attempt->query, 2 + attempt->query_len, MSG_NOSIGNAL) !=
+            (ssize_t)(2 + attempt->query_len)) {
         flight_next(attempt->flight);
         return;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * jail: see the header. The order matters: the root needs SYS_CHROOT, the bounding set SETPCAP, the user SETUID and
- * SETGID, and only then do the capabilities go; seccomp is last because it forbids all of that. A step that cannot be
- * verified ends in an error; a process that got an error here must not serve.
+ * jail: see the header. The order matters: the root needs SYS_CHROOT, the bounding set SETPCAP, the user
+ * SETUID and SETGID, and only then do the capabilities go; seccomp is last because it forbids all of that. A
+ * step that cannot be verified ends in an error; a process that got an error here must not serve.
  */
 #define _GNU_SOURCE
 #include "sys/jail.h"
@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +45,9 @@ static int root_check(struct err *err)
     return entry ? err_set(err, "empty root: it is not empty") : 0;
 }
 
-/* A directory that was opened before chroot leads out of it (openat, fchdir). libuv holds one: uv_listen opens "/" as the
- * spare descriptor that it gives up when descriptors run out. Each is replaced by the empty root. `fds` is the listing of
- * /proc/self/fd, opened before the root changed. */
+/* A directory that was opened before chroot leads out of it (openat, fchdir). libuv holds one: uv_listen
+ * opens "/" as the spare descriptor that it gives up when descriptors run out. Each is replaced by the empty
+ * root. `fds` is the listing of /proc/self/fd, opened before the root changed. */
 static int directories_replace(DIR *fds, struct err *err)
 {
     struct dirent *entry;
@@ -100,7 +101,11 @@ static int limits_set(uint64_t open_files, struct err *err)
     };
     struct rlimit now;
 
+    /* A write to a stderr that is a file fails from now on; it must not kill. */
+    signal(SIGXFSZ, SIG_IGN);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        if (SECCOMP_SANITIZED && limits[i].resource == RLIMIT_FSIZE)
+            continue;
         if (getrlimit(limits[i].resource, &now) != 0)
             return err_set_errno(err, "limit of %s", limits[i].name);
         if (limits[i].value > now.rlim_max)

@@ -21,7 +21,7 @@ struct jail {
     gid_t gid;
     uint64_t capabilities; /* bits (1 << CAP_X) that stay in permitted, effective and bounding sets; 0 for all
                               but the meter */
-    uint64_t open_files;   /* RLIMIT_NOFILE; core dumps, new processes and file sizes are limited to 0 */
+    uint64_t open_files;   /* RLIMIT_NOFILE, up to the hard limit; core dumps, processes, file sizes: 0 */
     enum jail_profile profile;
 };
 

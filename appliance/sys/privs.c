@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * privs: see the header. glibc has no capset, so the two calls are made raw with version 3 of the structures
- * (capset(2)). Nothing here decides what is given up, and nothing here goes on after a step that did not take effect.
+ * (capset(2)). Nothing here decides what is given up, and nothing here goes on after a step that did not take
+ * effect.
  */
 #define _GNU_SOURCE
 #include "sys/privs.h"
@@ -89,7 +90,8 @@ int privs_lock(struct err *err)
     return 0;
 }
 
-/* Whether the process has exactly these supplementary groups, in any order. The caller's list is small (tens). */
+/* Whether the process has exactly these supplementary groups, in any order. The caller's list is small
+ * (tens). */
 static bool groups_are(const gid_t *groups, size_t count)
 {
     gid_t held[64];

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * seccomp: see the header. One table for what every worker on a libuv loop does, one for each profile's own, one for what
- * sanitizers do in test builds. Names, not numbers: libseccomp knows them for each architecture, and a name that an
- * architecture has not (epoll_wait on arm64) is passed over. Arguments are compared in their lower 32 bits, as the kernel
- * reads an int. Nothing here may allow a call that opens a path for writing, makes code, starts a process or listens.
+ * seccomp: see the header. One table for what every worker on a libuv loop does, one for each profile's own,
+ * one for what sanitizers do in test builds. Names, not numbers: libseccomp knows them for each architecture,
+ * and a name that an architecture has not (epoll_wait on arm64) is passed over. Arguments are compared in
+ * their lower 32 bits, as the kernel reads an int. Nothing here may allow a call that opens a path for
+ * writing, makes code, starts a process or listens.
  */
 #define _GNU_SOURCE
 #include "sys/seccomp.h"
@@ -20,14 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 #define INT            UINT64_C(0xffffffff) /* mask of a whole int */
 #define SOCK_TYPE_BITS UINT64_C(0xf)        /* include/linux/net.h: SOCK_TYPE_MASK */
@@ -107,7 +100,8 @@ static const struct rule common[] = {
     {.call = "exit_group"},
 };
 
-/* What a worker that takes and makes connections does beside that. It never listens: its listeners are older. */
+/* What a worker that takes and makes connections does beside that. It never listens: its listeners are older.
+ */
 static const struct rule connections[] = {
     {.call = "accept4"},
     {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_STREAM}, {2, INT, 0}}},
@@ -133,7 +127,8 @@ static const struct rule connections[] = {
     {.call = "setsockopt", .when = {{1, INT, IPPROTO_TCP}, {2, INT, TCP_KEEPCNT}}},
     {.call = "setsockopt", .when = {{1, INT, IPPROTO_TCP}, {2, INT, TCP_SYNCNT}}},
     {.call = "setsockopt", .when = {{1, INT, IPPROTO_TCP}, {2, INT, TCP_USER_TIMEOUT}}},
-    /* libuv opens "/" anew after it gave its spare descriptor up (uv__emfile_trick); there is nothing else to open. */
+    /* libuv opens "/" anew after it gave its spare descriptor up (uv__emfile_trick); there is nothing else to
+       open. */
     {.call = "openat", .when = {{0, INT, (uint32_t)AT_FDCWD}, {2, INT, O_RDONLY | O_CLOEXEC}}},
 };
 
@@ -146,9 +141,9 @@ static const struct rule proxy[] = {
     {.call = "fcntl", .when = {{1, INT, F_GETPIPE_SZ}}},
 };
 
-/* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the empty root
- * has not, at their own mappings, and try pointers on a pipe. */
-#ifdef SANITIZED
+/* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the
+ * empty root has not, at their own mappings, and try pointers on a pipe. */
+#if SECCOMP_SANITIZED
 static const struct rule sanitizer[] = {
     {.call = "openat", .when = {{2, O_ACCMODE, O_RDONLY}}},
     {.call = "open", .when = {{1, O_ACCMODE, O_RDONLY}}},
@@ -223,7 +218,7 @@ static int filter_fill(scmp_filter_ctx filter, enum jail_profile profile, struct
         if (table_add(filter, &profiles[profile][i], err) != 0)
             return -1;
     }
-#ifdef SANITIZED
+#if SECCOMP_SANITIZED
     if (table_add(filter, &(struct table)TABLE(sanitizer), err) != 0)
         return -1;
 #endif
@@ -232,7 +227,8 @@ static int filter_fill(scmp_filter_ctx filter, enum jail_profile profile, struct
         seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ||
         seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) < 0)
         return err_set(err, "seccomp: the filter could not be made");
-    /* A binary tree: three comparisons instead of a hundred for each call (kernels and libraries without it: a list). */
+    /* A binary tree: three comparisons instead of a hundred for each call (kernels and libraries without it:
+     * a list). */
     seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * spawn: see the header. Between fork and exec the child makes system calls only (the parent may hold locks), and reports
- * what failed over a pipe that exec closes. It must never leave a descriptor above its list open.
+ * spawn: see the header. Between fork and exec the child makes system calls only (the parent may hold locks),
+ * and reports what failed over a pipe that exec closes. It must never leave a descriptor above its list open.
  */
 #define _GNU_SOURCE
 #include "sys/spawn.h"
@@ -32,7 +32,8 @@ static void child_fail(int report, const char *stage)
     _exit(127);
 }
 
-/* Descriptors 0…count-1 become the list, `count` the report pipe, and there are no others. Returns the report pipe. */
+/* Descriptors 0…count-1 become the list, `count` the report pipe, and there are no others. Returns the report
+ * pipe. */
 static int child_descriptors(const struct spawn *spawn, int report)
 {
     int count = (int)spawn->fd_count, moved[SPAWN_FDS_MAX], above;
@@ -49,7 +50,8 @@ static int child_descriptors(const struct spawn *spawn, int report)
         if (moved[i] < 0)
             child_fail(above, spawn->fds[i] >= 0 ? "fcntl" : "/dev/null");
     }
-    /* An opened /dev/null may have got a low number: it is a target's too, so move it by dup2 in a second pass. */
+    /* An opened /dev/null may have got a low number: it is a target's too, so move it by dup2 in a second
+     * pass. */
     for (int i = 0; i < count; i++) {
         if (moved[i] <= count) {
             moved[i] = fcntl(moved[i], F_DUPFD_CLOEXEC, count + 1);
@@ -74,7 +76,8 @@ static void child_run(const struct spawn *spawn, int report)
     sigset_t none;
 
     report = child_descriptors(spawn, report);
-    /* The parent's handlers are gone with exec, what it ignores is not. The kernel refuses KILL and STOP, glibc its own. */
+    /* The parent's handlers are gone with exec, what it ignores is not. The kernel refuses KILL and STOP,
+     * glibc its own. */
     for (int number = 1; number <= SIGRTMAX; number++)
         signal(number, SIG_DFL);
     sigemptyset(&none);

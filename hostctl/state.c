@@ -147,10 +147,12 @@ enum state_result state_open(struct state *state, const char *name, enum state_o
     snprintf(state->name, sizeof state->name, "%s", name);
     if ((size_t)snprintf(state->path, sizeof state->path, "%s/%s", root, name) >= sizeof state->path)
         return err_set(err, "the path of the state folder is too long"), STATE_ERROR;
-    if (how != STATE_READ)
+    if (how != STATE_READ) {
         result = lock_folder(state, how == STATE_MAKE, timeout_ms, err);
-    else if (access(state->path, F_OK) != 0)
-        result = err_set(err, "there is no bottle \"%s\"", name), STATE_MISSING;
+    } else if (access(state->path, F_OK) != 0) {
+        err_set(err, "there is no bottle \"%s\"", name);
+        result = STATE_MISSING;
+    }
     if (result == STATE_OK && load_record(state, err) != 0)
         result = STATE_ERROR;
     if (result != STATE_OK)

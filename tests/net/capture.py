@@ -3,6 +3,7 @@
 
 A capture that lost a frame, or that never saw the mark at its end, proves nothing and says so.
 """
+import errno
 import os
 import select
 import socket
@@ -53,6 +54,7 @@ class Capture:
 
     def __init__(self, pid, link, keep=512):
         self.pid, self.link, self.keep, self.frames = pid, link, keep, []
+        self.gone = False  # the link vanished meanwhile: nothing more can have been on it
         self.mark = os.urandom(16)
         self.marked = threading.Event()
 
@@ -74,11 +76,21 @@ class Capture:
             ready, _, _ = select.select([self.socket, self.stop], [], [])
             if self.socket not in ready:
                 return
-            data = self.socket.recv(65536)
+            try:
+                data = self.socket.recv(65536)
+            except OSError as problem:
+                if problem.errno != errno.ENETDOWN:
+                    raise
+                self.gone = True
+                self.marked.set()
+                return
             if data[12:14] == b"\x88\xb5" and data[14:30] == self.mark:
                 self.marked.set()
             elif len(data) >= 14:
                 self.frames.append(Frame(data[:self.keep]))
+
+    def _exists(self):
+        return inside(self.pid, lambda: self.link in [name for _, name in socket.if_nameindex()])
 
     def flush(self):
         """Returns when everything that was on the link before this call is in frames."""
@@ -89,13 +101,19 @@ class Capture:
             with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
                 sock.bind((self.link, 0))
                 sock.send(b"\xff" * 6 + b"\x02\0\0\0\0\1" + b"\x88\xb5" + self.mark + bytes(30))
-        inside(self.pid, send)
-        if not self.marked.wait(10):
+        try:
+            inside(self.pid, send)
+        except OSError:
+            self.gone = self.gone or not self._exists()
+            if not self.gone:
+                raise
+        if not self.gone and not self.marked.wait(10):
             raise Failed(f"the capture on {self.link} does not see what is sent there")
 
     def __exit__(self, *_):
         try:
-            self.flush()
+            if not self.gone:
+                self.flush()
             packets, drops = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
             if drops:
                 raise Failed(f"the capture on {self.link} lost {drops} of {packets + drops} frames")

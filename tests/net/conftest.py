@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from host import Host
 from lab import Bottle, Lab
 
 
@@ -41,3 +42,28 @@ def new_bottle(lab):
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def host(lab):
+    """A host of its own for one test; at the end it has to be as clean as it was."""
+    made = Host(lab)
+    try:
+        yield made
+        made.clean()
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def host_bottle(lab):
+    """A bottle by hostctl that a module's tests share."""
+    made = Host(lab)
+    try:
+        bottle = made.up()
+        try:
+            yield bottle
+        finally:
+            bottle.close()
+    finally:
+        made.close()

@@ -17,7 +17,7 @@ import threading
 
 import probes
 from capture import Capture
-from spaces import WAIT, Failed, Space, alive, child_of, inside, tied, wait_for, wire
+from spaces import WAIT, Failed, Space, alive, child_of, tied, wait_for, wire
 from world import NAMES, RESOLVER, World
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -166,7 +166,7 @@ class Agent:
         if not os.path.exists(self.path):
             raise Failed(f"the agent ended with {process.returncode} before it began")
 
-    def call(self, name, within=180, **arguments):
+    def call(self, name, /, within=180, **arguments):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(within)
             sock.connect(self.path)
@@ -197,6 +197,7 @@ class Bottle:
         self.lab, self.dir = lab, os.path.join(lab.dir, f"bottle{Bottle.count}")
         self.undo = []
         os.mkdir(self.dir)
+        lab.on_close(self.close)
         try:
             self._sidecar()
             if policy is not None:
@@ -333,11 +334,11 @@ exec chroot / "$@"
         self.agent.ready(self.shim)
         self.agent_pid = child_of(self.shim.pid)
 
-    def bare(self, name, **arguments):
+    def bare(self, name, /, **arguments):
         """A probe by root in the agent's network namespace, past the shim: what the sidecar's own walls hold against."""
-        return inside(self.inner.pid, getattr(probes, name), **arguments)
+        return self.inner.call(getattr(probes, name), **arguments)
 
-    def as_user(self, uid, name, **arguments):
+    def as_user(self, uid, name, /, **arguments):
         """A probe in the sidecar's network namespace as one of its users."""
         out = self.lab.run("nsenter", "-t", str(self.pid), "-n", "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
                            "--", "/usr/bin/python3", "-B", os.path.join(self.dir, "lab", "probes.py"), name, json.dumps(arguments))

@@ -246,7 +246,7 @@ def open_socket(family, kind, protocol=0):
         return _name(problem)
 
 
-def system_call(name, *arguments):
+def system_call(name, arguments):
     """A C library function that returns -1 on failure: "ok" or the errno's name. Strings are passed as bytes. Runs in a
     child, so that what succeeds ends with it."""
     reader, writer = os.pipe()

@@ -22,7 +22,7 @@ class Failed(Exception):
     """The lab itself did not do what it should: never the outcome of a probe."""
 
 
-def inside(pid, function, *arguments, **named):
+def inside(pid, function, /, *arguments, **named):
     """Calls function in a thread of its own that has entered the network namespace of process pid. Sockets that it
     returns stay in that namespace."""
     outcome = {}
@@ -110,7 +110,7 @@ class Space:
         """Runs a program of the lab in here to its end, which has to be success. Returns its output."""
         return self.lab.run(*self.enter(*argv), **named)
 
-    def call(self, function, *arguments, **named):
+    def call(self, function, /, *arguments, **named):
         return inside(self.pid, function, *arguments, **named)
 
     def close(self):

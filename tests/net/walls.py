@@ -67,7 +67,7 @@ def links(pid):
     return {link["ifname"]: link for link in json.loads(done.stdout)}
 
 
-def world_probe(bottle, name, **arguments):
+def world_probe(bottle, name, /, **arguments):
     """A probe from the internet's side."""
     import probes
     return inside(bottle.lab.world.space.pid, getattr(probes, name), **arguments)

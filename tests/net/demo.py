@@ -12,7 +12,7 @@ from spaces import Failed
 from world import NAMES, STRANGER
 
 COLOURS = {"OK": "\033[32m", "FAIL": "\033[1;31m", "title": "\033[1m"} if sys.stdout.isatty() else {}
-ALERTS = {"TLSV1_UNRECOGNIZED_NAME": "unrecognized_name", "TLSV1_ALERT_ACCESS_DENIED": "access_denied",
+ALERTS = {"TLSV1_ALERT_ACCESS_DENIED": "access_denied",
           "SSLV3_ALERT_HANDSHAKE_FAILURE": "handshake_failure"}
 
 

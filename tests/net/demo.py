@@ -108,8 +108,7 @@ def packets(show, agent):
             ("IPv6: UDP [2001:db8::53]:53", lambda: agent.udp(address="2001:db8::53", port=53), ("EHOSTUNREACH", "ENETUNREACH"))):
         show.attempt(tried, probe, refused, lambda answer: answer["error"] in error)
     show.attempt("SSH: git@ssh.test:22", lambda: agent.tcp(address=NAMES["ssh.test"], port=22, send="SSH-2.0-demo\r\n"),
-                 lambda answer: "disconnected: " + "".join(filter(str.isprintable, answer["data"].partition("SSH is")[2])).join(
-                     ("SSH is", "")),
+                 lambda answer: "disconnected: " + answer["data"][answer["data"].index("SSH is"):].partition(" (event")[0],
                  lambda answer: "SSH is not a way out" in answer["data"])
 
 

@@ -68,26 +68,23 @@ static bool ask(struct meter *meter, struct nlmsghdr *request, mnl_cb_t on_messa
 {
     static char answer[ANSWER_SIZE];
     unsigned port = mnl_socket_get_portid(meter->socket);
-    bool dump = request->nlmsg_flags & NLM_F_DUMP;
-    int status;
+    bool dump = request->nlmsg_flags & NLM_F_DUMP, more = true;
 
     if (mnl_socket_sendto(meter->socket, request, request->nlmsg_len) < 0)
         die("asking the kernel");
-    do {
+    while (more) {
         ssize_t len = mnl_socket_recvfrom(meter->socket, answer, sizeof answer);
-        if (len < 0)
+        if (len < (ssize_t)sizeof(struct nlmsghdr))
             die("reading the kernel's answer");
-        const struct nlmsghdr *first = (const struct nlmsghdr *)answer;
-        if (len > 0 && first->nlmsg_seq != request->nlmsg_seq) {
-            status = MNL_CB_OK; /* the rest of a dump that was interrupted */
-            continue;
-        }
-        status = mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, port, on_message, meter);
+        if (((const struct nlmsghdr *)answer)->nlmsg_seq != request->nlmsg_seq)
+            continue; /* the rest of a dump that was interrupted */
+        int status = mnl_cb_run(answer, (size_t)len, request->nlmsg_seq, port, on_message, meter);
         if (status < 0 && errno == EINTR)
             return false;
         if (status < 0)
             die("understanding the kernel's answer");
-    } while (dump && status > MNL_CB_STOP);
+        more = dump && status > MNL_CB_STOP;
+    }
     return true;
 }
 

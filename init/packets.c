@@ -119,11 +119,11 @@ static int take_counters(struct packets *packets, json_t *counters, bool element
 int packets_take(struct packets *packets, struct str json)
 {
     json_t *root = json_loadb(json.ptr, json.len, 0, NULL), *counters, *denied, *element;
-    json_int_t generation, waiting = 0;
+    json_int_t generation = 0, waiting = 0;
     size_t at;
     int status = -1;
-    if (json_unpack(root, "{s:I, s:o, s:o !}", "ruleset_generation", &generation, "counters", &counters,
-                    "denied", &denied) == 0 &&
+    if (json_unpack(root, "{s:I, s:o, s:o, s:I !}", "ruleset_generation", &generation, "counters", &counters,
+                    "denied", &denied, "waiting", &waiting) == 0 &&
         json_is_object(counters) && json_is_array(denied)) {
         check_generation(packets, (uint32_t)generation);
         status = 0;

@@ -70,7 +70,8 @@ struct worker_slot {
     uint64_t backoff_ms, started_ms;
     uint64_t offered, applied, refused; /* generations of this life */
     bool ready;                         /* READY was heard in this life */
-    struct err trouble;                 /* why it is not serving */
+    struct err trouble;                 /* why it is not serving, from this life or the last; "" = none */
+    const char *killed_for;             /* why init ended this life; NULL = it did not */
     struct words *words;                /* of this life; NULL = none */
     int channel;                        /* -1 = closed */
     uv_poll_t channel_poll;
@@ -113,7 +114,7 @@ static void worker_kill(struct worker_slot *slot, const char *why)
 {
     if (slot->pid == 0)
         return;
-    err_set(&slot->trouble, "%s", why);
+    slot->killed_for = why;
     kill(slot->pid, SIGKILL);
 }
 
@@ -159,10 +160,11 @@ static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg
         break;
     case CHANNEL_REFUSED:
         slot->refused = msg->generation;
-        err_set(&slot->trouble, "it refused policy generation %llu: %.300s",
-                (unsigned long long)msg->generation, msg->text);
+        err_set(&slot->trouble, "it refused policy generation %llu: %.*s",
+                (unsigned long long)msg->generation, msg->text_len > 300 ? 300 : (int)msg->text_len,
+                msg->text);
         if (msg->generation == setup->policies->current.generation)
-            kill(slot->pid, SIGKILL);
+            worker_kill(slot, "it did not take the policy in force");
         break;
     case CHANNEL_COUNTERS:
         if (slot->kind->section == POLICY_FOR_NOBODY)
@@ -317,6 +319,7 @@ static int worker_try(struct worker_slot *slot)
     slot->pid = pid;
     slot->state = STARTING;
     slot->ready = false;
+    slot->killed_for = NULL;
     slot->offered = slot->applied = slot->refused = 0;
     slot->started_ms = uv_now(supervisor->setup.loop);
     slot->channel = outfit.channel;
@@ -327,7 +330,6 @@ static int worker_try(struct worker_slot *slot)
     if (outfit.audit >= 0 && audit_mux_add(supervisor->setup.audit, outfit.audit) < 0)
         worker_kill(slot, "out of memory");
     uv_timer_start(&slot->timer, on_start_limit, START_LIMIT_MS, 0);
-    err_set(&slot->trouble, "it is not ready yet");
     worker_send(slot, &supervisor->setup.policies->current);
     worker_send(slot, &supervisor->setup.policies->next);
     return 0;
@@ -370,7 +372,7 @@ static void stop_check(struct supervisor *supervisor)
     supervisor->setup.on_stopped(supervisor->setup.ctx, supervisor->stop_status);
 }
 
-/* Why: how it ended, what we had against it, and its last words. */
+/* How it ended, and why: what init had against it, or its last words. */
 static void worker_epitaph(const struct worker_slot *slot, int status, struct err *text)
 {
     const char *words = slot->words != NULL ? words_last(slot->words) : "";
@@ -380,9 +382,9 @@ static void worker_epitaph(const struct worker_slot *slot, int status, struct er
     else
         err_set(text, "ended with status %d", WEXITSTATUS(status));
     struct err how = *text;
-    if (by_signal && slot->state != SERVING && slot->trouble.text[0] != '\0')
-        err_set(text, "%s: %.200s", how.text, slot->trouble.text);
-    else if (words[0] != '\0')
+    if (slot->killed_for != NULL)
+        err_set(text, "%s: %s", how.text, slot->killed_for);
+    else if (words[0] != '\0' && slot->state != SERVING)
         err_set(text, "%s: %s", how.text, words);
 }
 
@@ -503,7 +505,7 @@ bool supervisor_serving(const struct supervisor *supervisor, struct err *why)
         const struct worker_slot *slot = &supervisor->slots[i];
         if (slot->state != SERVING) {
             err_set(why, "worker %s: %s", slot->name,
-                    slot->trouble.text[0] != '\0' ? slot->trouble.text : "not started");
+                    slot->trouble.text[0] != '\0' ? slot->trouble.text : "it is not ready yet");
             return false;
         }
     }

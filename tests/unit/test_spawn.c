@@ -140,7 +140,9 @@ START_TEST(signals_are_at_their_defaults)
     sigaddset(&blocked, SIGCHLD);
     sigprocmask(SIG_BLOCK, &blocked, &before);
     ck_assert_uint_eq(mask_of("SigBlk"), 0);
-    ck_assert_uint_eq(mask_of("SigIgn"), 0);
+    /* 32 and 33 are glibc's own, which its posix_spawn (make's, say) leaves ignored; nothing can be changed
+     * there. */
+    ck_assert_uint_eq(mask_of("SigIgn") & ~(3ULL << 31), 0);
     sigprocmask(SIG_SETMASK, NULL, &blocked);
     ck_assert_int_eq(sigismember(&blocked, SIGTERM), 1); /* and the parent's are as they were */
     ck_assert_int_eq(sigismember(&blocked, SIGHUP), 0);

@@ -125,6 +125,8 @@ int worker_serve(struct worker *worker)
     if (channel_send(WORKER_FD_CHANNEL, CHANNEL_READY, 0, -1, str_of(NULL)) != 0)
         end("cannot reach stopper-init");
     uv_run(&worker->loop, UV_RUN_DEFAULT);
+    if (worker->on_stop != NULL)
+        worker->on_stop(worker->ctx);
     audit_sink_close(worker->audit);
     uv_run(&worker->loop, UV_RUN_NOWAIT);
     policy_unref(worker->policy);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* hostctl: the user's side of Stopper. Finds the command in a table and runs it; everything else is in cmd_*.c. */
+/* hostctl: the user's side of Stopper. Finds the command in a table and runs it; everything else is in
+ * cmd_*.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mount: see mount.h. What an agent must never see is compared by identity (device and inode, up the chain of parents), not
- * by spelling: links, bind mounts and other spellings lead to the same folder. It must not open a path twice.
+ * mount: see mount.h. What an agent must never see is compared by identity (device and inode, up the chain of
+ * parents), not by spelling: links, bind mounts and other spellings lead to the same folder. It must not open
+ * a path twice.
  */
 #include "hostctl/mount.h"
 
@@ -65,7 +66,8 @@ static bool is_below(int fd, const struct stat *other)
     return true;
 }
 
-/* Checks the folder `fd` (for a file: the folder that it is in, with `file` set) against one protected place. */
+/* Checks the folder `fd` (for a file: the folder that it is in, with `file` set) against one protected place.
+ */
 static int check_place(int fd, bool file, const struct protected *place, struct err *err)
 {
     int other = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -117,7 +119,8 @@ static int check_host(int fd, bool file, const char *state, struct err *err)
     return check_homes(fd, file, err) != 0 || check_place(fd, file, &own, err) != 0 ? -1 : 0;
 }
 
-/* Opens the last part of mount->host below its folder, without following a link that came there since it was resolved. */
+/* Opens the last part of mount->host below its folder, without following a link that came there since it was
+ * resolved. */
 static int open_host(struct mount *mount, const char *state, struct err *err)
 {
     char folder[PATH_MAX];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* state: see state.h. The record is one small JSON object, replaced as a whole. It must never hold a secret: it lies on the
- * host's disk. */
+/* state: see state.h. The record is one small JSON object, replaced as a whole. It must never hold a secret:
+ * it lies on the host's disk. */
 #include "hostctl/state.h"
 
 #include <dirent.h>

@@ -84,9 +84,9 @@ struct runtime {
      * nothing that outlives its processes. Returns the number of things removed, or -1 with err. */
     int (*gc)(struct err *err);
 
-    /* Writes the audit stream to stdout, with follow until the bottle ends or `interrupt` is readable. NULL: it is
-     * audit.jsonl in the state folder. Returns 0, or -1 with err. */
-    int (*logs)(const struct state *state, bool follow, int interrupt, struct err *err);
+    /* Writes the audit stream to stdout, with follow until the bottle ends. NULL: it is STATE_AUDIT in the state folder, to
+     * which the sidecar's stdout appends. Returns 0, or -1 with err. */
+    int (*logs)(const struct state *state, bool follow, struct err *err);
 };
 
 /* All of this build, in the order of preference, NULL-terminated (runtimes_linux.c and its like). */

@@ -27,6 +27,7 @@
 #include "core/err.h"
 
 #define BOTTLE_NAME_MAX 31 /* bytes: [a-z0-9][a-z0-9-]{0,30} */
+#define STATE_AUDIT     "audit.jsonl"
 
 struct state {
     char name[BOTTLE_NAME_MAX + 1];

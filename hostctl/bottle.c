@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* bottle: see bottle.h. */
+#include "hostctl/bottle.h"
+
+#include <stddef.h>
+
+const struct runtime *bottle_runtime(const struct state *state, struct err *err)
+{
+    const char *name = state_get(state, "runtime");
+    const struct runtime *runtime = name != NULL ? runtime_find(name) : NULL;
+
+    err->text[0] = '\0';
+    if (name != NULL && runtime == NULL)
+        err_set(err, "%s: made by the runtime \"%s\", which this hostctl has not", state->name, name);
+    return runtime;
+}
+
+const struct runtime *bottle_open_running(struct state *state, const char *name, struct err *err)
+{
+    const struct runtime *runtime = NULL;
+
+    if (state_open(state, name, STATE_READ, 0, err) != STATE_OK)
+        return NULL;
+    if (state_owner(state) == 0)
+        err_set(err, "the bottle \"%s\" does not run any more; \"hostctl gc\" removes what it left", name);
+    else if ((runtime = bottle_runtime(state, err)) == NULL && err->text[0] == '\0')
+        err_set(err, "the bottle \"%s\" is being made or removed", name);
+    else if (runtime != NULL && !runtime->alive(state)) {
+        runtime = NULL;
+        err_set(err, "the bottle \"%s\" is being made or removed", name);
+    }
+    if (runtime == NULL)
+        state_close(state);
+    return runtime;
+}
+
+int bottle_remove(struct state *state, struct err *err)
+{
+    const struct runtime *runtime = bottle_runtime(state, err);
+
+    if ((runtime == NULL && err->text[0] != '\0') || (runtime != NULL && runtime->clean(state, err) != 0)) {
+        state_close(state);
+        return -1;
+    }
+    return state_remove(state, err);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* hostctl gc: removes what a hostctl that was killed left behind. A bottle that runs is never touched. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "hostctl/bottle.h"
+#include "hostctl/command.h"
+
+struct gc {
+    bool all;
+};
+
+static const struct option options[] = {
+    {0, "all", NULL, "also things with Stopper's marks that no state folder of this user knows",
+     offsetof(struct gc, all), 0},
+    {0, NULL, NULL, NULL, 0, 0}};
+
+struct sweep {
+    const struct command *command;
+    int status;
+};
+
+static int sweep_one(void *ctx, const char *name)
+{
+    struct sweep *sweep = ctx;
+    struct state state;
+    struct err err;
+    enum state_result result = state_open(&state, name, STATE_LOCK, 0, &err);
+
+    if (result == STATE_BUSY || result == STATE_MISSING)
+        return 0;
+    if (result == STATE_OK && bottle_remove(&state, &err) == 0)
+        printf("%s\n", name);
+    else
+        sweep->status = command_fail(sweep->command, &err);
+    return 0;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    struct sweep sweep = {command, EXIT_OK};
+    struct operands operands;
+    struct gc gc = {0};
+    struct err err;
+
+    if (options_parse(options, argc, argv, &gc, &operands, &err) != 0)
+        return command_usage(command, &err);
+    if (operands.count > 0 || operands.command != NULL) {
+        err_set(&err, "takes no names; use down for bottles that run");
+        return command_usage(command, &err);
+    }
+    if (command_need_root(&err) != 0 || state_each(sweep_one, &sweep, &err) != 0)
+        return command_fail(command, &err);
+    for (size_t i = 0; gc.all && runtimes[i] != NULL; i++) {
+        int removed = runtimes[i]->gc != NULL ? runtimes[i]->gc(&err) : 0;
+        if (removed < 0)
+            sweep.status = command_fail(command, &err);
+        else if (removed > 0)
+            printf("%s: %d without a bottle\n", runtimes[i]->name, removed);
+    }
+    return sweep.status;
+}
+
+const struct command cmd_gc = {"gc", "[--all]", "Remove what a killed hostctl left behind", options, run};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* command: hostctl's commands. A new one is a file cmd_NAME.c with one struct, and a line in main.c's table. */
+#ifndef HOSTCTL_COMMAND_H
+#define HOSTCTL_COMMAND_H
+
+#include <stddef.h>
+
+#include "core/err.h"
+#include "hostctl/options.h"
+
+/* Exit statuses of our own; a command in a bottle passes its own through. */
+enum {
+    EXIT_OK = 0,
+    EXIT_USAGE = 2,    /* wrong words or a wrong manifest; nothing was started */
+    EXIT_STOPPER = 125 /* Stopper itself failed */
+};
+
+struct command {
+    const char *name;
+    const char *synopsis; /* behind the name */
+    const char *summary;  /* one line for --help */
+    const struct option *options;
+    /* Does it. Says what is wrong on stderr. Returns the exit status. */
+    int (*run)(const struct command *command, int argc, char **argv);
+};
+
+extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_logs, cmd_gc, cmd_version;
+
+/* "hostctl NAME: TEXT" on stderr. Return the status to end with: EXIT_STOPPER, and EXIT_USAGE with the synopsis. */
+int command_fail(const struct command *command, const struct err *err);
+int command_usage(const struct command *command, const struct err *err);
+
+/* Whether the caller is root; else says so in err and returns -1. Bottles and their state are root's. */
+int command_need_root(struct err *err);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* compile: see compile.h. Last stage of a manifest on the host. What it writes is read back with the sidecar's own parser,
+ * so that a disagreement shows here and not as a half-started bottle. */
+#include "hostctl/compile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+static json_t *addresses(const struct ip *ips, size_t count)
+{
+    json_t *array = json_array();
+    char text[IP_TEXT];
+
+    for (size_t i = 0; i < count; i++) {
+        ip_format(&ips[i], text);
+        json_array_append_new(array, json_string(text));
+    }
+    return array;
+}
+
+static json_t *prefixes(const struct manifest_route *route)
+{
+    json_t *array = json_array();
+    char address[IP_TEXT], text[IP_TEXT + 4];
+
+    for (size_t i = 0; i < route->allow_private_count; i++) {
+        ip_format(&route->allow_private[i].ip, address);
+        snprintf(text, sizeof text, "%s/%u", address, route->allow_private[i].length);
+        json_array_append_new(array, json_string(text));
+    }
+    return array;
+}
+
+static json_t *compile_route(const struct manifest_route *route)
+{
+    json_t *object = json_pack("{s:s}", "host", route->host);
+    json_t *tls = json_object();
+
+    if (route->allow_private_count > 0)
+        json_object_set_new(object, "allow_private", prefixes(route));
+    if (route->tls_passthrough)
+        json_object_set_new(tls, "passthrough", json_true());
+    if (route->tls_ech)
+        json_object_set_new(tls, "ech", json_string("allow"));
+    if (json_object_size(tls) > 0)
+        json_object_set(object, "tls", tls);
+    json_decref(tls);
+    return object;
+}
+
+/* Whether the text says what the manifest says; a write that failed half-way for want of memory is seen here. */
+static int check(const char *text, const struct manifest *manifest, size_t upstream_count, struct err *err)
+{
+    struct policy *policy;
+
+    if (policy_parse(str_of(text), false, &policy, err) != 0)
+        return -1;
+    bool same = policy->route_count == manifest->route_count && policy->dns_upstream_count == upstream_count;
+    for (size_t i = 0; same && i < policy->route_count; i++) {
+        const struct manifest_route *wanted = &manifest->routes[i];
+        char name[HOST_MAX + 3];
+        route_name(&policy->routes[i], name);
+        same = strcmp(name, wanted->host) == 0 &&
+               policy->routes[i].tls_passthrough == wanted->tls_passthrough &&
+               policy->routes[i].tls_ech == wanted->tls_ech &&
+               policy->routes[i].allow_private_count == wanted->allow_private_count;
+    }
+    policy_unref(policy);
+    return same ? 0 : err_set(err, "the policy does not say what the manifest says");
+}
+
+char *compile_policy(const struct manifest *manifest, const struct ip *upstreams, size_t upstream_count,
+                     struct err *err)
+{
+    const struct ip *dns = manifest->dns_count > 0 ? manifest->dns : upstreams;
+    size_t dns_count = manifest->dns_count > 0 ? manifest->dns_count : upstream_count;
+    json_t *routes = json_array(), *root = json_pack("{s:i}", "protocol", POLICY_PROTOCOL);
+
+    if (dns_count > 0)
+        json_object_set_new(root, "dns", json_pack("{s:o}", "upstreams", addresses(dns, dns_count)));
+    for (size_t i = 0; i < manifest->route_count; i++)
+        json_array_append_new(routes, compile_route(&manifest->routes[i]));
+    json_object_set_new(root, "routes", routes);
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    int status = text != NULL ? check(text, manifest, dns_count, err) : err_set(err, "out of memory");
+    if (status == 0)
+        return text;
+    free(text);
+    err_prefix(err, "compile");
+    return NULL;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * manifest: a tree of nodes to a manifest; see manifest.h. Third stage: frontmatter -> node -> manifest -> compile. One
+ * walk over the tree, driven by manifest_keys, that goes on after an error. It must never guess: a value that YAML readers
+ * understand differently, a key that is not known, a name that is not canonical is an error with its line.
+ */
+#include "hostctl/manifest.h"
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hostctl/frontmatter.h"
+#include "hostctl/manifest_reader.h"
+
+static void walk(struct manifest_reader *reader, const struct node *node, const struct manifest_key *key);
+
+/* The last part of a key's path that lies directly under this one: of "egress.dns" under "egress", "dns". Else NULL. */
+static const char *child_name(const char *path, const char *parent)
+{
+    size_t len = strlen(parent);
+
+    if (len > 0 && (strncmp(path, parent, len) != 0 || path[len] != '.'))
+        return NULL;
+    const char *name = path + len + (len > 0);
+    return strpbrk(name, ".[") == NULL ? name : NULL;
+}
+
+static const struct manifest_key *find_child(const struct manifest_key *parent, const struct node *child)
+{
+    for (const struct manifest_key *key = manifest_keys; key->path != NULL; key++) {
+        const char *name = child_name(key->path, parent->path);
+        if (name != NULL && (strcmp(name, "*") == 0 || str_equal(str_of(name), key_of(child))))
+            return key;
+    }
+    return NULL;
+}
+
+static const struct manifest_key *find_entry(const struct manifest_key *list)
+{
+    const struct manifest_key *key = manifest_keys;
+    size_t len = strlen(list->path);
+
+    while (strncmp(key->path, list->path, len) != 0 || strcmp(key->path + len, "[]") != 0)
+        key++;
+    return key;
+}
+
+/* What a plain scalar is to YAML 1.1 or 1.2 when it is not a string to both; NULL for a string. */
+static const char *scalar_type(const struct node *node)
+{
+    static struct {
+        const char *form, *type;
+        regex_t compiled;
+    } types[] = {
+        {.form = "^(|~|null|Null|NULL)$", .type = "empty"},
+        {.form = "^(true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|[yYnN])$",
+         .type = "a truth value"},
+        {.form = "^[-+]?(0x[0-9a-fA-F_]+|0o[0-7]+|0b[01_]+)$", .type = "a number"},
+        {.form = "^[-+]?([0-9][0-9_]*(\\.[0-9_]*)?|\\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?$", .type = "a number"},
+        {.form = "^[-+]?[0-9]+(:[0-5]?[0-9])+(\\.[0-9_]*)?$", .type = "a number"},
+        {.form = "^([-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN))$", .type = "a number"},
+        {.form = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?$", .type = "a date"},
+    };
+    static bool ready;
+    enum { longest = 64 };
+
+    for (size_t i = 0; !ready && i < sizeof types / sizeof types[0]; i++)
+        if (regcomp(&types[i].compiled, types[i].form, REG_EXTENDED | REG_NOSUB) != 0)
+            return "not to be told: out of memory";
+    ready = true;
+    for (size_t i = 0; node->plain && node->len <= longest && i < sizeof types / sizeof types[0]; i++)
+        if (regexec(&types[i].compiled, node->text, 0, NULL, 0) == 0)
+            return types[i].type;
+    return NULL;
+}
+
+static const char *found(const struct node *node)
+{
+    static const char *const kinds[] = {
+        [NODE_SCALAR] = "a string", [NODE_LIST] = "a list", [NODE_MAP] = "a map", [NODE_ALIAS] = "an alias"};
+    const char *type = node->kind == NODE_SCALAR ? scalar_type(node) : NULL;
+
+    return type != NULL ? type : kinds[node->kind];
+}
+
+/* Whether the node may be looked at as this type; complains if not. */
+static bool right_type(struct manifest_reader *reader, const struct node *node,
+                       const struct manifest_key *key)
+{
+    static const enum node_kind kinds[] = {[MANIFEST_MAP] = NODE_MAP,
+                                           [MANIFEST_LIST] = NODE_LIST,
+                                           [MANIFEST_STRING] = NODE_SCALAR,
+                                           [MANIFEST_BOOL] = NODE_SCALAR};
+    char quoted[REPORT_QUOTED] = "";
+    bool right = node->kind == kinds[key->type];
+    const char *is = found(node), *hint = "";
+
+    if (node->anchor || node->tag || node->kind == NODE_ALIAS) {
+        COMPLAIN(reader, node, "anchors, aliases and tags are not allowed in a manifest");
+        return false;
+    }
+    if (right && key->type == MANIFEST_BOOL) {
+        right = node->plain && (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0);
+        hint = node->len > 0 ? " " : "";
+    }
+    if (right && key->type == MANIFEST_STRING && scalar_type(node) != NULL) {
+        right = false;
+        hint = node->len > 0 ? "; as text it would be " : "; an empty text would be ";
+    }
+    if (!right)
+        COMPLAIN(reader, node, "must be %s, is %s%s%s", key->is, is, hint,
+                 hint[0] != '\0' ? report_quote(text_of(node), quoted) : "");
+    return right;
+}
+
+static void unknown_key(struct manifest_reader *reader, const struct node *node,
+                        const struct manifest_key *parent)
+{
+    char quoted[REPORT_QUOTED], allowed[512] = "";
+    bool known = false;
+
+    for (const struct manifest_key *key = manifest_keys; key->path != NULL; key++) {
+        const char *name = child_name(key->path, parent->path), *comma = allowed[0] != '\0' ? ", " : "";
+        size_t len = strlen(allowed);
+        if (name != NULL)
+            snprintf(allowed + len, sizeof allowed - len, "%s%s", comma, name);
+    }
+    for (const char *const *other = manifest_keys_elsewhere; *other != NULL; other++) {
+        const char *name = child_name(*other, parent->path);
+        known = known || (name != NULL && str_equal(str_of(name), key_of(node)));
+    }
+    report_add(reader->report, node->key_line, reader->path, "unknown key %s%s; allowed: %s",
+               report_quote(key_of(node), quoted), known ? ": this version does not enforce it yet" : "",
+               allowed);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct node *x = *(struct node *const *)a, *y = *(struct node *const *)b;
+    int order = strcmp(x->key, y->key);
+
+    return order != 0 ? order : (x->key_line > y->key_line) - (x->key_line < y->key_line);
+}
+
+/* Complains about keys that are there twice and marks all but the first. */
+static int mark_duplicates(struct manifest_reader *reader, const struct node *map)
+{
+    struct node **all = calloc(map->count + 1, sizeof *all);
+    size_t count = 0;
+
+    if (all == NULL)
+        return OUT_OF_MEMORY(reader);
+    for (struct node *child = map->first; child != NULL; child = child->next)
+        if (!child->odd_key)
+            all[count++] = child;
+    qsort(all, count, sizeof(*all), compare_keys);
+    for (size_t i = 1, first = 0; i < count; i++) {
+        char quoted[REPORT_QUOTED];
+        all[i]->again = strcmp(all[first]->key, all[i]->key) == 0;
+        if (all[i]->again)
+            report_add(reader->report, all[i]->key_line, reader->path,
+                       "the key %s was given on line %u already", report_quote(key_of(all[i]), quoted),
+                       all[first]->key_line);
+        else
+            first = i;
+    }
+    free(all);
+    return 0;
+}
+
+static void walk_child(struct manifest_reader *reader, const struct node *child,
+                       const struct manifest_key *parent)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const struct manifest_key *key = find_child(parent, child);
+    size_t len = strlen(reader->path);
+    char quoted[REPORT_QUOTED];
+
+    if (child->again)
+        return;
+    if (child->odd_key || key == NULL) {
+        if (child->odd_key)
+            report_add(reader->report, child->key_line, reader->path, "a key must be one word");
+        else
+            unknown_key(reader, child, parent);
+        return;
+    }
+    bool quote = child->key_len == 0 || child->key_len > 64 || strspn(child->key, plain) != child->key_len;
+    snprintf(reader->path + len, PATH_SIZE - len, "%s%s", len > 0 ? "." : "",
+             quote ? report_quote(key_of(child), quoted) : child->key);
+    walk(reader, child, key);
+    reader->path[len] = '\0';
+}
+
+static void walk_map(struct manifest_reader *reader, const struct node *map, const struct manifest_key *of)
+{
+    if (mark_duplicates(reader, map) != 0)
+        return;
+    for (const struct node *child = map->first; child != NULL; child = child->next)
+        walk_child(reader, child, of);
+    for (const struct manifest_key *key = manifest_keys; key->path != NULL; key++) {
+        const char *name = key->required ? child_name(key->path, of->path) : NULL;
+        const struct node *child = name != NULL ? map->first : NULL;
+        while (child != NULL && strcmp(child->key, name) != 0)
+            child = child->next;
+        if (name != NULL && child == NULL)
+            COMPLAIN(reader, map, "the key \"%s\" is missing", name);
+    }
+}
+
+static void walk(struct manifest_reader *reader, const struct node *node, const struct manifest_key *key)
+{
+    size_t len = strlen(reader->path), index = 0;
+
+    if (!right_type(reader, node, key) || (key->take != NULL && key->take(reader, node) != 0))
+        return;
+    if (key->type == MANIFEST_MAP)
+        walk_map(reader, node, key);
+    if (key->type != MANIFEST_LIST)
+        return;
+    for (const struct node *child = node->first; child != NULL; child = child->next, index++) {
+        snprintf(reader->path + len, PATH_SIZE - len, "[%zu]", index);
+        walk(reader, child, find_entry(key));
+    }
+    reader->path[len] = '\0';
+}
+
+struct host_at {
+    const char *host;
+    const struct node *node;
+    size_t index;
+};
+
+static int compare_hosts(const void *a, const void *b)
+{
+    const struct host_at *x = a, *y = b;
+    int order = strcmp(x->host, y->host);
+
+    return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static void check_hosts(struct manifest_reader *reader)
+{
+    const struct manifest *manifest = reader->manifest;
+    struct host_at *all = calloc(manifest->route_count + 1, sizeof *all);
+    size_t count = 0;
+
+    if (all == NULL) {
+        report_add(reader->report, 0, "", "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < manifest->route_count; i++)
+        if (reader->route_hosts[i] != NULL)
+            all[count++] = (struct host_at){manifest->routes[i].host, reader->route_hosts[i], i};
+    qsort(all, count, sizeof *all, compare_hosts);
+    for (size_t i = 1, first = 0; i < count; i++) {
+        if (strcmp(all[first].host, all[i].host) != 0) {
+            first = i;
+            continue;
+        }
+        snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].host", all[i].index);
+        COMPLAIN(reader, all[i].node, "\"%s\" has a route on line %u already", all[i].host,
+                 all[first].node->line);
+    }
+    free(all);
+}
+
+struct manifest *manifest_read(const struct node *root, struct report *report)
+{
+    static const struct manifest_key top = {"", MANIFEST_MAP, false, "a map with the keys egress and env",
+                                            NULL};
+    struct manifest_reader reader = {.report = report};
+    size_t before = report->count;
+
+    reader.manifest = calloc(1, sizeof *reader.manifest);
+    if (reader.manifest == NULL) {
+        report_add(report, 0, "", "out of memory");
+        return NULL;
+    }
+    walk(&reader, root, &top);
+    check_hosts(&reader);
+    free(reader.route_hosts);
+    if (report->count == before)
+        return reader.manifest;
+    manifest_free(reader.manifest);
+    return NULL;
+}
+
+struct manifest *manifest_load(struct report *report)
+{
+    struct manifest *manifest = NULL;
+    struct frontmatter matter;
+
+    if (frontmatter_read(&matter, report) != 0)
+        return NULL;
+    struct node *root = node_parse(matter.yaml, matter.first_line, report);
+    if (root != NULL)
+        manifest = manifest_read(root, report);
+    node_free(root);
+    frontmatter_fini(&matter);
+    return manifest;
+}
+
+void manifest_free(struct manifest *manifest)
+{
+    if (manifest == NULL)
+        return;
+    for (size_t i = 0; i < manifest->route_count; i++)
+        free(manifest->routes[i].allow_private);
+    for (size_t i = 0; i < manifest->env_count; i++)
+        free(manifest->env[i]);
+    free(manifest->routes);
+    free(manifest->env);
+    free(manifest);
+}

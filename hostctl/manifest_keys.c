@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* manifest_keys: the language of manifests: which keys there are, and what is checked about each value. manifest.c calls
+ * the functions here while it walks; each sees a node of the right type and must not look beyond it. */
+#include "hostctl/manifest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hostctl/manifest_reader.h"
+
+static int take_dns(struct manifest_reader *reader, const struct node *node);
+static int take_dns_list(struct manifest_reader *reader, const struct node *node);
+static int take_route_list(struct manifest_reader *reader, const struct node *node);
+static int take_route(struct manifest_reader *reader, const struct node *node);
+static int take_host(struct manifest_reader *reader, const struct node *node);
+static int take_cidr_list(struct manifest_reader *reader, const struct node *node);
+static int take_cidr(struct manifest_reader *reader, const struct node *node);
+static int take_tls(struct manifest_reader *reader, const struct node *node);
+static int take_passthrough(struct manifest_reader *reader, const struct node *node);
+static int take_ech(struct manifest_reader *reader, const struct node *node);
+static int take_env(struct manifest_reader *reader, const struct node *node);
+
+#define MAP    MANIFEST_MAP
+#define LIST   MANIFEST_LIST
+#define STRING MANIFEST_STRING
+#define BOOL   MANIFEST_BOOL
+
+const struct manifest_key manifest_keys[] = {
+    {"egress", MAP, false, "a map", NULL},
+    {"egress.dns", LIST, false, "a list of IPv4 addresses", take_dns_list},
+    {"egress.dns[]", STRING, false, "an IPv4 address", take_dns},
+    {"egress.routes", LIST, false, "a list of routes", take_route_list},
+    {"egress.routes[]", MAP, false, "a map with the key host", take_route},
+    {"egress.routes[].host", STRING, true, "a host name", take_host},
+    {"egress.routes[].allow_private", LIST, false, "a list of address prefixes", take_cidr_list},
+    {"egress.routes[].allow_private[]", STRING, false, "an address prefix", take_cidr},
+    {"egress.routes[].tls", MAP, false, "a map", take_tls},
+    {"egress.routes[].tls.passthrough", BOOL, false, "true or false", take_passthrough},
+    {"egress.routes[].tls.ech", STRING, false, "the word allow", take_ech},
+    {"env", MAP, false, "a map of names and strings", NULL},
+    {"env.*", STRING, false, "a string", take_env},
+    {NULL, MAP, false, NULL, NULL},
+};
+
+const char *const manifest_keys_elsewhere[] = {
+    "extends",
+    "agent_provider",
+    "git-gate",
+    "supervise",
+    "skills",
+    "image",
+    "runtime",
+    "egress.extra_ca",
+    "egress.explicit_proxy",
+    "egress.upstream_proxy",
+    "egress.on_denied",
+    "egress.ignore",
+    "egress.on_canary",
+    "egress.routes[].ports",
+    "egress.routes[].role",
+    "egress.routes[].auth",
+    "egress.routes[].matches",
+    "egress.routes[].deny",
+    "egress.routes[].dlp",
+    "egress.routes[].git",
+    "egress.routes[].cookies",
+    "egress.routes[].insecure",
+    "egress.routes[].tcp",
+    "egress.routes[].multi_tenant",
+    NULL,
+};
+
+static int take_dns_list(struct manifest_reader *reader, const struct node *node)
+{
+    if (node->count == 0)
+        COMPLAIN(reader, node, "is empty; leave it out to use the host's resolvers");
+    if (node->count > POLICY_MAX_UPSTREAMS)
+        COMPLAIN(reader, node, "%zu addresses; at most %d are allowed", node->count, POLICY_MAX_UPSTREAMS);
+    return 0;
+}
+
+static int take_dns(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest *manifest = reader->manifest;
+    char quoted[REPORT_QUOTED];
+    struct ip ip;
+
+    if (ip_parse(text_of(node), &ip) != 0 || ip.family != 4)
+        COMPLAIN(reader, node, "%s is no IPv4 address", report_quote(text_of(node), quoted));
+    else if (ip_classify(&ip) == IP_FORBIDDEN)
+        COMPLAIN(reader, node, "%s cannot be a resolver: loopback, link-local, multicast or reserved",
+                 report_quote(text_of(node), quoted));
+    else if (manifest->dns_count < POLICY_MAX_UPSTREAMS)
+        manifest->dns[manifest->dns_count++] = ip;
+    return 0;
+}
+
+static int take_route_list(struct manifest_reader *reader, const struct node *node)
+{
+    if (node->count > MANIFEST_ROUTES_MAX) {
+        COMPLAIN(reader, node, "%zu routes; at most %d are allowed", node->count, MANIFEST_ROUTES_MAX);
+        return -1;
+    }
+    reader->manifest->routes = calloc(node->count + 1, sizeof *reader->manifest->routes);
+    reader->route_hosts = calloc(node->count + 1, sizeof *reader->route_hosts);
+    return reader->manifest->routes != NULL && reader->route_hosts != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
+static int take_route(struct manifest_reader *reader, const struct node *node)
+{
+    (void)node;
+    reader->route = &reader->manifest->routes[reader->manifest->route_count++];
+    return 0;
+}
+
+/* Why this is no host, or NULL when there is nothing better to say than that it is none. */
+static const char *host_problem(struct str text)
+{
+    const char *colon = memchr(text.ptr, ':', text.len);
+    struct str name;
+    unsigned port;
+
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            return "write it as A-labels (xn--...)";
+    if (memchr(text.ptr, '/', text.len) != NULL)
+        return "a host name has no scheme and no path";
+    if (colon != NULL && host_split_port(text, &name, &port) == 0 && port != 0 && !host_is_address(name))
+        return "a host name has no port";
+    if (host_is_address(text))
+        return "routes name hosts, never addresses";
+    if (text.len > 0 && text.ptr[text.len - 1] == '.')
+        return "leave out the dot at the end";
+    if (memchr(text.ptr, '*', text.len) != NULL)
+        return "\"*\" stands for whole labels at the front only: \"*.example.com\"";
+    return NULL;
+}
+
+static int take_host(struct manifest_reader *reader, const struct node *node)
+{
+    struct str text = text_of(node), name = text;
+    char *into = reader->route->host, quoted[REPORT_QUOTED];
+
+    if (text.len > 2 && memcmp(text.ptr, "*.", 2) == 0) {
+        name = (struct str){text.ptr + 2, text.len - 2};
+        memcpy(into, "*.", 2);
+        into += 2;
+    }
+    if (host_canon(name, into) == 0) {
+        reader->route_hosts[reader->route - reader->manifest->routes] = node;
+        return 0;
+    }
+    const char *problem = host_problem(name);
+    COMPLAIN(reader, node, "%s is no host name%s%s", report_quote(text, quoted), problem != NULL ? ": " : "",
+             problem != NULL ? problem : "");
+    return 0;
+}
+
+static int take_cidr_list(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest_route *route = reader->route;
+
+    if (node->count > MANIFEST_CIDRS_MAX) {
+        COMPLAIN(reader, node, "%zu prefixes; at most %d are allowed", node->count, MANIFEST_CIDRS_MAX);
+        return -1;
+    }
+    route->allow_private = calloc(node->count + 1, sizeof *route->allow_private);
+    return route->allow_private != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
+static int take_cidr(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest_route *route = reader->route;
+    char quoted[REPORT_QUOTED];
+    struct cidr cidr;
+
+    if (cidr_parse(text_of(node), &cidr) != 0)
+        COMPLAIN(reader, node,
+                 "%s is no address prefix (10.1.0.0/16 is one; bits behind the length are zero)",
+                 report_quote(text_of(node), quoted));
+    else if (!cidr_is_private(&cidr))
+        COMPLAIN(reader, node,
+                 "%s lies in none of the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, "
+                 "100.64.0.0/10 and "
+                 "fc00::/7",
+                 report_quote(text_of(node), quoted));
+    else
+        route->allow_private[route->allow_private_count++] = cidr;
+    return 0;
+}
+
+static int take_tls(struct manifest_reader *reader, const struct node *node)
+{
+    bool passthrough = false, ech = false;
+
+    for (const struct node *child = node->first; child != NULL; child = child->next) {
+        ech = ech || strcmp(child->key, "ech") == 0;
+        if (strcmp(child->key, "passthrough") == 0) /* anything but false: its own error is enough */
+            passthrough = child->kind != NODE_SCALAR || strcmp(child->text, "false") != 0;
+    }
+    if (ech && !passthrough)
+        COMPLAIN(reader, node, "ech has a meaning only beside passthrough: true");
+    return 0;
+}
+
+static int take_passthrough(struct manifest_reader *reader, const struct node *node)
+{
+    reader->route->tls_passthrough = node->text[0] == 't';
+    return 0;
+}
+
+static int take_ech(struct manifest_reader *reader, const struct node *node)
+{
+    char quoted[REPORT_QUOTED];
+
+    if (!str_equal(text_of(node), str_of("allow")))
+        COMPLAIN(reader, node, "must be the word allow, is %s", report_quote(text_of(node), quoted));
+    reader->route->tls_ech = true;
+    return 0;
+}
+
+static bool is_variable(struct str name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+
+    return name.len > 0 && strspn(name.ptr, letters) == name.len && (name.ptr[0] < '0' || name.ptr[0] > '9');
+}
+
+static int take_env(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest *manifest = reader->manifest;
+    size_t size = node->key_len + node->len + 2;
+
+    if (!is_variable(key_of(node))) {
+        report_add(
+            reader->report, node->key_line, reader->path,
+            "the name of a variable consists of letters, digits and _, and does not begin with a digit");
+        return 0;
+    }
+    if (memchr(node->text, '\0', node->len) != NULL) {
+        COMPLAIN(reader, node, "a variable cannot hold a NUL character");
+        return 0;
+    }
+    char **env = realloc(manifest->env, (manifest->env_count + 2) * sizeof *env);
+    if (env == NULL)
+        return OUT_OF_MEMORY(reader);
+    manifest->env = env;
+    char *pair = env[manifest->env_count] = malloc(size);
+    if (pair == NULL)
+        return OUT_OF_MEMORY(reader);
+    snprintf(pair, size, "%s=%s", node->key, node->text);
+    env[++manifest->env_count] = NULL;
+    return 0;
+}

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* runtimes_linux: what a hostctl for Linux can run bottles with. */
+#include "hostctl/rt_netns.h"
+#include "hostctl/runtime.h"
+
+const struct runtime *const runtimes[] = {&runtime_netns, NULL};

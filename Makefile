@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The one make of this tree. What a folder holds is said in its module.mk; how it is built is said here.
-# A layer L sets L.src and L.pkg; a program P sets P.src .layers .pkg .static-deps .static .cflags .libs;
-# a file tests/unit/test_X.c is a program test_X that needs no entry unless it wants .with, .pkg or .static-deps.
+# The one make of this tree: how things are built. What a folder holds is said in its module.mk:
+#   LAYERS += L     with L.src, L.pkg (pkg-config names), L.std                        -> build/VARIANT/libL.a
+#   PROGRAMS += P   with P.src, and if need be P.layers (of dlp sys core), P.pkg, P.static-deps (wolfssl llhttp),
+#                   P.static (=1: static-pie in release and debug), P.cflags, P.libs    -> build/VARIANT/P
+# A file tests/unit/test_X.c is a Check program of all layers. If it needs more, the module.mk of what it tests says
+# test_X.with (sources), test_X.pkg, test_X.static-deps, test_X.layers.
 VERSION := 0.1.0
 VARIANT ?= release
 ifeq ($(origin CC),default)
@@ -51,11 +54,14 @@ pkg.static := --libs --static
 obj = $(patsubst %.c,$B/obj/%.o,$1)
 pkgs = $(sort $($1.pkg) $(foreach l,$($1.layers),$($l.pkg)))
 static = $(if $(filter release debug,$(VARIANT)),$($1.static))
+libs = $(if $(call static,$1),$(call pkg,static,$(patsubst libuv,libuv-static,$(call pkgs,$1))),$(call pkg,libs,$(call pkgs,$1)))
 deps.cflags = $(if $1,-isystem $(DEPS)/include $(if $(filter wolfssl,$1),-DWOLFSSL_USER_SETTINGS))
+recipe := $(MAKEFILE_LIST) image/deps/pins.txt image/deps/wolfssl/user_settings.h
 FLAGS =
 
 define unit
-$(call obj,$($1.src)): FLAGS += $(or $($1.std),$(gnu)) $($1.cflags) $$(call pkg,cflags,$(call pkgs,$1)) $(call deps.cflags,$($1.static-deps))
+$(call obj,$($1.src)): FLAGS += $(or $($1.std),$(gnu)) $($1.cflags) $$(call pkg,cflags,$(call pkgs,$1)) \
+	$(call deps.cflags,$($1.static-deps))
 objects += $(call obj,$($1.src))
 endef
 define layer
@@ -64,21 +70,21 @@ $B/lib$1.a: $(call obj,$($1.src)) $(dir $($1.src)); $$(Q)rm -f $$@; ar rcs $$@ $
 endef
 define program
 $(call unit,$1)
-$2: $(call obj,$($1.src) $3) $($1.layers:%=$B/lib%.a)
+$2: $(call obj,$($1.src) $3) $(foreach l,$(filter $($1.layers),dlp sys core),$B/lib$l.a)
 	@echo "  LD   $$@"; mkdir -p $$(@D)
 	$$(Q)$$(CC) $$($$(VARIANT)) $(if $(call static,$1),-static-pie -L$(DEPS)/lib,-pie) $$(ALL_LDFLAGS) -o $$@ $$^ \
-		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $(if $(call static,$1),$$(call pkg,static,$(patsubst libuv,libuv-static,$(call pkgs,$1))),$$(call pkg,libs,$(call pkgs,$1))) $($1.libs)
+		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $$(call libs,$1) $($1.libs)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$l)))
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARIANT)),tests/asan_options.c))))
 $(foreach t,$(TESTS),$(eval $(call program,$t,$B/tests/$t)))
 
 $(call obj,tests/asan_options.c): FLAGS += $(gnu)
-$B/obj/%.o: %.c $(MAKEFILE_LIST) | $(DEPS)/ready
+$B/obj/%.o: %.c $(recipe) | $(DEPS)/ready
 	@echo "  CC   $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-HEADERS := $(shell git ls-files -co --exclude-standard '*.h' ':!image/deps')
-$B/headers/%.h.ok: %.h $(MAKEFILE_LIST) | $(DEPS)/ready
+HEADERS := $(wildcard $(patsubst %,%/*.h,appliance/* init dns gate hostctl))
+$B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 	@echo "  H    $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(if $(filter appliance/core/%,$<),$(core.std),$(gnu)) $(call pkg,cflags,$(sort $(foreach p,$(LAYERS) $(PROGRAMS),$($p.pkg)))) \
 		$(call deps.cflags,wolfssl) $(ALL_CFLAGS) -Wno-unused -MMD -MP -MF $@.d -MT $@ -fsyntax-only -x c -include $< /dev/null && touch $@
@@ -107,10 +113,12 @@ run-unit: tests
 	$(Q)tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
-lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, and a clang build without warnings
+lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs
 	$(Q)tests/lint/lint.sh
-	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/lint
-	$(Q)$(MAKE) CC=clang all tests
+	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest --basetemp=$(CURDIR)/build/lint tests/lint
+	$(Q)$(MAKE) CC=clang VARIANT=release all tests
+	$(Q)$(MAKE) VARIANT=release all
+	$(Q)tests/lint/hardening.sh $(PROGRAMS:%=build/release/%) $(PROGRAMS:%=build/release-clang/%)
 headers: $(HEADERS:%=$B/headers/%.ok)
 format: ## let clang-format rewrite the sources
 	$(Q)git ls-files -co --exclude-standard '*.[ch]' | xargs -r clang-format -i

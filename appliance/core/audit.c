@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * audit: a decision as a line. Agent-controlled text is capped member by member, so that the whole always fits in
- * AUDIT_LINE_MAX: the caps, keys and numbers add up to under 3.5 KiB.
+ * audit: a decision as a line. Agent-controlled text is capped member by member, so that the whole always
+ * fits in AUDIT_LINE_MAX: the caps, keys and numbers add up to under 3.5 KiB.
  */
 #include "core/audit.h"
 

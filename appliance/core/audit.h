@@ -45,8 +45,8 @@ struct audit {
 /* A new event id, unique over workers and restarts: 8 random hex digits of this process, '-', a counter. */
 void audit_id(char out[AUDIT_ID_MAX]);
 
-/* Writes the line, ended by LF. wall_us: microseconds since 1970, UTC. Returns its length; never fails: what does not fit
- * is cut inside its member. */
+/* Writes the line, ended by LF. wall_us: microseconds since 1970, UTC. Returns its length; never fails: what
+ * does not fit is cut inside its member. */
 size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT_LINE_MAX]);
 
 #endif

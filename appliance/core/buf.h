@@ -27,11 +27,12 @@ void buf_fini(struct buf *buf);
 /* The bytes held; valid until the next call that changes the buf. */
 struct str buf_str(const struct buf *buf);
 
-/* Adds bytes at the end. Returns 0, or -1 when the cap would be passed or memory is out (nothing is added). */
+/* Adds bytes at the end. Returns 0, or -1 when the cap would be passed or memory is out (nothing is added).
+ */
 int buf_append(struct buf *buf, const void *bytes, size_t len);
 
-/* Room for at least `len` bytes behind the contents, to be filled by the caller and then announced with buf_commit.
- * Returns NULL when the cap would be passed or memory is out. */
+/* Room for at least `len` bytes behind the contents, to be filled by the caller and then announced with
+ * buf_commit. Returns NULL when the cap would be passed or memory is out. */
 char *buf_reserve(struct buf *buf, size_t len);
 void buf_commit(struct buf *buf, size_t len);
 

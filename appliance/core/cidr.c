@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cidr: parsing prefixes and classifying addresses by one table, from the IANA IPv4 and IPv6 Special-Purpose Address
- * Registries (RFC 6890). The documentation ranges of RFC 5737 are treated as public: nothing listens there. */
+/* cidr: parsing prefixes and classifying addresses by one table, from the IANA IPv4 and IPv6 Special-Purpose
+ * Address Registries (RFC 6890). The documentation ranges of RFC 5737 are treated as public: nothing listens
+ * there. */
 #include "core/cidr.h"
 
 #include <arpa/inet.h>

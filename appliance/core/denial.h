@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * denial: every way in which Stopper says no, once: its name (the audit's "reason", the last part of the problem's
- * "type"), the HTTP status that an agent sees where there is HTTP, the sentence, and the hint that says what the
- * operator would have to change. Adding a denial is a line in DENIALS and an integration test that provokes it.
+ * denial: every way in which Stopper says no, once: its name (the audit's "reason", the last part of the
+ * problem's "type"), the HTTP status that an agent sees where there is HTTP, the sentence, and the hint that
+ * says what the operator would have to change. Adding a denial is a line in DENIALS and an integration test
+ * that provokes it.
  */
 #ifndef CORE_DENIAL_H
 #define CORE_DENIAL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * err: one error in words, by value, for start-up, loaders and the control channel (traffic uses enum denial).
- * The innermost function says what is wrong; each caller that knows more puts its context in front:
+ * err: one error in words, by value, for start-up, loaders and the control channel (traffic uses enum
+ * denial). The innermost function says what is wrong; each caller that knows more puts its context in front:
  * "up: claude.md:14: egress.routes[2]: unknown key "methods"".
  */
 #ifndef CORE_ERR_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* host: checking and folding host names; see host.h. It must never repair a name: what is not canonical up to letter
- * case is refused. */
+/* host: checking and folding host names; see host.h. It must never repair a name: what is not canonical up to
+ * letter case is refused. */
 #include "core/host.h"
 
 #include <string.h>

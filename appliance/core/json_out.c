@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ESCAPED_MAX 14 /* bytes of the longest escape, a surrogate pair, with room for the compiler's bound */
+#define ESCAPED_MAX 14 /* bytes of the longest escape (a surrogate pair), generously */
 #define ELLIPSIS    "\\u2026"
 
 static void put(struct json_out *out, const char *bytes, size_t len)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy: JSON to an immutable policy, and the lookups that every request makes. Strict: what is not understood is an
- * error. The members are a table of name and reader for each object, so a new key is one line and one function.
+ * policy: JSON to an immutable policy, and the lookups that every request makes. Strict: what is not
+ * understood is an error. The members are a table of name and reader for each object, so a new key is one
+ * line and one function.
  */
 #include "core/policy.h"
 
@@ -42,8 +43,7 @@ static int read_object(json_t *object, const struct member *members, bool intern
 
     if (!json_is_object(object))
         return err_set(err, "expected an object, found %s", type_name(object));
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach(object, key, value) {
         const struct member *member = members;
         while (member->name != NULL && strcmp(member->name, key) != 0)
             member++;

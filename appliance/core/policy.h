@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy: what the sidecar enforces. hostctl compiles manifests into this JSON; init checks it, adds what only the
- * sidecar knows (`sidecar`, `generation`) and hands every worker its own section. A policy is immutable.
+ * policy: what the sidecar enforces. hostctl compiles manifests into this JSON; init checks it, adds what
+ * only the sidecar knows (`sidecar`, `generation`) and hands every worker its own section. A policy is
+ * immutable.
  *
  *   {"protocol": 1,
  *    "dns": {"upstreams": ["203.0.113.53"]},                     resolvers, IPv4 literals, port 53, 1 to 8
@@ -53,22 +54,23 @@ struct policy {
     size_t table_size;
 };
 
-/* Parses the text above. On success *policy has one reference, to be given back with policy_unref. Returns 0, or -1 with
- * err naming the member. `internal` says that the text comes from init and may hold generation and sidecar. */
+/* Parses the text above. On success *policy has one reference, to be given back with policy_unref. Returns 0,
+ * or -1 with err naming the member. `internal` says that the text comes from init and may hold generation and
+ * sidecar. */
 int policy_parse(struct str json, bool internal, struct policy **policy, struct err *err);
 
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy); /* NULL is fine */
 
-/* The route for a canonical host name: the exact one, else the wildcard with the most labels; NULL = not allowed. Costs
- * one hash lookup a label, whatever the number of routes. */
+/* The route for a canonical host name: the exact one, else the wildcard with the most labels; NULL = not
+ * allowed. Costs one hash lookup a label, whatever the number of routes. */
 const struct route *policy_find(const struct policy *policy, const char *host);
 
 /* "api.example.com" or "*.example.com", for the audit's "rule". */
 void route_name(const struct route *route, char out[HOST_MAX + 3]);
 
-/* Whether this route may lead to this address: public, or private and named by allow_private; never forbidden, never the
- * sidecar's own. */
+/* Whether this route may lead to this address: public, or private and named by allow_private; never
+ * forbidden, never the sidecar's own. */
 bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip);
 
 #endif

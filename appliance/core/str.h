@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * str: a borrowed run of bytes. It owns nothing, may hold NUL, and is valid only as long as what it points into.
+ * str: a borrowed run of bytes. It owns nothing, may hold NUL, and is valid only as long as what it points
+ * into.
  */
 #ifndef CORE_STR_H
 #define CORE_STR_H

@@ -2,12 +2,13 @@
 /*
  * audit_sink: the queue between a worker's decisions and init.
  *
- * Theory of operation. A line is put into a byte queue (length-prefixed) and the queue is sent, one packet a line, once per
- * loop turn (uv_prepare) and whenever the socket is writable again. Room is counted in lines of the largest size: queued
- * bytes plus AUDIT_LINE_MAX for each reservation never pass QUEUE_MAX, so an emit of a reserved line always fits.
- * Equal denials meet in a small table: the first of a second goes out at once, those behind it only count, and a timer
- * writes one line with the count when their second is over. A denial that finds the table full goes out by itself. The
- * lines of the counts need room too: while there is none, they keep counting.
+ * Theory of operation. A line is put into a byte queue (length-prefixed) and the queue is sent, one packet a
+ * line, once per loop turn (uv_prepare) and whenever the socket is writable again. Room is counted in lines
+ * of the largest size: queued bytes plus AUDIT_LINE_MAX for each reservation never pass QUEUE_MAX, so an emit
+ * of a reserved line always fits. Equal denials meet in a small table: the first of a second goes out at
+ * once, those behind it only count, and a timer writes one line with the count when their second is over. A
+ * denial that finds the table full goes out by itself. The lines of the counts need room too: while there is
+ * none, they keep counting.
  */
 #include "sys/audit_sink.h"
 

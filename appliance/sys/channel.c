@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* channel: messages between init and its workers; see channel.h. Both sides treat the other as hostile: sizes, types and
- * the number of descriptors are checked, and what does not fit is a broken channel. */
+/* channel: messages between init and its workers; see channel.h. Both sides treat the other as hostile:
+ * sizes, types and the number of descriptors are checked, and what does not fit is a broken channel. */
 #include "sys/channel.h"
 
 #include <errno.h>

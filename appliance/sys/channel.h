@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * channel: what init and a worker say to each other, over a SOCK_SEQPACKET socketpair that the worker inherits. One
- * message a packet: a fixed head, a short text, at most one descriptor. Blobs (the policy) travel as a sealed memfd.
+ * channel: what init and a worker say to each other, over a SOCK_SEQPACKET socketpair that the worker
+ * inherits. One message a packet: a fixed head, a short text, at most one descriptor. Blobs (the policy)
+ * travel as a sealed memfd.
  */
 #ifndef SYS_CHANNEL_H
 #define SYS_CHANNEL_H
@@ -30,17 +31,19 @@ struct channel_msg {
     char text[CHANNEL_TEXT_MAX];
 };
 
-/* Sends one message. fd -1 = none; it stays the caller's. Returns 0; -1 with errno (EAGAIN on a full non-blocking one). */
+/* Sends one message. fd -1 = none; it stays the caller's. Returns 0; -1 with errno (EAGAIN on a full
+ * non-blocking one). */
 int channel_send(int sock, enum channel_type type, uint64_t generation, int fd, struct str text);
 
-/* Receives one. Returns 1, 0 at the end (the peer is gone), -1 with errno; EBADMSG for a malformed or cut message. */
+/* Receives one. Returns 1, 0 at the end (the peer is gone), -1 with errno; EBADMSG for a malformed or cut
+ * message. */
 int channel_recv(int sock, struct channel_msg *msg);
 
 /* A sealed, read-only memfd with these bytes. Returns the descriptor, or -1 with errno. */
 int channel_memfd(const char *name, struct str bytes);
 
-/* Maps all of a memfd for reading after checking that it is sealed against writing and shrinking and not larger than max.
- * The mapping is given back with munmap(ptr, len). Returns 0, or -1. */
+/* Maps all of a memfd for reading after checking that it is sealed against writing and shrinking and not
+ * larger than max. The mapping is given back with munmap(ptr, len). Returns 0, or -1. */
 int channel_map(int fd, size_t max, struct str *bytes);
 
 #endif

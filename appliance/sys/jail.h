@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * jail: a worker gives up, for good, everything that it does not need to serve. In this order, each step verified:
- * empty root, resource limits, capability bounding set, groups/gid/uid, capabilities, no_new_privs, seccomp allowlist.
- * Call it once, after everything is open and warm, before the first hostile byte. There is no way back.
+ * jail: a worker gives up, for good, everything that it does not need to serve. In this order, each step
+ * verified: empty root, resource limits, capability bounding set, groups/gid/uid, capabilities, no_new_privs,
+ * seccomp allowlist. Call it once, after everything is open and warm, before the first hostile byte. There is
+ * no way back.
  */
 #ifndef SYS_JAIL_H
 #define SYS_JAIL_H
@@ -18,9 +19,9 @@ struct jail {
     const char *root; /* an empty directory that becomes "/" */
     uid_t uid;
     gid_t gid;
-    uint64_t
-        capabilities; /* bits (1 << CAP_X) that stay in permitted, effective and bounding sets; 0 for all but the meter */
-    uint64_t open_files; /* RLIMIT_NOFILE; core dumps, new processes and file sizes are limited to 0 */
+    uint64_t capabilities; /* bits (1 << CAP_X) that stay in permitted, effective and bounding sets; 0 for all
+                              but the meter */
+    uint64_t open_files;   /* RLIMIT_NOFILE, up to the hard limit; core dumps, processes, file sizes: 0 */
     enum jail_profile profile;
 };
 

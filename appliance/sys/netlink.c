@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * netlink: rtnetlink requests as small functions. A request is built in a buffer on the stack, sent, and answered by the
- * kernel's acknowledgement or dump. It must never guess: an answer that cannot be read is an error, and a dump that was
- * interrupted by a change is taken again.
+ * netlink: rtnetlink requests as small functions. A request is built in a buffer on the stack, sent, and
+ * answered by the kernel's acknowledgement or dump. It must never guess: an answer that cannot be read is an
+ * error, and a dump that was interrupted by a change is taken again.
  */
 #include "sys/netlink.h"
 
@@ -17,9 +17,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define REQUEST_SIZE 1024 /* bytes; the largest request, a veth pair with two names, takes less than 200 */
-#define ANSWER_SIZE 32768 /* bytes of one datagram of a dump; the kernel sends at most this */
-#define DUMP_ATTEMPTS 8   /* a dump is interrupted by each change in the namespace meanwhile */
+#define REQUEST_SIZE  1024  /* bytes; the largest request, a veth pair with two names, takes less than 200 */
+#define ANSWER_SIZE   32768 /* bytes of one datagram of a dump; the kernel sends at most this */
+#define DUMP_ATTEMPTS 8     /* a dump is interrupted by each change in the namespace meanwhile */
 
 struct list {
     void *items;
@@ -60,7 +60,8 @@ static struct nlmsghdr *request_new(struct netlink *nl, char buf[REQUEST_SIZE], 
     return request;
 }
 
-/* Sends the request and reads answers until the acknowledgement or the end of the dump. Returns 0, or -1 with errno. */
+/* Sends the request and reads answers until the acknowledgement or the end of the dump. Returns 0, or -1 with
+ * errno. */
 static int request_run(struct netlink *nl, struct nlmsghdr *request, mnl_cb_t on_message, void *ctx)
 {
     unsigned sequence = request->nlmsg_seq, port = mnl_socket_get_portid(nl->socket);
@@ -102,7 +103,8 @@ static void *list_add(struct list *list)
 }
 
 struct attributes {
-    const struct nlattr *at[64]; /* by type; kernels may send more types than these, which nobody here reads */
+    const struct nlattr
+        *at[64]; /* by type; kernels may send more types than these, which nobody here reads */
 };
 
 static int attributes_collect(const struct nlattr *attribute, void *ctx)
@@ -116,7 +118,8 @@ static int attributes_collect(const struct nlattr *attribute, void *ctx)
 
 static uint32_t attribute_u32(const struct nlattr *attribute, uint32_t otherwise)
 {
-    return attribute != NULL && mnl_attr_get_payload_len(attribute) >= 4 ? mnl_attr_get_u32(attribute) : otherwise;
+    return attribute != NULL && mnl_attr_get_payload_len(attribute) >= 4 ? mnl_attr_get_u32(attribute)
+                                                                         : otherwise;
 }
 
 /* Reads an address. Absent or of a wrong size gives family 0. */
@@ -159,7 +162,8 @@ static int on_link(const struct nlmsghdr *message, void *ctx)
     mnl_attr_parse(message, sizeof(*info), attributes_collect, &attributes);
 
     const struct nlattr *name = attributes.at[IFLA_IFNAME], *mac = attributes.at[IFLA_ADDRESS];
-    if (name == NULL || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0 || mnl_attr_get_payload_len(name) > IFNAMSIZ)
+    if (name == NULL || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0 ||
+        mnl_attr_get_payload_len(name) > IFNAMSIZ)
         return errno = EBADMSG, MNL_CB_ERROR;
     struct netlink_link *link = list_add(ctx);
     if (link == NULL)
@@ -184,7 +188,8 @@ static int on_address(const struct nlmsghdr *message, void *ctx)
     mnl_attr_parse(message, sizeof(*info), attributes_collect, &attributes);
 
     /* of a point-to-point link IFA_ADDRESS is the peer's */
-    const struct nlattr *own = attributes.at[IFA_LOCAL] != NULL ? attributes.at[IFA_LOCAL] : attributes.at[IFA_ADDRESS];
+    const struct nlattr *own =
+        attributes.at[IFA_LOCAL] != NULL ? attributes.at[IFA_LOCAL] : attributes.at[IFA_ADDRESS];
     struct ip ip = attribute_ip(own, info->ifa_family);
     if (ip.family == 0)
         return errno = EBADMSG, MNL_CB_ERROR;
@@ -229,7 +234,7 @@ static int list_dump(struct netlink *nl, uint16_t type, struct list *list, mnl_c
         struct ifinfomsg link;
         struct ifaddrmsg address;
         struct rtmsg route;
-    } *extra;
+    } * extra;
 
     for (int attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
         char buf[REQUEST_SIZE];
@@ -253,7 +258,10 @@ static int list_dump(struct netlink *nl, uint16_t type, struct list *list, mnl_c
     return -1;
 }
 
-#define LIST_OF(type, af) {.item_size = sizeof(type), .family = (af)}
+#define LIST_OF(type, af)                                                                                    \
+    {                                                                                                        \
+        .item_size = sizeof(type), .family = (af)                                                            \
+    }
 
 int netlink_links(struct netlink *nl, struct netlink_link **links, size_t *count, struct err *err)
 {
@@ -274,7 +282,8 @@ int netlink_addresses(struct netlink *nl, int family, struct netlink_address **a
     return status < 0 ? err_set_errno(err, "list addresses") : 0;
 }
 
-int netlink_routes(struct netlink *nl, int family, struct netlink_route **routes, size_t *count, struct err *err)
+int netlink_routes(struct netlink *nl, int family, struct netlink_route **routes, size_t *count,
+                   struct err *err)
 {
     struct list list = LIST_OF(struct netlink_route, family);
     int status = list_dump(nl, RTM_GETROUTE, &list, on_route);
@@ -377,7 +386,8 @@ int netlink_link_delete(struct netlink *nl, int index, struct err *err)
     return request_ack(nl, request) < 0 ? err_set_errno(err, "delete link %d", index) : 0;
 }
 
-int netlink_veth(struct netlink *nl, const char *name, const char *peer, int peer_namespace_fd, struct err *err)
+int netlink_veth(struct netlink *nl, const char *name, const char *peer, int peer_namespace_fd,
+                 struct err *err)
 {
     char buf[REQUEST_SIZE];
     if (name_check(name, err) < 0 || name_check(peer, err) < 0)
@@ -396,13 +406,15 @@ int netlink_veth(struct netlink *nl, const char *name, const char *peer, int pee
     mnl_attr_nest_end(request, peer_info);
     mnl_attr_nest_end(request, data);
     mnl_attr_nest_end(request, link_info);
-    return request_ack(nl, request) < 0 ? err_set_errno(err, "make the veth pair \"%s\", \"%s\"", name, peer) : 0;
+    return request_ack(nl, request) < 0 ? err_set_errno(err, "make the veth pair \"%s\", \"%s\"", name, peer)
+                                        : 0;
 }
 
 /* ---- settings by address family ---- */
 
 /* One attribute inside IFLA_AF_SPEC / family. */
-static int link_set_family(struct netlink *nl, int index, int family, uint16_t type, size_t len, const void *value)
+static int link_set_family(struct netlink *nl, int index, int family, uint16_t type, size_t len,
+                           const void *value)
 {
     char buf[REQUEST_SIZE];
     struct nlmsghdr *request = link_request(nl, buf, RTM_NEWLINK, index);
@@ -428,7 +440,9 @@ int netlink_inet_conf(struct netlink *nl, int index, unsigned devconf, uint32_t 
 
 int netlink_forwarding_off(struct netlink *nl, int index, struct err *err)
 {
-    return netlink_inet_conf(nl, index, IPV4_DEVCONF_FORWARDING, 0, err) < 0 ? err_prefix(err, "forwarding off") : 0;
+    return netlink_inet_conf(nl, index, IPV4_DEVCONF_FORWARDING, 0, err) < 0
+               ? err_prefix(err, "forwarding off")
+               : 0;
 }
 
 int netlink_ipv6_no_autoconf(struct netlink *nl, int index, struct err *err)
@@ -453,7 +467,8 @@ static uint8_t ip_family(const struct ip *ip)
     return ip->family == 4 ? AF_INET : AF_INET6;
 }
 
-static int address_request(struct netlink *nl, uint16_t type, uint16_t flags, const struct netlink_address *address)
+static int address_request(struct netlink *nl, uint16_t type, uint16_t flags,
+                           const struct netlink_address *address)
 {
     char buf[REQUEST_SIZE];
     struct nlmsghdr *request = request_new(nl, buf, type, flags);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ports: where the workers listen. Above 1024 so that init needs no NET_BIND_SERVICE; the wall redirects to them. */
+/* ports: where the workers listen. Above 1024 so that init needs no NET_BIND_SERVICE; the wall redirects to
+ * them. */
 #ifndef SYS_PORTS_H
 #define SYS_PORTS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * spawn: starts a program with exactly the descriptors that it is given, a clean environment, default signals and an own
- * session. Nothing else of the parent is inherited.
+ * spawn: starts a program with exactly the descriptors that it is given, a clean environment, default signals
+ * and an own session. Nothing else of the parent is inherited.
  */
 #ifndef SYS_SPAWN_H
 #define SYS_SPAWN_H
@@ -18,7 +18,8 @@ struct spawn {
     size_t fd_count;         /* at least 3 */
 };
 
-/* Returns the pid, or -1 with err (an exec that fails is reported here too). The descriptors stay the caller's. */
+/* Returns the pid, or -1 with err (an exec that fails is reported here too). The descriptors stay the
+ * caller's. */
 pid_t spawn_start(const struct spawn *spawn, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* users: the sidecar's users, by number (uid = gid). The wall's output rules and the jail use these; image/ writes them
- * into its passwd. Chosen outside the ranges that distributions hand out (Debian policy 9.2.2). */
+/* users: the sidecar's users, by number (uid = gid). The wall's output rules and the jail use these; image/
+ * writes them into its passwd. Chosen outside the ranges that distributions hand out (Debian policy 9.2.2).
+ */
 #ifndef SYS_USERS_H
 #define SYS_USERS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* worker: the life of a worker process between init's exec and its end. The one place where a policy arrives: it is parsed
- * whole before anything changes, and a policy that is not taken leaves the old one in force. */
+/* worker: the life of a worker process between init's exec and its end. The one place where a policy arrives:
+ * it is parsed whole before anything changes, and a policy that is not taken leaves the old one in force. */
 #include "sys/worker.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * worker: what every worker process does the same way. main reads: worker_open, then its own listen and warm-up, then
- * worker_jail, then worker_serve. Descriptors are inherited at fixed numbers:
+ * worker: what every worker process does the same way. main reads: worker_open, then its own listen and
+ * warm-up, then worker_jail, then worker_serve. Descriptors are inherited at fixed numbers:
  *
  *   0, 1  /dev/null      2  stderr (words at start-up only)
  *   3  channel to init   4  audit socket   5…  the worker's listeners, in the order of its main
@@ -23,8 +23,8 @@
 struct worker {
     uv_loop_t loop;
     struct audit_sink *audit;
-    struct policy *
-        policy; /* in force; NULL until the first arrives: deny everything. Whoever keeps it takes a reference */
+    struct policy *policy; /* in force; NULL until the first arrives: deny everything. Whoever keeps it takes
+                              a reference */
     void (*on_policy)(void *ctx,
                       struct policy *old); /* after the swap; old may be NULL and is released afterwards */
     void (*on_audit_room)(void *ctx);

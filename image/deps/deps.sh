@@ -47,7 +47,7 @@ packages() {
     fi
     root apt-get -qq update || die "apt-get update failed"
     root env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
-        apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "${list[@]}" </dev/null >&2 ||
+        apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "${list[@]}" </dev/null >&2 ||
         die "apt-get could not install: ${list[*]}"
     for service in nginx:nginx-light nsd:nsd ssh:openssh-server; do
         case " ${list[*]} " in *" ${service#*:} "*) root update-rc.d "${service%:*}" disable >/dev/null 2>&1 || true ;; esac
@@ -140,11 +140,11 @@ wolfssl() {
 
 fallback() { grep -q "^#define STOPPER_WOLFSSL_FALLBACK\$" "$dest/include/user_settings.h"; }
 
-packages
-compiler=$(gcc -dumpfullversion)
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
+packages
+compiler=$(gcc -dumpfullversion)
 if ! [ -e "$dest/ready" ] || [ "$(cat "$dest/compiler")" != "$compiler" ] ||
     { [ -n "${WOLFSSL_TARBALL-}" ] && fallback; }; then
     work=$(mktemp -d "$cache/work.XXXXXX")

@@ -54,7 +54,7 @@ def arrows(root):
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     wrong = list(arrows(root))
-    print("\n".join(wrong), file=sys.stderr)
+    sys.stderr.writelines(line + "\n" for line in wrong)
     return 1 if wrong else 0
 
 

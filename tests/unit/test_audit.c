@@ -98,7 +98,7 @@ START_TEST(the_largest_decision_still_fits)
                           .count = INT64_MAX};
     audit_id(audit.id);
     json_t *json = format(&audit, line);
-    ck_assert_uint_eq(json_object_size(json), 20);
+    ck_assert_uint_eq(json_object_size(json), 22);
     json_decref(json);
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_audit_sink: no decision without its line, no flood of equal denials, no loss when the reader stalls. */
+/* test_audit_sink: no decision without its line, no flood of equal denials, no loss when the reader stalls.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>

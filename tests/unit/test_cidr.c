@@ -91,7 +91,7 @@ START_TEST(only_a_part_of_a_private_range_is_private)
 {
     static const char *const private[] = {"10.0.0.0/8", "10.1.2.3", "192.168.0.0/16", "172.20.0.0/14",
                                           "fd00::/8"};
-    static const char *const not [] = {"10.0.0.0/7",  "0.0.0.0/0",          "8.0.0.0/6",     "169.254.0.0/16",
+    static const char *const not [] = {"10.0.0.0/7",  "0.0.0.0/0",          "8.0.0.0/6",    "169.254.0.0/16",
                                        "127.0.0.0/8", "203.0.113.0/24",     "172.0.0.0/11", "fe80::/10",
                                        "::/0",        "::ffff:10.0.0.0/104"};
     struct cidr cidr;

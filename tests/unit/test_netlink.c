@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sys/netlink against the real kernel, in a network namespace of its own (a user namespace too when not root). */
+/* sys/netlink against the real kernel, in a network namespace of its own (a user namespace too when not
+ * root). */
 #include "sys/netlink.h"
 
 #include <check.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* test_policy: what a policy is read as, what is refused with which words, and which route and address it finds. */
+/* test_policy: what a policy is read as, what is refused with which words, and which route and address it
+ * finds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

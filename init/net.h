@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * net: the sidecar's two interfaces. Which they are, and what is set on them before the wall and the workers:
+ * forwarding off, loopback up, and the announcement of the agent-side address. Only rtnetlink; no packet
+ * socket, no program.
+ */
+#ifndef INIT_NET_H
+#define INIT_NET_H
+
+#include <stddef.h>
+
+#include "core/cidr.h"
+#include "core/err.h"
+#include "init/options.h"
+#include "sys/netlink.h"
+
+#define NET_OWN_MAX 32
+
+struct net {
+    struct netlink_link egress, agent;
+    struct ip
+        agent_address; /* the sidecar's on the agent's side: the first, where redirected connections arrive */
+    struct cidr agent_prefix; /* whence the agent may speak */
+    struct cidr
+        own[NET_OWN_MAX]; /* the agent's side, and every address of the sidecar: never dialled by a worker */
+    size_t own_count;
+};
+
+/* What the kernel lists. */
+struct net_lists {
+    struct netlink_link *links;
+    struct netlink_address *addresses;
+    struct netlink_route *routes;
+    size_t link_count, address_count, route_count;
+};
+
+/* Decides, from lists alone. Returns 0; -1 with an err that names the interfaces and the option when it is
+ * not clear. */
+int net_choose(const struct net_lists *lists, const struct options *options, struct net *net,
+               struct err *err);
+
+/* Lists and decides. The remaining functions change the namespace and need CAP_NET_ADMIN. All: 0, or -1 with
+ * err. */
+int net_find(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
+
+/* Forwarding off on every interface, verified; lo up. Then, where /proc/sys is writable: forwarding off as
+ * the default for interfaces to come, and no rate limit for rejections (failing there is not an error). */
+int net_close_forwarding(struct netlink *nl, struct err *err);
+
+/* Makes the kernel send a gratuitous ARP (RFC 5227 section 3) for the agent-side address: an agent that still
+ * knows the MAC of a sidecar before this one would talk into the void. */
+int net_announce(struct netlink *nl, const struct net *net, struct err *err);
+
+#endif

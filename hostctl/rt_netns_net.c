@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_netns_net: see the header. The cable is the agent's only link: its far end is in the sidecar's namespace, so that with
- * the sidecar's last process the link itself is gone. IPv6 is switched off in both namespaces before they hold a link, and
- * forwarding in both, whatever the host's defaults are (new namespaces copy them). It must never change a link, address,
- * route or setting of the namespace that hostctl was started in.
+ * rt_netns_net: see the header. The cable is the agent's only link: its far end is in the sidecar's
+ * namespace, so that with the sidecar's last process the link itself is gone. IPv6 is switched off in both
+ * namespaces before they hold a link, and forwarding in both, whatever the host's defaults are (new
+ * namespaces copy them). It must never change a link, address, route or setting of the namespace that hostctl
+ * was started in.
  */
 #include "hostctl/rt_netns_net.h"
 
@@ -24,10 +25,10 @@
 #include "sys/netlink.h"
 #include "sys/users.h"
 
-#define POOL_FIRST 0x0a400000u      /* 10.64.0.0/10 */
-#define POOL_SUBNETS (1u << 20)     /* of four addresses */
-#define CHOICES 4096                /* that are looked at before giving up */
-#define SPREAD 2654435761u          /* odd: the steps visit every subnet of the pool */
+#define POOL_FIRST   0x0a400000u /* 10.64.0.0/10 */
+#define POOL_SUBNETS (1u << 20)  /* of four addresses */
+#define CHOICES      4096        /* that are looked at before giving up */
+#define SPREAD       2654435761u /* odd: the steps visit every subnet of the pool */
 
 int net_enter(int namespace, int *home, struct err *err)
 {
@@ -71,7 +72,8 @@ static int settings(struct err *err)
         {"/proc/sys/net/ipv4/conf/default/route_localnet", "0"},
     };
     for (size_t i = 0; i < sizeof off / sizeof off[0]; i++)
-        if (access(off[i][0], F_OK) == 0 && write_text(off[i][0], off[i][1], err) == -1) /* IPv6 may be missing */
+        if (access(off[i][0], F_OK) == 0 &&
+            write_text(off[i][0], off[i][1], err) == -1) /* IPv6 may be missing */
             return -1;
     return 0;
 }
@@ -93,14 +95,14 @@ static int namespace_plain(int *namespace, struct err *err)
     return *namespace == -1 ? -1 : 0;
 }
 
-/* The child of namespace_owned: keeps its rights over the change of user, so that it works where unprivileged users may not
- * make user namespaces, and waits until its namespaces have been opened. */
+/* The child of namespace_owned: keeps its rights over the change of user, so that it works where unprivileged
+ * users may not make user namespaces, and waits until its namespaces have been opened. */
 static void __attribute__((noreturn)) owner_child(int ready, int done)
 {
     char byte = 0;
     if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) == -1 ||
-        setresgid(USER_UPLINK, USER_UPLINK, USER_UPLINK) == -1 || setresuid(USER_UPLINK, USER_UPLINK, USER_UPLINK) == -1 ||
-        unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1)
+        setresgid(USER_UPLINK, USER_UPLINK, USER_UPLINK) == -1 ||
+        setresuid(USER_UPLINK, USER_UPLINK, USER_UPLINK) == -1 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1)
         byte = (char)errno;
     ssize_t ignored = write(ready, &byte, 1);
     ignored = read(done, &byte, 1);
@@ -148,7 +150,8 @@ static int namespace_owned(struct net *net, struct err *err)
         err_set(err, "the uplink's namespaces: their maker died");
     } else if (byte) {
         errno = byte;
-        err_set_errno(err, "the uplink's user namespace (sysctl user.max_user_namespaces; or use --uplink=nat)");
+        err_set_errno(err,
+                      "the uplink's user namespace (sysctl user.max_user_namespaces; or use --uplink=nat)");
     } else {
         result = owner_open(pid, net, err);
     }
@@ -172,8 +175,10 @@ static int end_configure(struct netlink *nl, const struct cidr *subnet, unsigned
     struct netlink_link link;
     if (netlink_link_find(nl, NET_AGENT_LINK, &link, err) == -1)
         return -1;
-    struct netlink_address address = {
-        .index = link.index, .ip = net_address(subnet, number), .length = NET_LENGTH, .scope = RT_SCOPE_UNIVERSE};
+    struct netlink_address address = {.index = link.index,
+                                      .ip = net_address(subnet, number),
+                                      .length = NET_LENGTH,
+                                      .scope = RT_SCOPE_UNIVERSE};
     if (netlink_ipv6_no_autoconf(nl, link.index, err) == -1 || netlink_address_add(nl, &address, err) == -1)
         return -1;
     return netlink_link_up(nl, link.index, err);
@@ -314,12 +319,14 @@ int net_choose(struct state *state, const char *key, struct cidr *subnet, struct
         }
         uint32_t base = POOL_FIRST + (hash + i * SPREAD) % POOL_SUBNETS * 4;
         char text[IP_TEXT + 4];
-        *subnet = (struct cidr){.ip = ip_from_v4((const uint8_t[]){(uint8_t)(base >> 24), (uint8_t)(base >> 16),
-                                                                   (uint8_t)(base >> 8), (uint8_t)base}),
-                                .length = NET_LENGTH};
+        *subnet =
+            (struct cidr){.ip = ip_from_v4((const uint8_t[]){(uint8_t)(base >> 24), (uint8_t)(base >> 16),
+                                                             (uint8_t)(base >> 8), (uint8_t)base}),
+                          .length = NET_LENGTH};
         const char *own = state_get(state, strcmp(key, "subnet") == 0 ? "uplink_subnet" : "subnet");
         struct cidr mine;
-        if (used_overlaps(&used, subnet) || (own && cidr_parse(str_of(own), &mine) == 0 && overlaps(&mine, subnet)))
+        if (used_overlaps(&used, subnet) ||
+            (own && cidr_parse(str_of(own), &mine) == 0 && overlaps(&mine, subnet)))
             continue;
         ip_format(&subnet->ip, text);
         strcat(text, "/30");

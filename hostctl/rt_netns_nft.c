@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_netns_nft: see the header. libnftnl builds the messages, libmnl carries them (nfnetlink, linux/netfilter/nf_tables.h).
- * It must never flush or list anything but its own tables.
+ * rt_netns_nft: see the header. libnftnl builds the messages, libmnl carries them (nfnetlink,
+ * linux/netfilter/nf_tables.h). It must never flush or list anything but its own tables.
  *
  *   table ip stopper_NAME {
  *       chain postrouting { type nat hook postrouting priority srcnat;
@@ -38,7 +38,7 @@
 
 #define SADDR_OFFSET 12 /* in the IPv4 header, RFC 791 */
 #define DPORT_OFFSET 2  /* in the UDP and TCP headers */
-#define PORT_DNS 53
+#define PORT_DNS     53
 
 struct batch {
     char bytes[16384];
@@ -70,13 +70,15 @@ static void batch_table(struct batch *batch, uint16_t type, uint16_t flags)
         return;
     }
     nftnl_table_set_str(table, NFTNL_TABLE_NAME, batch->table);
-    struct nlmsghdr *message = nftnl_nlmsg_build_hdr(at, type, NFPROTO_IPV4, flags | NLM_F_ACK, batch->sequence);
+    struct nlmsghdr *message =
+        nftnl_nlmsg_build_hdr(at, type, NFPROTO_IPV4, flags | NLM_F_ACK, batch->sequence);
     nftnl_table_nlmsg_build_payload(message, table);
     nftnl_table_free(table);
     batch_take(batch, message);
 }
 
-static void batch_chain(struct batch *batch, const char *name, const char *type, uint32_t hook, int32_t priority)
+static void batch_chain(struct batch *batch, const char *name, const char *type, uint32_t hook,
+                        int32_t priority)
 {
     void *at = batch_next(batch);
     struct nftnl_chain *chain = at ? nftnl_chain_alloc() : NULL;
@@ -120,7 +122,8 @@ static struct nftnl_expr *rule_expression(struct batch *batch, struct nftnl_rule
     return expression;
 }
 
-static void rule_compare(struct batch *batch, struct nftnl_rule *rule, uint32_t operator, const void *data, uint32_t len)
+static void rule_compare(struct batch *batch, struct nftnl_rule *rule, uint32_t operator, const void * data,
+                         uint32_t len)
 {
     struct nftnl_expr *compare = rule_expression(batch, rule, "cmp");
     if (!compare)
@@ -130,8 +133,8 @@ static void rule_compare(struct batch *batch, struct nftnl_rule *rule, uint32_t 
     nftnl_expr_set(compare, NFTNL_EXPR_CMP_DATA, data, len);
 }
 
-static void rule_meta(struct batch *batch, struct nftnl_rule *rule, uint32_t key, uint32_t operator, const void *data,
-                      uint32_t len)
+static void rule_meta(struct batch *batch, struct nftnl_rule *rule, uint32_t key, uint32_t operator,
+                      const void * data, uint32_t len)
 {
     struct nftnl_expr *meta = rule_expression(batch, rule, "meta");
     if (!meta)
@@ -141,14 +144,16 @@ static void rule_meta(struct batch *batch, struct nftnl_rule *rule, uint32_t key
     rule_compare(batch, rule, operator, data, len);
 }
 
-static void rule_link(struct batch *batch, struct nftnl_rule *rule, uint32_t key, uint32_t operator, const char *link)
+static void rule_link(struct batch *batch, struct nftnl_rule *rule, uint32_t key, uint32_t operator,
+                      const char * link)
 {
     char name[IFNAMSIZ] = "";
     strncpy(name, link, sizeof name - 1);
     rule_meta(batch, rule, key, operator, name, sizeof name);
 }
 
-static void rule_payload(struct batch *batch, struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len)
+static void rule_payload(struct batch *batch, struct nftnl_rule *rule, uint32_t base, uint32_t offset,
+                         uint32_t len)
 {
     struct nftnl_expr *payload = rule_expression(batch, rule, "payload");
     if (!payload)
@@ -159,7 +164,8 @@ static void rule_payload(struct batch *batch, struct nftnl_rule *rule, uint32_t 
     nftnl_expr_set_u32(payload, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
 }
 
-static void rule_source(struct batch *batch, struct nftnl_rule *rule, uint32_t operator, const struct cidr *subnet)
+static void rule_source(struct batch *batch, struct nftnl_rule *rule, uint32_t operator,
+                        const struct cidr * subnet)
 {
     const uint32_t mask = htonl(~0u << (32 - subnet->length)), none = 0;
     rule_payload(batch, rule, NFT_PAYLOAD_NETWORK_HEADER, SADDR_OFFSET, 4);
@@ -188,8 +194,8 @@ static void rule_end(struct batch *batch, struct nftnl_rule *rule)
 {
     void *at = batch_next(batch);
     if (rule && at) {
-        struct nlmsghdr *message = nftnl_nlmsg_build_hdr(at, NFT_MSG_NEWRULE, NFPROTO_IPV4,
-                                                         NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, batch->sequence);
+        struct nlmsghdr *message = nftnl_nlmsg_build_hdr(
+            at, NFT_MSG_NEWRULE, NFPROTO_IPV4, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, batch->sequence);
         nftnl_rule_nlmsg_build_payload(message, rule);
         batch_take(batch, message);
     }
@@ -255,7 +261,8 @@ static int batch_send(struct batch *batch, uint32_t first, struct err *err)
     int result = 0, reason = 0;
     if (mnl_socket_sendto(socket, batch->bytes, batch->len) == -1)
         result = -1, reason = errno;
-    /* The begin and end messages are not acknowledged; a refused batch may be answered for some of its messages only. */
+    /* The begin and end messages are not acknowledged; a refused batch may be answered for some of its
+     * messages only. */
     for (uint32_t want = batch->sequence - first; result == 0 && want > 0;) {
         ssize_t len = mnl_socket_recvfrom(socket, answer, sizeof answer);
         if (len == -1) {
@@ -263,7 +270,8 @@ static int batch_send(struct batch *batch, uint32_t first, struct err *err)
             break;
         }
         int left = (int)len;
-        for (struct nlmsghdr *m = (struct nlmsghdr *)answer; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+        for (struct nlmsghdr *m = (struct nlmsghdr *)answer; mnl_nlmsg_ok(m, left);
+             m = mnl_nlmsg_next(m, &left)) {
             if (m->nlmsg_type != NLMSG_ERROR || m->nlmsg_len < mnl_nlmsg_size(sizeof(struct nlmsgerr)))
                 continue;
             int error = -((const struct nlmsgerr *)mnl_nlmsg_get_payload(m))->error;
@@ -278,7 +286,8 @@ static int batch_send(struct batch *batch, uint32_t first, struct err *err)
 }
 
 /* Begin, the table, what fill adds, end. */
-static int transaction(const char *table, uint16_t type, const char *link, const struct cidr *subnet, struct err *err)
+static int transaction(const char *table, uint16_t type, const char *link, const struct cidr *subnet,
+                       struct err *err)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
@@ -347,7 +356,9 @@ int nft_tables_each(void (*each)(void *ctx, const char *table), void *ctx, struc
     int more = len == -1 ? MNL_CB_ERROR : MNL_CB_OK;
     while (more > MNL_CB_STOP) {
         len = mnl_socket_recvfrom(socket, bytes, sizeof bytes);
-        more = len == -1 ? MNL_CB_ERROR : mnl_cb_run(bytes, (size_t)len, 1, mnl_socket_get_portid(socket), visit_table, &visit);
+        more = len == -1
+                   ? MNL_CB_ERROR
+                   : mnl_cb_run(bytes, (size_t)len, 1, mnl_socket_get_portid(socket), visit_table, &visit);
     }
     if (more == MNL_CB_ERROR)
         err_set_errno(err, "nftables tables");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_netns_proc: every process that the netns runtime starts goes through here. The child is made first and waits on a
- * pipe; its maker writes it down and then lets it go; words of a failure come back over a second pipe, which a successful
- * execve(2) closes. The child must never keep a descriptor, a signal setting or a variable of hostctl's own, and a number
- * must never be trusted alone: pids are looked at together with their start time, through a pidfd.
+ * rt_netns_proc: every process that the netns runtime starts goes through here. The child is made first and
+ * waits on a pipe; its maker writes it down and then lets it go; words of a failure come back over a second
+ * pipe, which a successful execve(2) closes. The child must never keep a descriptor, a signal setting or a
+ * variable of hostctl's own, and a number must never be trusted alone: pids are looked at together with their
+ * start time, through a pidfd.
  */
 #include "hostctl/rt_netns_proc.h"
 
@@ -25,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KILL_WAIT_MS 5000
+#define KILL_WAIT_MS     5000
 #define DESCRIPTORS_FROM 64 /* descriptors are parked above this before they get their numbers */
 
 /* The maker writes go and reads failure, the child the other way round. */
@@ -65,7 +66,8 @@ static int signals_reset(struct err *err)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < _NSIG; number++)
-        if (number != SIGKILL && number != SIGSTOP && sigaction(number, &standard, NULL) == -1 && errno != EINVAL)
+        if (number != SIGKILL && number != SIGSTOP && sigaction(number, &standard, NULL) == -1 &&
+            errno != EINVAL)
             return err_set_errno(err, "signal %d", number);
     sigset_t none;
     sigemptyset(&none);
@@ -131,8 +133,8 @@ static void __attribute__((noreturn)) child_main(const struct proc_plan *plan, c
     _exit(written == -1 ? 126 : 127);
 }
 
-/* Enters the namespaces and makes the real child a sibling, so that it is the caller's: it has to be made after setns(2)
- * for the pid namespace to count. */
+/* Enters the namespaces and makes the real child a sibling, so that it is the caller's: it has to be made
+ * after setns(2) for the pid namespace to count. */
 static pid_t fork_joined(const struct proc_plan *plan, const struct pipes *pipes, struct err *err)
 {
     int number[2];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_netns_root: the tables of what enters. The host's programs (/usr, read-only) and the harmless part of its
- * configuration; nothing of /home, /root, /run, /tmp, /var, /opt, no socket, no key, no state of Stopper. An agent without
- * any capability can connect to a daemon's Unix socket through the bare file system: what is not in a table is not there.
- * Only the user's mounts come in beside that, last and checked.
+ * rt_netns_root: the tables of what enters. The host's programs (/usr, read-only) and the harmless part of
+ * its configuration; nothing of /home, /root, /run, /tmp, /var, /opt, no socket, no key, no state of Stopper.
+ * An agent without any capability can connect to a daemon's Unix socket through the bare file system: what is
+ * not in a table is not there. Only the user's mounts come in beside that, last and checked.
  */
 #include "hostctl/rt_netns_root.h"
 
@@ -24,8 +24,8 @@
 /* Links into /usr where /usr is merged, else folders. */
 static const char *const system_folders[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
 
-/* Of /etc, as the host has it, read-only. Never: shadow, gshadow, ssh, ssl/private, machine-id, apt/auth.conf, apt.conf.d and
- * environment (proxy settings), gitconfig and npmrc (tokens). */
+/* Of /etc, as the host has it, read-only. Never: shadow, gshadow, ssh, ssl/private, machine-id,
+ * apt/auth.conf, apt.conf.d and environment (proxy settings), gitconfig and npmrc (tokens). */
 static const char *const etc_binds[] = {
     "/etc/alternatives",
     "/etc/apt/keyrings",
@@ -88,9 +88,10 @@ static int system_enter(struct err *err)
     return 0;
 }
 
-/* Calls `enter` for each entry of a host's folder whose name starts so. A folder that is not there has none. */
-static int folder_each(const char *folder, const char *prefix, int (*enter)(const char *path, struct err *err),
-                       struct err *err)
+/* Calls `enter` for each entry of a host's folder whose name starts so. A folder that is not there has none.
+ */
+static int folder_each(const char *folder, const char *prefix,
+                       int (*enter)(const char *path, struct err *err), struct err *err)
 {
     char path[PATH_MAX];
     struct dirent *entry;
@@ -216,15 +217,15 @@ static int private_make(const struct root_agent *root, struct err *err)
         mode_t mode;
         bool agents;
     } all[] = {
-        {"home/agent", 0700, true},   {"tmp", 01777, false},         {"var/tmp", 01777, false},
-        {"run", 0755, false},         {"var/lib/apt", 0755, true},   {"var/cache", 0755, true},
+        {"home/agent", 0700, true}, {"tmp", 01777, false},       {"var/tmp", 01777, false},
+        {"run", 0755, false},       {"var/lib/apt", 0755, true}, {"var/cache", 0755, true},
     };
     static const char *const apt[] = {"var/lib/apt/lists", "var/lib/apt/lists/partial", "var/cache/apt",
                                       "var/cache/apt/archives", "var/cache/apt/archives/partial"};
     char text[64];
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        snprintf(text, sizeof text, "mode=%o,uid=%u,gid=%u", (unsigned)all[i].mode, all[i].agents ? (unsigned)root->uid : 0,
-                 all[i].agents ? (unsigned)root->gid : 0);
+        snprintf(text, sizeof text, "mode=%o,uid=%u,gid=%u", (unsigned)all[i].mode,
+                 all[i].agents ? (unsigned)root->uid : 0, all[i].agents ? (unsigned)root->gid : 0);
         if (tree_tmpfs(all[i].at, text, true, err) == -1)
             return -1;
     }
@@ -234,8 +235,9 @@ static int private_make(const struct root_agent *root, struct err *err)
     snprintf(text, sizeof text, "run/user/%u", (unsigned)root->uid);
     if (tree_folder("root", 0700, 0, 0, err) == -1 || tree_folder("sys", 0555, 0, 0, err) == -1 ||
         tree_folder("mnt", 0755, 0, 0, err) == -1 || tree_folder("run/lock", 01777, 0, 0, err) == -1 ||
-        tree_folder("run/stopper", 0700, 0, 0, err) == -1 || tree_folder(text, 0700, root->uid, root->gid, err) == -1 ||
-        tree_link("var/run", "/run", err) == -1 || tree_link("var/lock", "/run/lock", err) == -1)
+        tree_folder("run/stopper", 0700, 0, 0, err) == -1 ||
+        tree_folder(text, 0700, root->uid, root->gid, err) == -1 || tree_link("var/run", "/run", err) == -1 ||
+        tree_link("var/lock", "/run/lock", err) == -1)
         return -1;
     /* The list of installed packages says no more than /usr/share/doc does. */
     return tree_bind("/var/lib/dpkg", NULL, TREE_READ_ONLY | TREE_OPTIONAL, err);
@@ -244,7 +246,8 @@ static int private_make(const struct root_agent *root, struct err *err)
 /* Places that are the bottle's own: a mount there would replace what seals it, or vanish. */
 static bool target_allowed(const char *at)
 {
-    static const char *const taken[] = {"bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr"};
+    static const char *const taken[] = {"bin",    "dev",  "etc", "lib",  "lib32", "lib64",
+                                        "libx32", "proc", "run", "sbin", "sys",   "usr"};
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
         size_t len = strlen(taken[i]);
         if (strncmp(at, taken[i], len) == 0 && (at[len] == '/' || at[len] == '\0'))
@@ -258,7 +261,8 @@ static bool inside_mount(const struct root_agent *root, size_t number)
 {
     for (size_t i = 0; i < number; i++) {
         size_t len = strlen(root->mounts[i].agent);
-        if (strncmp(root->mounts[number].agent, root->mounts[i].agent, len) == 0 && root->mounts[number].agent[len] == '/')
+        if (strncmp(root->mounts[number].agent, root->mounts[i].agent, len) == 0 &&
+            root->mounts[number].agent[len] == '/')
             return true;
     }
     return false;
@@ -302,9 +306,10 @@ int root_agent(void *ctx, struct err *err)
     const struct root_agent *root = ctx;
     if (sethostname(root->name, strlen(root->name)) == -1)
         return err_set_errno(err, "hostname");
-    if (tree_begin(err) == -1 || system_enter(err) == -1 || etc_make(root, err) == -1 || private_make(root, err) == -1 ||
-        local_hide(err) == -1 || tree_bind(root->shim, ROOT_SHIM + 1, TREE_READ_ONLY, err) == -1 ||
-        tree_dev(true, err) == -1 || tree_proc(false, err) == -1 || mounts_place(root, err) == -1 || tree_end(err) == -1)
+    if (tree_begin(err) == -1 || system_enter(err) == -1 || etc_make(root, err) == -1 ||
+        private_make(root, err) == -1 || local_hide(err) == -1 ||
+        tree_bind(root->shim, ROOT_SHIM + 1, TREE_READ_ONLY, err) == -1 || tree_dev(true, err) == -1 ||
+        tree_proc(false, err) == -1 || mounts_place(root, err) == -1 || tree_end(err) == -1)
         return err_prefix(err, "the agent's root");
     return 0;
 }

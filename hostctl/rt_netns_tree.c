@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_netns_tree: see the header. Works in a fresh mount namespace of a process that is about to execute a bottle's program;
- * it must never run in hostctl's own. Everything is bound as a detached tree (open_tree(2)) whose attributes are set
- * before it is placed, so that there is no moment at which a writable or setuid mount is in the tree.
+ * rt_netns_tree: see the header. Works in a fresh mount namespace of a process that is about to execute a
+ * bottle's program; it must never run in hostctl's own. Everything is bound as a detached tree (open_tree(2))
+ * whose attributes are set before it is placed, so that there is no moment at which a writable or setuid
+ * mount is in the tree.
  */
 #include "hostctl/rt_netns_tree.h"
 
@@ -127,8 +128,9 @@ int tree_bind(const char *host, const char *at, unsigned flags, struct err *err)
         result = result == 0 ? tree_link(at, target, err) : -1;
     } else if (result == 0) {
         int tree = tree_detach(fd, flags, err);
-        result = tree == -1 ? err_prefix(err, "%s", host)
-                            : tree_place(tree, at, S_ISDIR(status.st_mode), true, (struct tree_owner){0, 0}, err);
+        result = tree == -1
+                     ? err_prefix(err, "%s", host)
+                     : tree_place(tree, at, S_ISDIR(status.st_mode), true, (struct tree_owner){0, 0}, err);
         if (tree != -1)
             close(tree);
     }
@@ -165,7 +167,8 @@ static int step(int folder, const char *name, bool is_folder, bool may_create, s
     return open_beneath(folder, name, is_folder ? O_DIRECTORY : 0);
 }
 
-int tree_place(int tree, const char *at, bool folder, bool may_create, struct tree_owner owner, struct err *err)
+int tree_place(int tree, const char *at, bool folder, bool may_create, struct tree_owner owner,
+               struct err *err)
 {
     char path[PATH_MAX], *rest = path;
     if (at[0] == '/' || at[0] == '\0' || snprintf(path, sizeof path, "%s", at) >= (int)sizeof path)
@@ -198,8 +201,9 @@ static int read_only(const char *at, unsigned long flags, struct err *err)
 static int terminals_make(struct err *err)
 {
     static const char *const links[][2] = {
-        {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"}, {"dev/stdout", "/proc/self/fd/1"},
-        {"dev/stderr", "/proc/self/fd/2"}, {"dev/ptmx", "pts/ptmx"},
+        {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"},
+        {"dev/stdout", "/proc/self/fd/1"}, {"dev/stderr", "/proc/self/fd/2"},
+        {"dev/ptmx", "pts/ptmx"},
     };
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
         if (tree_link(links[i][0], links[i][1], err) == -1)
@@ -207,7 +211,8 @@ static int terminals_make(struct err *err)
     if (tree_folder("dev/pts", 0755, 0, 0, err) == -1)
         return -1;
     /* newinstance is the default since Linux 4.7. 5 is tty's group everywhere. */
-    if (mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5") == -1)
+    if (mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+              "newinstance,ptmxmode=0666,mode=0620,gid=5") == -1)
         return err_set_errno(err, "/dev/pts");
     return tree_tmpfs("dev/shm", "mode=1777", false, err);
 }
@@ -240,7 +245,8 @@ static int proc_mask(const char *at, struct err *err)
     if (stat(at, &status) == -1)
         return 0; /* this kernel has none */
     if (S_ISDIR(status.st_mode)) {
-        if (mount("stopper", at, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,size=4k") == -1)
+        if (mount("stopper", at, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=555,size=4k") ==
+            -1)
             return err_set_errno(err, "masking /%s", at);
         return 0;
     }
@@ -251,10 +257,10 @@ static int proc_mask(const char *at, struct err *err)
 int tree_proc(bool net_settings, struct err *err)
 {
     static const char *const masked[] = {
-        "proc/acpi",          "proc/asound",       "proc/config.gz", "proc/driver",       "proc/kallsyms",
-        "proc/kcore",         "proc/key-users",    "proc/keys",      "proc/kmsg",         "proc/kpagecgroup",
-        "proc/kpagecount",    "proc/kpageflags",   "proc/latency_stats", "proc/mtrr",     "proc/sched_debug",
-        "proc/scsi",          "proc/sysrq-trigger", "proc/timer_list", "proc/vmallocinfo",
+        "proc/acpi",       "proc/asound",        "proc/config.gz",     "proc/driver",      "proc/kallsyms",
+        "proc/kcore",      "proc/key-users",     "proc/keys",          "proc/kmsg",        "proc/kpagecgroup",
+        "proc/kpagecount", "proc/kpageflags",    "proc/latency_stats", "proc/mtrr",        "proc/sched_debug",
+        "proc/scsi",       "proc/sysrq-trigger", "proc/timer_list",    "proc/vmallocinfo",
     };
     static const char *const fixed[] = {"proc/bus", "proc/fs", "proc/irq", "proc/sys"};
     if (tree_folder("proc", 0555, 0, 0, err) == -1)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * rt_netns_uplink: see the header. Facts of Debian 12's passt (0.0~git20230309) that shape the pasta half:
- *   - as root it becomes "nobody" and then can open neither /proc/PID/ns nor the namespace (its PID form fails); told to stay
- *     root it works, with CAP_SYS_ADMIN over the host. So it runs as a user of its own, and the sidecar's network
- *     belongs to a user namespace of that user: there it may configure the link, and nothing else anywhere.
- *   - it finds the namespaces by path: they are bound into a /dev that only this process sees, together with the tun
- *     device, which hosts without udev keep for root.
- *   - it ends at once when SIGPIPE is ignored, and says nothing when it is ready: the default route is waited for.
+ *   - as root it becomes "nobody" and then can open neither /proc/PID/ns nor the namespace (its PID form
+ * fails); told to stay root it works, with CAP_SYS_ADMIN over the host. So it runs as a user of its own, and
+ * the sidecar's network belongs to a user namespace of that user: there it may configure the link, and
+ * nothing else anywhere.
+ *   - it finds the namespaces by path: they are bound into a /dev that only this process sees, together with
+ * the tun device, which hosts without udev keep for root.
+ *   - it ends at once when SIGPIPE is ignored, and says nothing when it is ready: the default route is waited
+ * for.
  *   - without --no-map-gw the gateway's address leads to the host's own loopback.
  * What it or the guard must never do: outlive the bottle.
  */
@@ -29,15 +31,16 @@
 #include <unistd.h>
 
 #include "hostctl/rt_netns.h"
+#include "hostctl/rt_netns_log.h"
 #include "hostctl/rt_netns_nft.h"
 #include "hostctl/rt_netns_proc.h"
 #include "sys/netlink.h"
 #include "sys/users.h"
 
-#define READY_TRIES 1000 /* of READY_STEP_MS: pasta has 10 s */
+#define READY_TRIES   1000 /* of READY_STEP_MS: pasta has 10 s */
 #define READY_STEP_MS 10
-#define END_GRACE_MS 1000
-#define LINK_PREFIX "stp"
+#define END_GRACE_MS  1000
+#define LINK_PREFIX   "stp"
 
 static const char *const pasta_paths[] = {"/usr/bin/pasta", "/usr/local/bin/pasta", "/bin/pasta"};
 
@@ -53,7 +56,8 @@ int uplink_pasta_find(struct err *err)
 {
     if (pasta_path())
         return 0;
-    return err_set(err, "pasta is not installed (apt install passt), and the bottle has no other way out; or use --uplink=nat");
+    return err_set(err, "pasta is not installed (apt install passt), and the bottle has no other way out; or "
+                        "use --uplink=nat");
 }
 
 static int bind_namespace(int fd, const char *at, struct err *err)
@@ -78,27 +82,22 @@ static int pasta_prepare(void *ctx, struct err *err)
         mknod("/dev/net/tun", S_IFCHR | 0666, makedev(10, 200)) == -1 || chmod("/dev/null", 0666) == -1 ||
         chmod("/dev/net/tun", 0666) == -1)
         return err_set_errno(err, "pasta's devices");
-    if (bind_namespace(net->owner, "/dev/owner", err) == -1 || bind_namespace(net->sidecar, "/dev/network", err) == -1)
+    if (bind_namespace(net->owner, "/dev/owner", err) == -1 ||
+        bind_namespace(net->sidecar, "/dev/network", err) == -1)
         return -1;
     return chdir("/") == -1 ? err_set_errno(err, "/") : 0;
 }
 
-/* What pasta said, without its complaints about a missing syslog. */
 static int pasta_words(const struct state *state, const char *what, struct err *err)
 {
-    char path[PATH_MAX + 16], line[256], last[256] = "";
-    snprintf(path, sizeof path, "%s/uplink.log", state->path);
-    FILE *log = fopen(path, "re");
-    while (log && fgets(line, sizeof line, log))
-        if (!strstr(line, "to syslog") && line[0] != '\n')
-            memcpy(last, line, sizeof last);
-    if (log)
-        fclose(log);
-    last[strcspn(last, "\n")] = '\0';
-    return err_set(err, "uplink: pasta %s%s%s (--uplink=nat is the other way)", what, last[0] ? ": " : "", last);
+    char last[256];
+    log_last(state, LOG_UPLINK, last);
+    return err_set(err, "uplink: pasta %s%s%s (--uplink=nat is the other way)", what, last[0] ? ": " : "",
+                   last);
 }
 
-static int route_wait(struct netlink *nl, int pidfd, const struct state *state, int interrupt, struct err *err)
+static int route_wait(struct netlink *nl, int pidfd, const struct state *state, int interrupt,
+                      struct err *err)
 {
     for (int i = 0; i < READY_TRIES; i++) {
         struct netlink_route *routes = NULL;
@@ -117,8 +116,8 @@ static int route_wait(struct netlink *nl, int pidfd, const struct state *state, 
     return pasta_words(state, "did not configure the network within 10 seconds", err);
 }
 
-static int pasta_ready(const struct net *net, const struct proc *pasta, const struct state *state, int interrupt,
-                       struct err *err)
+static int pasta_ready(const struct net *net, const struct proc *pasta, const struct state *state,
+                       int interrupt, struct err *err)
 {
     struct netlink nl = {0};
     int home;
@@ -128,34 +127,45 @@ static int pasta_ready(const struct net *net, const struct proc *pasta, const st
     net_leave(home);
     int pidfd = result == 0 ? proc_open(pasta->pid, pasta->start) : -1;
     if (result == 0)
-        result = pidfd == -1 ? pasta_words(state, "ended", err) : route_wait(&nl, pidfd, state, interrupt, err);
+        result =
+            pidfd == -1 ? pasta_words(state, "ended", err) : route_wait(&nl, pidfd, state, interrupt, err);
     if (pidfd != -1)
         close(pidfd);
     netlink_close(&nl);
     return result;
 }
 
-static int log_open(const struct state *state, struct err *err)
-{
-    char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s/uplink.log", state->path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd == -1)
-        err_set_errno(err, "%s", path);
-    return fd;
-}
-
 int uplink_pasta(const struct net *net, struct state *state, int interrupt, struct err *err)
 {
-    static const char *const argv[] = {
-        "pasta",   "--foreground", "--quiet",       "--ipv4-only", "--config-net", "--ns-ifname", NET_EGRESS_LINK,
-        "-t",      "none",         "-u",            "none",        "-T",           "none",        "-U",
-        "none",    "--no-map-gw",  "--no-dhcp",     "--no-dhcpv6", "--no-ndp",     "--no-ra",     "--userns",
-        "/dev/owner", "--netns",   "/dev/network",  NULL};
+    static const char *const argv[] = {"pasta",
+                                       "--foreground",
+                                       "--quiet",
+                                       "--ipv4-only",
+                                       "--config-net",
+                                       "--ns-ifname",
+                                       NET_EGRESS_LINK,
+                                       "-t",
+                                       "none",
+                                       "-u",
+                                       "none",
+                                       "-T",
+                                       "none",
+                                       "-U",
+                                       "none",
+                                       "--no-map-gw",
+                                       "--no-dhcp",
+                                       "--no-dhcpv6",
+                                       "--no-ndp",
+                                       "--no-ra",
+                                       "--userns",
+                                       "/dev/owner",
+                                       "--netns",
+                                       "/dev/network",
+                                       NULL};
     struct proc pasta;
     if (uplink_pasta_find(err) == -1)
         return -1;
-    int log = log_open(state, err);
+    int log = log_open(state, LOG_UPLINK, err);
     if (log == -1)
         return -1;
     const int fds[] = {-1, log, log};
@@ -196,7 +206,8 @@ static int link_delete(const char *name, struct err *err)
     int result = netlink_links(&nl, &links, &count, err);
     for (size_t i = 0; result == 0 && i < count; i++)
         /* The cable also goes by itself, with the sidecar's namespace: then deleting it finds nothing. */
-        if (strcmp(links[i].name, name) == 0 && netlink_link_delete(&nl, links[i].index, err) == -1 && errno != ENODEV)
+        if (strcmp(links[i].name, name) == 0 && netlink_link_delete(&nl, links[i].index, err) == -1 &&
+            errno != ENODEV)
             result = -1;
     free(links);
     netlink_close(&nl);
@@ -263,8 +274,9 @@ static int forwarding_check(struct err *err)
         close(fd);
     if (value == '1')
         return 0;
-    return err_set(err, "--uplink=nat needs a host that forwards, and net.ipv4.ip_forward is 0 here: set it to 1 "
-                        "(sysctl -w net.ipv4.ip_forward=1), or use --uplink=pasta");
+    return err_set(err,
+                   "--uplink=nat needs a host that forwards, and net.ipv4.ip_forward is 0 here: set it to 1 "
+                   "(sysctl -w net.ipv4.ip_forward=1), or use --uplink=pasta");
 }
 
 /* Names and addresses one end of the cable, up. */
@@ -273,8 +285,10 @@ static int cable_end(struct netlink *nl, const char *name, const struct cidr *su
 {
     if (netlink_link_find(nl, name, link, err) == -1)
         return -1;
-    struct netlink_address address = {
-        .index = link->index, .ip = net_address(subnet, number), .length = NET_LENGTH, .scope = RT_SCOPE_UNIVERSE};
+    struct netlink_address address = {.index = link->index,
+                                      .ip = net_address(subnet, number),
+                                      .length = NET_LENGTH,
+                                      .scope = RT_SCOPE_UNIVERSE};
     if (netlink_ipv6_no_autoconf(nl, link->index, err) == -1 || netlink_address_add(nl, &address, err) == -1)
         return -1;
     return netlink_link_up(nl, link->index, err);
@@ -293,8 +307,10 @@ static int cable_far_end(const struct net *net, const struct cidr *subnet, struc
         netlink_close(&nl);
         return -1;
     }
-    struct netlink_route route = {
-        .to = {.ip = {.family = 4}}, .gateway = net_address(subnet, 1), .index = link.index, .type = RTN_UNICAST};
+    struct netlink_route route = {.to = {.ip = {.family = 4}},
+                                  .gateway = net_address(subnet, 1),
+                                  .index = link.index,
+                                  .type = RTN_UNICAST};
     result = netlink_route_add(&nl, &route, err);
     netlink_close(&nl);
     return result;
@@ -310,7 +326,8 @@ static int cable_make(const struct net *net, const char *name, const struct cidr
     if (result == 0)
         result = cable_end(&nl, name, subnet, 1, &link, err);
     if (result == 0 && link.forwarding == 0)
-        result = err_set(err, "--uplink=nat: this host does not forward on new links (net.ipv4.conf.default.forwarding)");
+        result = err_set(
+            err, "--uplink=nat: this host does not forward on new links (net.ipv4.conf.default.forwarding)");
     netlink_close(&nl);
     return result == 0 ? cable_far_end(net, subnet, err) : -1;
 }
@@ -322,8 +339,8 @@ int uplink_nat(const struct net *net, struct state *state, struct err *err)
     if (forwarding_check(err) == -1 || net_choose(state, "uplink_subnet", &subnet, err) == -1)
         return err_prefix(err, "uplink");
     snprintf(table, sizeof table, NFT_TABLE_PREFIX "%s", state->name);
-    snprintf(link, sizeof link, LINK_PREFIX "%02x%02x%02x%02x", subnet.ip.bytes[0], subnet.ip.bytes[1], subnet.ip.bytes[2],
-             subnet.ip.bytes[3]);
+    snprintf(link, sizeof link, LINK_PREFIX "%02x%02x%02x%02x", subnet.ip.bytes[0], subnet.ip.bytes[1],
+             subnet.ip.bytes[2], subnet.ip.bytes[3]);
     if (state_set(state, "table", table, err) == -1 || state_set(state, "link", link, err) == -1)
         return -1;
     /* What an earlier bottle of this name may have left behind a killed guard is not ours to keep. */
@@ -341,7 +358,8 @@ int uplink_remove(const struct state *state, struct err *err)
     pid_t pid;
     uint64_t start;
     for (size_t i = 0; i < 2; i++)
-        if (state_get_process(state, roles[i], &pid, &start) && proc_end(pid, start, SIGTERM, END_GRACE_MS) == -1)
+        if (state_get_process(state, roles[i], &pid, &start) &&
+            proc_end(pid, start, SIGTERM, END_GRACE_MS) == -1)
             result = err_set(err, "process %d (%s) does not end", (int)pid, roles[i]);
     if (table && nft_table_delete(table, err) == -1)
         result = -1;

@@ -7,6 +7,7 @@
 
 #define USER_PROXY 61001
 #define USER_DNS   61002
-#define USER_UPLINK 61003 /* on the host: pasta, and the owner of the user namespace around the sidecar's network */
+#define USER_UPLINK                                                                                          \
+    61003 /* on the host: pasta, and the owner of the user namespace around the sidecar's network */
 
 #endif

@@ -481,8 +481,9 @@ static bool guarded(const char *table)
         if (fd != -1)
             close(fd);
         text[len > 0 ? len : 0] = '\0';
-        const char *verb = len > 0 ? memmem(text, (size_t)len, "netns-guard", sizeof "netns-guard") : NULL;
-        found = verb && strcmp(verb + sizeof "netns-guard", table) == 0;
+        const char *verb =
+            len > 0 ? memmem(text, (size_t)len, UPLINK_GUARD_VERB, sizeof UPLINK_GUARD_VERB) : NULL;
+        found = verb && strcmp(verb + sizeof UPLINK_GUARD_VERB, table) == 0;
     }
     if (dir)
         closedir(dir);
@@ -529,5 +530,7 @@ const struct runtime runtime_netns = {
     .clean = netns_clean,
     .alive = netns_alive,
     .gc = netns_gc,
+    .helper_verb = UPLINK_GUARD_VERB,
+    .helper = uplink_guard,
     .logs = NULL,
 };

@@ -7,8 +7,4 @@
 
 extern const struct runtime runtime_netns;
 
-/* The hidden verb `netns-guard TABLE LINK`, which the runtime starts for --uplink=nat (rt_netns_uplink.c).
- * Returns the exit status. */
-int rt_netns_guard(int argc, char **argv);
-
 #endif

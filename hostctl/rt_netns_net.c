@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -261,9 +262,9 @@ static int used_read(struct used *used, struct err *err)
     *used = (struct used){0};
     if (netlink_open(&nl, err) == -1)
         return -1;
-    int result = netlink_addresses(&nl, 4, &used->addresses, &used->address_count, err);
+    int result = netlink_addresses(&nl, AF_INET, &used->addresses, &used->address_count, err);
     if (result == 0)
-        result = netlink_routes(&nl, 4, &used->routes, &used->route_count, err);
+        result = netlink_routes(&nl, AF_INET, &used->routes, &used->route_count, err);
     netlink_close(&nl);
     return result;
 }

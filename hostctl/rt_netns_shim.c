@@ -92,24 +92,34 @@ static json_t *environment(const struct command_spec *command, bool defaults)
     return object;
 }
 
+/* Members of both forms. Takes env over. */
+static json_t *overlay(const struct command_spec *command, const char *cwd, json_t *env)
+{
+    json_t *all = json_pack("{s:o,s:b}", "env", env, "terminal", command->terminal);
+    bool failed = !all || (cwd && json_object_set_new(all, "cwd", json_string(cwd)) == -1);
+    if (command->rows > 0 && command->columns > 0)
+        failed |= json_object_set_new(all, "rows", json_integer(command->rows)) == -1 ||
+                  json_object_set_new(all, "columns", json_integer(command->columns)) == -1;
+    if (!failed)
+        return all;
+    json_decref(all);
+    return NULL;
+}
+
 static char *configuration(const struct command_spec *command, const char *gateway, size_t *len)
 {
-    json_t *env = environment(command, gateway);
-    json_t *all = env ? json_pack("{s:o,s:b,s:i,s:i}", "env", env, "terminal", command->terminal, "rows",
-                                  (int)command->rows, "columns", (int)command->columns)
-                      : NULL;
-    if (all && gateway &&
-        json_object_update_new(all, json_pack("{s:i,s:s,s:s,s:s,s:i,s:i,s:[],s:b}", "protocol", SHIM_PROTOCOL,
-                                              "interface", NET_AGENT_LINK, "gateway", gateway, "resolver",
-                                              gateway, "uid", (int)command->uid, "gid", (int)command->gid,
-                                              "groups", "die_with_parent", 1)) == -1) {
-        json_decref(all);
-        return NULL;
-    }
+    json_t *env = environment(command, gateway != NULL);
     const char *cwd = command->cwd ? command->cwd : gateway ? ROOT_HOME : NULL;
-    if (all && cwd && json_object_set_new(all, "cwd", json_string(cwd)) == -1) {
-        json_decref(all);
-        return NULL;
+    json_t *all = env ? overlay(command, cwd, env) : NULL;
+    if (all && gateway) {
+        json_t *own =
+            json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b}", "protocol", SHIM_PROTOCOL, "interface", NET_AGENT_LINK,
+                      "gateway", gateway, "resolver", gateway, "uid", (json_int_t)command->uid, "gid",
+                      (json_int_t)command->gid, "die_with_parent", 1);
+        if (!own || json_object_update_new(all, own) == -1) {
+            json_decref(all);
+            all = NULL;
+        }
     }
     char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
     json_decref(all);

@@ -20,7 +20,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define STAGE "/tmp" /* where the new root is put together; hidden from this process only */
+/* Where the new root is put together, hidden from this process only: a folder that is always there and never
+ * a source. */
+#define STAGE "/proc"
 
 int tree_begin(struct err *err)
 {

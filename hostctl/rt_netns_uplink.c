@@ -25,12 +25,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "hostctl/rt_netns.h"
 #include "hostctl/rt_netns_log.h"
 #include "hostctl/rt_netns_nft.h"
 #include "hostctl/rt_netns_proc.h"
@@ -103,7 +103,7 @@ static int route_wait(struct netlink *nl, int pidfd, const struct state *state, 
         struct netlink_route *routes = NULL;
         size_t count = 0;
         bool found = false;
-        int result = netlink_routes(nl, 4, &routes, &count, err);
+        int result = netlink_routes(nl, AF_INET, &routes, &count, err);
         for (size_t r = 0; result == 0 && r < count; r++)
             found |= routes[r].to.length == 0 && routes[r].type == RTN_UNICAST;
         free(routes);
@@ -214,8 +214,7 @@ static int link_delete(const char *name, struct err *err)
     return result;
 }
 
-/* The hidden verb: `hostctl netns-guard TABLE LINK`, descriptor 3 a pipe whose other end its maker holds. */
-int rt_netns_guard(int argc, char **argv)
+int uplink_guard(int argc, char **argv)
 {
     struct err err;
     char byte;
@@ -239,7 +238,7 @@ static int guard_start(struct state *state, const char *table, const char *link,
     if (pipe2(ends, O_CLOEXEC) == -1)
         return err_set_errno(err, "pipe");
     const int fds[] = {-1, -1, -1, ends[0]};
-    const char *const argv[] = {"hostctl", "netns-guard", table, link, NULL};
+    const char *const argv[] = {"hostctl", UPLINK_GUARD_VERB, table, link, NULL};
     struct proc_plan plan = {
         .net = -1,
         .join = -1,

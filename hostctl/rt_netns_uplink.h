@@ -26,4 +26,9 @@ int uplink_nat(const struct net *net, struct state *state, struct err *err);
  * err. */
 int uplink_remove(const struct state *state, struct err *err);
 
+/* The guard itself, runtime.h's helper: `hostctl netns-guard TABLE LINK`, descriptor 3 a pipe whose other end
+ * the bottle's hostctl holds. Returns an exit status. */
+#define UPLINK_GUARD_VERB "netns-guard"
+int uplink_guard(int argc, char **argv);
+
 #endif

@@ -85,6 +85,11 @@ struct runtime {
      * err. */
     int (*gc)(struct err *err);
 
+    /* A hidden verb of hostctl's, for a process of the runtime's own: main calls helper with argv from the
+     * verb on and ends with its result. NULL: none. */
+    const char *helper_verb;
+    int (*helper)(int argc, char **argv);
+
     /* Writes the audit stream to stdout, with follow until the bottle ends. NULL: it is STATE_AUDIT in the
      * state folder, to which the sidecar's stdout appends. Returns 0, or -1 with err. */
     int (*logs)(const struct state *state, bool follow, struct err *err);

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+PROGRAMS += stopper-shim
+stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_exec.c init/shim_filter.c init/shim_net.c \
+	init/shim_peer.c init/shim_wait.c init/privdrop.c
+stopper-shim.layers := sys core
+stopper-shim.pkg := libmnl libseccomp jansson
+stopper-shim.static := yes

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * state: what hostctl remembers about its bottles: one folder each under $XDG_STATE_HOME/stopper/bottles
- * (default
- * ~/.local/state/stopper/bottles), root's, mode 0700.
+ * state: what hostctl remembers about its bottles: one folder each, the caller's own, mode 0700, under
+ * $XDG_STATE_HOME/stopper/bottles (default ~/.local/state/stopper/bottles).
  *
- *   NAME/lock        locked by the process that is responsible for the bottle: `up` from the first step to
- * the last clean-up, `down` and `gc` while they clean. A POSIX record lock: the kernel lets it go when that
- *                    process dies, forked children do not hold it, and it tells who holds it. Only state.c
- * opens it (closing any descriptor of it would let the lock go). NAME/record.json what was made and has to go
- * away again. Replaced by rename, so it is whole at every moment. NAME/audit.jsonl the sidecar's audit
- * stream, where the runtime has no log of its own NAME/...         files of the runtime; they go with the
- * folder
+ *   NAME/lock         locked by the process that is responsible for the bottle: `up` from the first step to
+ *                     the last clean-up, `down` and `gc` while they clean. A POSIX record lock: the kernel
+ *                     lets it go when that process dies, forked children do not hold it, and it tells who
+ *                     does. Only state.c opens it (closing any descriptor of it would let the lock go).
+ *   NAME/record.json  what was made and has to go away again. Replaced by rename: whole at every moment.
+ *   NAME/audit.jsonl  the sidecar's audit stream, where the runtime has no log of its own
+ *   NAME/...          files of the runtime; they go with the folder
  *
- * A lock that nobody holds beside a record means that hostctl was killed: the runtime's clean() takes it from
- * there. Every thing is recorded before or at once after it is made, so that there is no moment at which a
- * `kill -9` loses it.
+ * A lock that nobody holds beside a record means that hostctl was killed: the runtime's clean() takes it
+ * from there. Every thing is recorded before or at once after it is made, so that there is no moment at
+ * which a `kill -9` loses it.
  */
 #ifndef HOSTCTL_STATE_H
 #define HOSTCTL_STATE_H

@@ -154,7 +154,11 @@ static int check(struct plan *plan)
     struct err err;
     int status = 0;
 
-    if (choose_name(plan, &err) != 0 || choose_uplink(plan, &err) != 0) {
+    if (choose_name(plan, &err) != 0) {
+        complain(plan, &err);
+        status = -1;
+    }
+    if (choose_uplink(plan, &err) != 0) {
         complain(plan, &err);
         status = -1;
     }

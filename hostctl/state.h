@@ -40,7 +40,8 @@ struct state {
 /* Whether the text is a bottle's name. */
 bool state_name_valid(const char *name);
 
-/* The folder of all bottles' folders, absolute; made when it is missing. Returns 0, or -1 with err. */
+/* The folder of all bottles' folders, absolute. It is made by the first state_open with STATE_MAKE. Returns
+ * 0, or -1 with err. */
 int state_root(char path[PATH_MAX], struct err *err);
 
 enum state_open {

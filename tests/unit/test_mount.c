@@ -174,6 +174,22 @@ START_TEST(what_an_agent_must_not_see_is_refused)
 }
 END_TEST
 
+START_TEST(a_folder_in_which_state_will_be_made_is_refused)
+{
+    struct mount mount;
+    struct err err;
+
+    set_up();
+    ck_assert_int_eq(rmdir("home/.local/stopper/bottles"), 0);
+    ck_assert_int_eq(rmdir("home/.local/stopper"), 0);
+    ck_assert_int_eq(mount_parse("home/.local", state, &mount, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "Stopper's state"));
+    ck_assert_int_eq(mount_parse("home/project", state, &mount, &err), 0);
+    mount_close(&mount);
+    tear_down();
+}
+END_TEST
+
 START_TEST(mounts_do_not_hide_each_other)
 {
     struct mount inner = {.fd = -1, .host = "/a", .agent = "/work/a/b"},
@@ -191,4 +207,4 @@ START_TEST(mounts_do_not_hide_each_other)
 END_TEST
 
 SUITE_MAIN("mount", folders_and_files_are_opened, what_an_agent_must_not_see_is_refused,
-           mounts_do_not_hide_each_other)
+           a_folder_in_which_state_will_be_made_is_refused, mounts_do_not_hide_each_other)

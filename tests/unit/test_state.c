@@ -56,12 +56,18 @@ END_TEST
 START_TEST(the_root_is_where_the_environment_says)
 {
     char path[PATH_MAX], wanted[PATH_MAX];
+    struct state state;
     struct stat info;
 
     set_up();
     ck_assert_int_eq(state_root(path, &err), 0);
     snprintf(wanted, sizeof wanted, "%s/stopper/bottles", home);
     ck_assert_str_eq(path, wanted);
+    ck_assert_int_eq(state_open(&state, "one", STATE_READ, 0, &err), STATE_MISSING);
+    ck_assert_int_eq(state_open(&state, "one", STATE_LOCK, 0, &err), STATE_MISSING);
+    ck_assert_int_eq(access(path, F_OK), -1); /* looking makes nothing */
+    ck_assert_int_eq(state_open(&state, "one", STATE_MAKE, 0, &err), STATE_OK);
+    ck_assert_int_eq(state_remove(&state, &err), 0);
     ck_assert_int_eq(stat(path, &info), 0);
     ck_assert_uint_eq(info.st_mode & 0777, 0700);
     setenv("XDG_STATE_HOME", "relative", 1);
@@ -69,10 +75,24 @@ START_TEST(the_root_is_where_the_environment_says)
     ck_assert_int_eq(state_root(path, &err), 0);
     snprintf(wanted, sizeof wanted, "%s/.local/state/stopper/bottles", home);
     ck_assert_str_eq(path, wanted);
-    ck_assert_int_eq(chmod(path, 0777), 0);
-    ck_assert_int_eq(state_root(path, &err), -1);
     unsetenv("HOME");
     ck_assert_int_eq(state_root(path, &err), -1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_root_that_others_can_write_is_refused)
+{
+    char path[PATH_MAX];
+    struct state state;
+
+    set_up();
+    ck_assert_int_eq(state_open(&state, "one", STATE_MAKE, 0, &err), STATE_OK);
+    state_close(&state);
+    ck_assert_int_eq(state_root(path, &err), 0);
+    ck_assert_int_eq(chmod(path, 0777), 0);
+    ck_assert_int_eq(state_open(&state, "one", STATE_READ, 0, &err), STATE_ERROR);
+    ck_assert_int_eq(state_open(&state, "one", STATE_MAKE, 0, &err), STATE_ERROR);
     tear_down();
 }
 END_TEST
@@ -293,8 +313,8 @@ START_TEST(bottles_are_listed_in_order)
 END_TEST
 
 SUITE_MAIN("state", names_are_short_and_plain, the_root_is_where_the_environment_says,
-           a_record_survives_its_writer, numbers_that_mean_everybody_are_no_process,
-           a_damaged_record_is_an_error, a_lock_keeps_others_out_until_its_holder_dies,
-           a_forked_child_does_not_keep_the_lock,
+           a_root_that_others_can_write_is_refused, a_record_survives_its_writer,
+           numbers_that_mean_everybody_are_no_process, a_damaged_record_is_an_error,
+           a_lock_keeps_others_out_until_its_holder_dies, a_forked_child_does_not_keep_the_lock,
            who_waits_for_a_removed_bottle_finds_it_missing_or_makes_a_new_one,
            removing_takes_everything_and_follows_no_link, bottles_are_listed_in_order)

@@ -16,6 +16,7 @@ test_$1.with := $2
 endef
 $(eval $(call hostctl.test,frontmatter,hostctl/frontmatter.c hostctl/report.c))
 $(eval $(call hostctl.test,manifest,$(hostctl.manifest)))
+$(eval $(call hostctl.test,manual,$(hostctl.manifest)))
 $(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
 $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))
 $(eval $(call hostctl.test,state,hostctl/state.c))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * session: see session.h. One loop of select(2) (macOS has no poll for terminals) over up to three flows of bytes, the shim's
- * control socket and our signals. It must never lose the user's terminal in raw mode, never block on one flow while another
- * could go on, and never believe an end that the shim or the kernel did not tell.
+ * session: see session.h. One loop of select(2) (macOS has no poll for terminals) over up to three flows of
+ * bytes, the shim's control socket and our signals. It must never lose the user's terminal in raw mode, never
+ * block on one flow while another could go on, and never believe an end that the shim or the kernel did not
+ * tell.
  */
 #include "hostctl/session.h"
 
@@ -98,7 +99,8 @@ static void break_off(struct relay *relay, const char *subject, const char *what
     err_set(relay->err, "%s %s", subject, what);
 }
 
-/* --- the shim's lines --------------------------------------------------------------------------------------------- */
+/* --- the shim's lines
+ * --------------------------------------------------------------------------------------------- */
 
 static void take_line(struct relay *relay, const char *line, size_t len)
 {
@@ -145,7 +147,8 @@ static void tell(const struct relay *relay, const char *line, int len)
         return;
 }
 
-/* --- signals and children ------------------------------------------------------------------------------------------ */
+/* --- signals and children
+ * ------------------------------------------------------------------------------------------ */
 
 static void pass_signal(const struct relay *relay, int number)
 {
@@ -222,7 +225,9 @@ static void take_signals(struct relay *relay)
             pass_signal(relay, number);
 }
 
-/* --- bytes --------------------------------------------------------------------------------------------------------- */
+/* --- bytes
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void close_from(struct flow *flow)
 {

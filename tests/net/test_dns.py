@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from dns_rig import (A, AAAA, ANY, FORMERR, HTTPS, INTERNAL, NOERROR, NOTIMP, NSD, NXDOMAIN, OPT, PTR, REFUSED, SERVFAIL,
-                     SIDECAR, SOA, SRV, SVCB, TXT, Message, Rig, a, cname, name_wire, opt, query, read_frame, reply_to, soa,
+from dns_rig import (A, AAAA, ANY, HTTPS, INTERNAL, NOERROR, NSD, NXDOMAIN, PTR, REFUSED, SERVFAIL,
+                     SIDECAR, SOA, SRV, SVCB, TXT, Message, Rig, a, cname, opt, query, read_frame, reply_to, soa,
                      wait_until)
 
 PUBLIC = "198.51.100.10"

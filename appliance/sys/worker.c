@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <jansson.h>
 
 #include "sys/channel.h"
 

@@ -1,82 +1,79 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* init/options: the command line of stopper-init. */
-#include "init/options.h"
+/* options: what a command line means, and what is refused. */
+#include "hostctl/options.h"
 
-#include "suite.h"
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
-static struct options options;
-static struct err err;
+#include "tests/unit/suite.h"
 
-static int parse(const char *const *words)
+struct taken {
+    bool all;
+    const char *file;
+    struct option_list mounts;
+};
+
+static const struct option table[] = {{'a', "all", NULL, "all of them", offsetof(struct taken, all), 0},
+                                      {'f', "file", "FILE", "a file", offsetof(struct taken, file), 0},
+                                      {0, "mount", "HOST", "a mount", offsetof(struct taken, mounts), 1},
+                                      {0, NULL, NULL, NULL, 0, 0}};
+
+/* The words, blank between, to what came of them. */
+static const struct {
+    const char *line, *wanted;
+} cases[] = {
+    {"x", "all=0 file=- mounts= names= command=-"},
+    {"x a b", "all=0 file=- mounts= names=a,b, command=-"},
+    {"x a -a b -f F c", "all=1 file=F mounts= names=a,b,c, command=-"},
+    {"x --file F --all", "all=1 file=F mounts= names= command=-"},
+    {"x --file=F=G", "all=0 file=F=G mounts= names= command=-"},
+    {"x --mount=1 --mount 2 n --mount -a", "all=0 file=- mounts=1,2,-a, names=n, command=-"},
+    {"x n -- -f --all --", "all=0 file=- mounts= names=n, command=-f,--all,--,"},
+    {"x --", "all=0 file=- mounts= names= command="},
+    {"x -f", "--file needs FILE"},
+    {"x --file=", "--file: FILE is empty"},
+    {"x -f F -f G", "--file is given twice"},
+    {"x --all=1", "--all takes no value"},
+    {"x --al", "unknown option --al"},
+    {"x -", "unknown option -"},
+    {"x -af", "unknown option -af"},
+    {"x -x", "unknown option -x"},
+    {"x ---all", "unknown option ---all"},
+};
+
+START_TEST(command_lines_mean_what_they_say)
 {
-    int count = 0;
-    while (words[count] != NULL)
-        count++;
-    return options_parse(count, (char *const *)words, &options, &err);
-}
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[256], out[512], *argv[32];
+        struct taken taken = {0};
+        struct operands operands;
+        struct err err;
+        int argc = 0;
 
-#define PARSE(...) parse((const char *const[]){"stopper-init", __VA_ARGS__, NULL})
-
-START_TEST(nothing_given_is_one_proxy_and_interfaces_to_be_found)
-{
-    const char *const words[] = {"stopper-init", NULL};
-    ck_assert_int_eq(parse(words), 0);
-    ck_assert_uint_eq(options.proxies, 1);
-    ck_assert_str_eq(options.egress, "");
-    ck_assert_str_eq(options.agent, "");
-    ck_assert(!options.die_with_parent && !options.help && !options.version);
+        snprintf(words, sizeof words, "%s", cases[i].line);
+        for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " "))
+            argv[argc++] = word;
+        argv[argc] = NULL;
+        if (options_parse(table, argc, argv, &taken, &operands, &err) != 0) {
+            ck_assert_str_eq(err.text, cases[i].wanted);
+            options_free(table, &taken);
+            continue;
+        }
+        int at = sprintf(out, "all=%d file=%s mounts=", taken.all, taken.file != NULL ? taken.file : "-");
+        for (size_t j = 0; j < taken.mounts.count; j++)
+            at += sprintf(out + at, "%s,", taken.mounts.values[j]);
+        at += sprintf(out + at, " names=");
+        for (size_t j = 0; j < operands.count; j++)
+            at += sprintf(out + at, "%s,", operands.names[j]);
+        ck_assert_ptr_null(operands.names[operands.count]);
+        at += sprintf(out + at, " command=%s", operands.command == NULL ? "-" : "");
+        for (char **word = operands.command; word != NULL && *word != NULL; word++)
+            at += sprintf(out + at, "%s,", *word);
+        ck_assert_str_eq(out, cases[i].wanted);
+        options_free(table, &taken);
+    }
 }
 END_TEST
 
-START_TEST(a_value_stands_behind_its_option_or_behind_an_equals_sign)
-{
-    ck_assert_int_eq(PARSE("--egress", "eth0", "--agent=eth1", "--proxies=64", "--die-with-parent"), 0);
-    ck_assert_str_eq(options.egress, "eth0");
-    ck_assert_str_eq(options.agent, "eth1");
-    ck_assert_uint_eq(options.proxies, 64);
-    ck_assert(options.die_with_parent);
-}
-END_TEST
-
-START_TEST(whatever_is_not_an_option_is_named)
-{
-    ck_assert_int_eq(PARSE("--egres", "eth0"), -1);
-    ck_assert_str_eq(err.text, "unknown argument \"--egres\" (see --help)");
-    ck_assert_int_eq(PARSE("eth0"), -1);
-    ck_assert_int_eq(PARSE(""), -1);
-    ck_assert_int_eq(PARSE("--egressx=a"), -1);
-}
-END_TEST
-
-START_TEST(a_missing_or_superfluous_value_is_an_error)
-{
-    ck_assert_int_eq(PARSE("--agent"), -1);
-    ck_assert_str_eq(err.text, "--agent needs a value (IF)");
-    ck_assert_int_eq(PARSE("--die-with-parent=yes"), -1);
-    ck_assert_str_eq(err.text, "--die-with-parent takes no value");
-}
-END_TEST
-
-START_TEST(a_number_of_proxies_is_a_number_in_its_range)
-{
-    const char *const wrong[] = {"0", "65", "-1", "+1", " 1", "1x", "", "99999999999999999999"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        ck_assert_int_eq(PARSE("--proxies", wrong[i]), -1);
-}
-END_TEST
-
-START_TEST(an_interface_has_a_name_that_the_kernel_would_take)
-{
-    ck_assert_int_eq(PARSE("--egress", "abcdefghijklmno"), 0);
-    ck_assert_int_eq(PARSE("--egress", "abcdefghijklmnop"), -1);
-    ck_assert_int_eq(PARSE("--egress="), -1);
-    ck_assert_int_eq(PARSE("--egress", "a/b"), -1);
-    ck_assert_int_eq(PARSE("--egress", "a", "--agent", "a"), -1);
-    ck_assert_str_eq(err.text, "--egress and --agent name the same interface");
-}
-END_TEST
-
-SUITE_MAIN("options", nothing_given_is_one_proxy_and_interfaces_to_be_found,
-           a_value_stands_behind_its_option_or_behind_an_equals_sign, whatever_is_not_an_option_is_named,
-           a_missing_or_superfluous_value_is_an_error, a_number_of_proxies_is_a_number_in_its_range,
-           an_interface_has_a_name_that_the_kernel_would_take)
+SUITE_MAIN("options", command_lines_mean_what_they_say)

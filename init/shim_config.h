@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * shim_config: the one JSON object that tells the shim about its bottle (docs/ARCHITECTURE.md, "Boot of an
+ * agent"). It comes from hostctl; a member that is unknown, of a wrong type or out of range is an error all
+ * the same.
+ */
+#ifndef INIT_SHIM_CONFIG_H
+#define INIT_SHIM_CONFIG_H
+
+#include <jansson.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "core/cidr.h"
+#include "core/err.h"
+#include "core/str.h"
+
+#define SHIM_PROTOCOL   1
+#define SHIM_CONFIG_MAX (1u << 20) /* bytes of a line */
+#define SHIM_GROUPS_MAX 32
+#define SHIM_SAVED                                                                                           \
+    "/run/stopper/agent.json" /* what PID 1 keeps for `exec`: root's, 0600, in a directory 0700 */
+
+struct shim_config {
+    char interface[IFNAMSIZ];
+    struct ip gateway, resolver; /* IPv4 */
+    uid_t uid;                   /* never 0, nor are gid and groups */
+    gid_t gid;
+    gid_t groups[SHIM_GROUPS_MAX];
+    size_t group_count;
+    json_t *env; /* owned: an object of strings */
+    char *cwd;   /* owned: absolute */
+    bool terminal;
+    unsigned short rows, columns;
+    bool die_with_parent;
+};
+
+/* Parses a whole configuration. Returns 0; the config is then given back with shim_config_fini. Or -1 with
+ * err naming the member. */
+int shim_config_parse(struct str json, struct shim_config *config, struct err *err);
+
+/* Parses an object that holds none but terminal, rows, columns, cwd and env, and puts it over the config; env
+ * adds to the variables or replaces single ones. Returns 0, or -1 with err (the config may be changed in
+ * part). */
+int shim_config_overlay(struct str json, struct shim_config *config, struct err *err);
+
+void shim_config_fini(struct shim_config *config);
+
+/* Writes the text to SHIM_SAVED. Returns 0, or -1 with err. */
+int shim_config_save(struct str json, struct err *err);
+
+/* Reads SHIM_SAVED, which must be root's alone. Returns 0 as shim_config_parse, or -1 with err. */
+int shim_config_load(struct shim_config *config, struct err *err);
+
+/* The agent's whole environment for execve: env, and TERM where there is a terminal. NULL when memory is out.
+ */
+char **shim_config_environment(const struct shim_config *config);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * shim_net: the agent's side of the wall. Afterwards every IPv4 packet has the sidecar as its next hop, there
+ * is no IPv6 but on the loopback, and names are asked of the sidecar. Only ever in a namespace of the agent's
+ * own.
+ */
+#ifndef INIT_SHIM_NET_H
+#define INIT_SHIM_NET_H
+
+#include "core/err.h"
+#include "shim_config.h"
+
+/* Routes and addresses by rtnetlink. Refuses a namespace with any other interface that is up. Each change is
+ * read back. Needs NET_ADMIN. Returns 0, or -1 with err (the namespace may be changed in part: nothing must
+ * run in it). */
+int shim_net_setup(const struct shim_config *config, struct err *err);
+
+/* Makes /etc/resolv.conf name the resolver and no other; a file that does already may be read-only. Returns
+ * 0, or -1. */
+int shim_net_resolver(const struct shim_config *config, struct err *err);
+
+/* Tries to set the default route to what it is. Returns 0 when that fails with EPERM, else -1 with err. */
+int shim_net_probe(const struct shim_config *config, struct err *err);
+
+#endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* hostctl: the user's side of Stopper. Finds the command in a table and runs it; everything else is in cmd_*.c. */
+/* hostctl: the user's side of Stopper. Finds the command in a table and runs it; everything else is in
+ * cmd_*.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hostctl/command.h"
+#include "hostctl/runtime.h"
 
 static const struct command *const commands[] = {&cmd_up,    &cmd_down, &cmd_ps, &cmd_exec,
                                                  &cmd_shell, &cmd_logs, &cmd_gc, &cmd_version};
@@ -71,6 +73,15 @@ static int run(const struct command *command, int argc, char **argv)
     return command->run(command, argc, argv);
 }
 
+/* A runtime's own process: its words and status are its own. */
+static int (*find_helper(const char *name))(int argc, char **argv)
+{
+    for (const struct runtime *const *runtime = runtimes; *runtime != NULL; runtime++)
+        if ((*runtime)->helper_verb != NULL && strcmp((*runtime)->helper_verb, name) == 0)
+            return (*runtime)->helper;
+    return NULL;
+}
+
 static int choose(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -86,6 +97,9 @@ static int choose(int argc, char **argv)
     }
     if (command != NULL)
         return run(command, argc - 1, argv + 1);
+    int (*helper)(int, char **) = find_helper(name);
+    if (helper != NULL)
+        return helper(argc - 1, argv + 1);
     if (argc > 1)
         fprintf(stderr, "hostctl: unknown command \"%s\"\n\n", name);
     help(stderr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * runtime: what hostctl asks of whatever runs bottles (plain namespaces, later container engines). cmd_up.c owns the
- * order, which is the same for all:
+ * runtime: what hostctl asks of whatever runs bottles (plain namespaces, later container engines). cmd_up.c
+ * owns the order, which is the same for all:
  *
  *   detect, lock the state, [clean what a killed hostctl left]
  *   sidecar    its namespaces, networks and uplink exist, stopper-init runs with its audit stream connected
@@ -10,9 +10,9 @@
  *   session_relay … until the command ends
  *   clean      everything goes, whatever step was reached; then the state folder
  *
- * Only the process that holds the state's lock calls sidecar, agent and clean. control, exec and logs work from the record
- * in any hostctl process. A function that fails leaves what it made to clean(), which therefore believes the record only,
- * and it is idempotent.
+ * Only the process that holds the state's lock calls sidecar, agent and clean. control, exec and logs work
+ * from the record in any hostctl process. A function that fails leaves what it made to clean(), which
+ * therefore believes the record only, and it is idempotent.
  */
 #ifndef HOSTCTL_RUNTIME_H
 #define HOSTCTL_RUNTIME_H
@@ -35,18 +35,17 @@ struct bottle_spec {
     enum uplink uplink;
     const struct mount *mounts;
     size_t mount_count;
-    int interrupt; /* becomes readable when the user wants an end: functions below that wait also wait for this, leave it
-                      unread, and fail with "interrupted" */
+    int interrupt; /* becomes readable when the user wants an end: functions below that wait also wait for
+                      this, leave it unread, and fail with "interrupted" */
 };
 
 /* One command for the agent's side: the bottle's own (agent), or a later one (exec). */
 struct command_spec {
-    char *const *argv; /* NULL-terminated, at least one */
-    const char *const
-        *env; /* "NAME=VALUE", NULL-terminated: the manifest's and TERM; HOME, USER, PATH are the runtime's
-                                unless they are here */
-    const char *cwd; /* NULL: the agent's home */
-    uid_t uid;       /* never 0; exec: as the bottle's own, ignored */
+    char *const *argv;      /* NULL-terminated, at least one */
+    const char *const *env; /* "NAME=VALUE", NULL-terminated: the manifest's and TERM; HOME, USER, PATH are
+                               the runtime's unless they are here */
+    const char *cwd;        /* NULL: the agent's home */
+    uid_t uid;              /* never 0; exec: as the bottle's own, ignored */
     gid_t gid;
     bool terminal;          /* a pty; else pipes */
     unsigned rows, columns; /* 0 = unknown */
@@ -56,36 +55,43 @@ struct command_spec {
 struct runtime {
     const char *name;
 
-    /* Whether bottles can run here, root included; err says what is missing and how to get it. Returns 0 or -1. */
+    /* Whether bottles can run here, root included; err says what is missing and how to get it. Returns 0 or
+     * -1. */
     int (*detect)(struct err *err);
 
     int (*sidecar)(const struct bottle_spec *spec, struct state *state, struct err *err);
 
-    /* Runs `stopper-init ctl VERB` in the sidecar with `in` as its stdin, and appends its stdout (one line of JSON) to out.
-     * Returns its exit status, 0 or 1; -1 with err when it could not be run. */
+    /* Runs `stopper-init ctl VERB` in the sidecar with `in` as its stdin, and appends its stdout (one line of
+     * JSON) to out. Returns its exit status, 0 or 1; -1 with err when it could not be run. */
     int (*control)(const struct state *state, const char *verb, struct str in, struct buf *out,
                    struct err *err);
 
-    /* Start a command. On success the session is the caller's, its watched processes included: the sidecar and the uplink for
-     * agent(), nothing for exec(). Return 0, or -1 with err. */
+    /* Start a command. On success the session is the caller's, its watched processes included: the sidecar
+     * and the uplink for agent(), nothing for exec(). Return 0, or -1 with err. */
     int (*agent)(const struct bottle_spec *spec, const struct command_spec *command, struct state *state,
                  struct session *session, struct err *err);
     int (*exec)(const struct command_spec *command, const struct state *state, struct session *session,
                 struct err *err);
 
-    /* Ends and removes all that the record names, waits for it, and reaps own children. What is gone already is fine.
-     * Returns 0, or -1 with err (the folder then stays for another try). */
+    /* Ends and removes all that the record names, waits for it, and reaps own children. What is gone already
+     * is fine. Returns 0, or -1 with err (the folder then stays for another try). */
     int (*clean)(struct state *state, struct err *err);
 
     /* Whether a bottle whose lock is held also lives: its recorded sidecar and agent run. For ps. */
     bool (*alive)(const struct state *state);
 
-    /* Removes what carries Stopper's marks on this machine and belongs to no state folder (gc --all). NULL: the runtime makes
-     * nothing that outlives its processes. Returns the number of things removed, or -1 with err. */
+    /* Removes what carries Stopper's marks on this machine and belongs to no state folder (gc --all). NULL:
+     * the runtime makes nothing that outlives its processes. Returns the number of things removed, or -1 with
+     * err. */
     int (*gc)(struct err *err);
 
-    /* Writes the audit stream to stdout, with follow until the bottle ends. NULL: it is STATE_AUDIT in the state folder, to
-     * which the sidecar's stdout appends. Returns 0, or -1 with err. */
+    /* A hidden verb of hostctl's, for a process of the runtime's own: main calls helper with argv from the
+     * verb on and ends with its result. NULL: none. */
+    const char *helper_verb;
+    int (*helper)(int argc, char **argv);
+
+    /* Writes the audit stream to stdout, with follow until the bottle ends. NULL: it is STATE_AUDIT in the
+     * state folder, to which the sidecar's stdout appends. Returns 0, or -1 with err. */
     int (*logs)(const struct state *state, bool follow, struct err *err);
 };
 

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * hostctl up: runs one command in a bottle of its own, from the manifest to the last clean-up. The order of
+ * the steps is here and only here; how a step is done is the runtime's. It must start nothing before
+ * manifest, options and resolvers have been checked, and the command not before the sidecar has the policy in
+ * force.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "core/policy.h"
+#include "hostctl/bottle.h"
+#include "hostctl/command.h"
+#include "hostctl/compile.h"
+#include "hostctl/entry.h"
+#include "hostctl/manifest.h"
+#include "hostctl/resolvconf.h"
+#include "hostctl/runtime.h"
+#include "hostctl/signals.h"
+
+#define ANSWER_MAX 65536 /* bytes of an answer of the sidecar's control */
+
+struct up {
+    const char *file, *name, *uplink;
+    struct option_list mounts;
+};
+
+static const struct option options[] = {
+    {'f', "file", "FILE", "the bottle's manifest (.yaml, .yml, or .md with front matter)",
+     offsetof(struct up, file), 0},
+    {'n', "name", "NAME", "the bottle's name (default: the manifest's, without its ending)",
+     offsetof(struct up, name), 0},
+    {'m', "mount", "HOST[:AGENT[:ro]]", "a folder or file of the host; AGENT defaults to /work/BASENAME",
+     offsetof(struct up, mounts), 1},
+    {0, "uplink", "pasta|nat", "how the sidecar reaches the outside", offsetof(struct up, uplink), 0},
+    {0, NULL, NULL, NULL, 0, 0}};
+
+static const struct {
+    const char *name;
+    enum uplink uplink;
+} uplinks[] = {{"pasta", UPLINK_PASTA}, {"nat", UPLINK_NAT}};
+
+/* All that is known before anything is started. */
+struct plan {
+    const struct command *command;
+    struct up options;
+    char **argv; /* NULL: a login shell */
+    char name[BOTTLE_NAME_MAX + 1];
+    struct manifest *manifest;
+    struct mount *mounts;
+    size_t mount_count;
+    char *policy;
+    struct bottle_spec spec;
+};
+
+/* --- checking: every error, then status 2
+ * ---------------------------------------------------------------------------- */
+
+/* "claude.dev.md" under any folder gives "claude.dev", which is then checked like a name that was typed. */
+static int choose_name(struct plan *plan, struct err *err)
+{
+    const char *file = plan->options.file, *slash = strrchr(file, '/');
+    const char *base = slash != NULL ? slash + 1 : file, *dot = strrchr(base, '.');
+    char name[BOTTLE_NAME_MAX + 2];
+    bool typed = plan->options.name != NULL;
+    int len = typed ? (int)strlen(plan->options.name) : dot != NULL ? (int)(dot - base) : (int)strlen(base);
+
+    snprintf(name, sizeof name, "%.*s", len, typed ? plan->options.name : base);
+    if (!state_name_valid(name))
+        return err_set(err, "%s: a bottle's name is 1 to %d of a-z, 0-9 and -, not beginning with -%s",
+                       typed ? "--name" : file, BOTTLE_NAME_MAX, typed ? "" : "; choose one with --name");
+    memcpy(plan->name, name, sizeof plan->name);
+    return 0;
+}
+
+static int choose_uplink(struct plan *plan, struct err *err)
+{
+    if (plan->options.uplink == NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof uplinks / sizeof uplinks[0]; i++)
+        if (strcmp(uplinks[i].name, plan->options.uplink) == 0) {
+            plan->spec.uplink = uplinks[i].uplink;
+            return 0;
+        }
+    return err_set(err, "--uplink must be pasta or nat");
+}
+
+static void complain(const struct plan *plan, const struct err *err)
+{
+    fprintf(stderr, "hostctl %s: %s\n", plan->command->name, err->text);
+}
+
+static int check_mounts(struct plan *plan)
+{
+    const struct option_list *wanted = &plan->options.mounts;
+    char root[PATH_MAX];
+    struct err err;
+    int status = 0;
+
+    plan->mounts = calloc(wanted->count + 1, sizeof *plan->mounts);
+    if (plan->mounts == NULL || state_root(root, &err) != 0) {
+        if (plan->mounts == NULL)
+            err_set(&err, "out of memory");
+        complain(plan, &err);
+        return -1;
+    }
+    *strrchr(root, '/') = '\0'; /* all of Stopper's state, not the bottles only */
+    for (size_t i = 0; i < wanted->count; i++)
+        if (mount_parse(wanted->values[i], root, &plan->mounts[plan->mount_count], &err) == 0) {
+            plan->mount_count++;
+        } else {
+            complain(plan, &err);
+            status = -1;
+        }
+    if (status == 0 && mount_check(plan->mounts, plan->mount_count, &err) != 0) {
+        complain(plan, &err);
+        status = -1;
+    }
+    return status;
+}
+
+static int check_manifest(struct plan *plan)
+{
+    struct ip upstreams[POLICY_MAX_UPSTREAMS];
+    struct report report;
+    struct err err;
+    int count = 0;
+
+    report_init(&report, plan->options.file);
+    plan->manifest = manifest_load(&report);
+    report_print(&report, stderr);
+    report_fini(&report);
+    if (plan->manifest == NULL)
+        return -1;
+    if (plan->manifest->dns_count == 0 && plan->manifest->route_count > 0)
+        count = resolvconf_read(upstreams, &err);
+    if (count >= 0)
+        plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, &err);
+    if (plan->policy != NULL)
+        return 0;
+    complain(plan, &err);
+    return -1;
+}
+
+static int check(struct plan *plan)
+{
+    struct err err;
+    int status = 0;
+
+    if (choose_name(plan, &err) != 0) {
+        complain(plan, &err);
+        status = -1;
+    }
+    if (choose_uplink(plan, &err) != 0) {
+        complain(plan, &err);
+        status = -1;
+    }
+    if (check_manifest(plan) != 0)
+        status = -1;
+    if (check_mounts(plan) != 0)
+        status = -1;
+    return status;
+}
+
+/* --- starting
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* One verb to the sidecar. Returns its answer (json_decref) when it is {"ok": true, …}, else NULL with err.
+ */
+static json_t *ask(const struct runtime *runtime, const struct state *state, const char *verb, const char *in,
+                   struct err *err)
+{
+    json_error_t where;
+    struct buf out;
+
+    buf_init(&out, ANSWER_MAX);
+    int status = runtime->control(state, verb, str_of(in), &out, err);
+    struct str text = buf_str(&out);
+    json_t *answer = status < 0 ? NULL : json_loadb(text.len > 0 ? text.ptr : "", text.len, 0, &where);
+    buf_fini(&out);
+    if (status < 0) {
+        err_prefix(err, "sidecar: %s", verb);
+        return NULL;
+    }
+    if (json_is_true(json_object_get(answer, "ok")) && status == 0)
+        return answer;
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    err_set(err, "sidecar: %s: %s", verb, error != NULL ? error : "no answer that is understood");
+    json_decref(answer);
+    return NULL;
+}
+
+static int give_policy(const struct runtime *runtime, const struct state *state, const char *policy,
+                       struct err *err)
+{
+    json_t *hello = ask(runtime, state, "hello", "", err);
+    json_int_t protocol = json_integer_value(json_object_get(hello, "protocol"));
+
+    if (hello == NULL)
+        return -1;
+    json_decref(hello);
+    if (protocol != POLICY_PROTOCOL)
+        return err_set(err,
+                       "the sidecar speaks protocol %lld, this hostctl %d: they are of different releases",
+                       (long long)protocol, POLICY_PROTOCOL);
+    json_t *answer = ask(runtime, state, "wait-ready", "", err);
+    if (answer == NULL)
+        return -1;
+    json_decref(answer);
+    answer = ask(runtime, state, "apply", policy, err);
+    json_decref(answer);
+    return answer != NULL ? 0 : -1;
+}
+
+static const struct runtime *choose_runtime(struct err *err)
+{
+    struct err why;
+
+    err_set(err, "no runtime for bottles in this build");
+    for (const struct runtime *const *runtime = runtimes; *runtime != NULL; runtime++) {
+        if ((*runtime)->detect(&why) == 0)
+            return *runtime;
+        err_set(err, "%s: %s", (*runtime)->name, why.text);
+    }
+    return NULL;
+}
+
+/* The bottle's state, locked and empty: what a killed hostctl left under this name is cleaned first. */
+static int open_state(const struct plan *plan, struct state *state, struct err *err)
+{
+    for (int tries = 0; tries < 3; tries++) {
+        switch (state_open(state, plan->name, STATE_MAKE, 0, err)) {
+        case STATE_BUSY:
+            return err_set(err, "a bottle \"%s\" runs already; choose another name with --name", plan->name);
+        case STATE_OK:
+            if (!state_recorded(state))
+                return 0;
+            if (bottle_remove(state, err) != 0)
+                return -1;
+            break;
+        default:
+            return -1;
+        }
+    }
+    return err_set(err, "the bottle \"%s\" is in other hands", plan->name);
+}
+
+static int record(const struct plan *plan, const struct runtime *runtime, struct state *state,
+                  struct err *err)
+{
+    char created[32], *manifest = realpath(plan->options.file, NULL);
+    time_t now = time(NULL);
+    struct tm utc;
+
+    strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    int status = state_set(state, "manifest", manifest != NULL ? manifest : plan->options.file, err);
+    free(manifest);
+    if (status == 0)
+        status = state_set(state, "created", created, err);
+    return status != 0 ? -1 : state_set(state, "runtime", runtime->name, err);
+}
+
+/* From the sidecar to the command's end. */
+static int live(const struct plan *plan, const struct runtime *runtime, struct state *state,
+                const struct entry *entry, int *status, struct err *err)
+{
+    struct session session;
+
+    session_init(&session);
+    int result = runtime->sidecar(&plan->spec, state, err);
+    if (result == 0)
+        result = give_policy(runtime, state, plan->policy, err);
+    if (result == 0)
+        result = runtime->agent(&plan->spec, &entry->spec, state, &session, err);
+    if (result == 0)
+        result = session_relay(&session, status, err);
+    session_close(&session);
+    return result;
+}
+
+static int start(struct plan *plan)
+{
+    const char *cwd = plan->mount_count > 0 && plan->mounts[0].folder ? plan->mounts[0].agent : NULL;
+    const struct runtime *runtime = NULL;
+    struct state state = {.lock = -1};
+    struct entry entry = {.env = NULL};
+    int status = EXIT_STOPPER;
+    struct err err;
+
+    if (command_need_root(&err) != 0 || (runtime = choose_runtime(&err)) == NULL || signals_open(&err) != 0 ||
+        entry_init(&entry, plan->argv, plan->manifest->env, cwd, &err) != 0 ||
+        open_state(plan, &state, &err) != 0) {
+        entry_fini(&entry);
+        return command_fail(plan->command, &err);
+    }
+    plan->spec.name = plan->name;
+    plan->spec.mounts = plan->mounts;
+    plan->spec.mount_count = plan->mount_count;
+    plan->spec.interrupt = signals_interrupt_fd();
+    if (record(plan, runtime, &state, &err) != 0 || live(plan, runtime, &state, &entry, &status, &err) != 0)
+        status = command_fail(plan->command, &err);
+    if (bottle_remove(&state, &err) != 0)
+        status = command_fail(plan->command, &err);
+    entry_fini(&entry);
+    return status;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    struct plan plan = {.command = command};
+    struct operands operands;
+    struct err err;
+    int status = EXIT_USAGE;
+
+    if (options_parse(options, argc, argv, &plan.options, &operands, &err) != 0) {
+        status = command_usage(command, &err);
+    } else if (plan.options.file == NULL || operands.count > 0 ||
+               (operands.command != NULL && operands.command[0] == NULL)) {
+        err_set(&err, plan.options.file == NULL ? "-f FILE is missing" : "the command stands behind \"--\"");
+        status = command_usage(command, &err);
+    } else {
+        plan.argv = operands.command;
+        if (check(&plan) == 0)
+            status = start(&plan);
+    }
+    for (size_t i = 0; i < plan.mount_count; i++)
+        mount_close(&plan.mounts[i]);
+    free(plan.mounts);
+    free(plan.policy);
+    manifest_free(plan.manifest);
+    options_free(options, &plan.options);
+    return status;
+}
+
+const struct command cmd_up = {
+    "up", "-f FILE [-n NAME] [-m HOST[:AGENT[:ro]]]... [--uplink pasta|nat] [-- COMMAND [ARGUMENT...]]",
+    "Run a command in a new bottle (default: a login shell)", options, run};

@@ -152,10 +152,10 @@ void query_type_text(uint16_t type, char out[QUERY_TYPE_TEXT])
     static const struct {
         uint16_t type;
         const char *name;
-    } newer[] = {{TYPE_SVCB, "SVCB"}, {TYPE_HTTPS, "HTTPS"}}; /* what ldns may have been built without */
-    for (size_t i = 0; i < sizeof newer / sizeof *newer; i++)
-        if (newer[i].type == type) {
-            snprintf(out, QUERY_TYPE_TEXT, "%s", newer[i].name);
+    } missing[] = {{TYPE_SVCB, "SVCB"}, {TYPE_HTTPS, "HTTPS"}, {LDNS_RR_TYPE_ANY, "ANY"}}; /* in ldns */
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        if (missing[i].type == type) {
+            snprintf(out, QUERY_TYPE_TEXT, "%s", missing[i].name);
             return;
         }
     const ldns_rr_descriptor *known = type ? ldns_rr_descript(type) : NULL;

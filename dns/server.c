@@ -28,7 +28,8 @@
 
 #define CACHE_ENTRIES 4096
 #define WAITERS       256 /* queries waiting for upstream */
-#define WAITERS_AGENT 192 /* of these, at most so many of the agent's: their lines fit into the audit queue  \
+#define WAITERS_AGENT                                                                                        \
+    192                   /* of these, at most so many of the agent's: their lines fit into the audit queue  \
                            */
 #define FLIGHTS_AGENT 128 /* of UPSTREAM_FLIGHTS */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* hostctl down: ends bottles, whether their `up` lives (it is told, and cleans up itself) or was killed (then we clean). */
+/* hostctl down: ends bottles, whether their `up` lives (it is told, and cleans up itself) or was killed (then
+ * we clean). */
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>

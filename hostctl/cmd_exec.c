@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* hostctl exec and hostctl shell: one more command in a bottle that runs. It enters through the shim, which gives up every
- * privilege first; this file must know no other way in. */
+/* hostctl exec and hostctl shell: one more command in a bottle that runs. It enters through the shim, which
+ * gives up every privilege first; this file must know no other way in. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

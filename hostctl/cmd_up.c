@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * hostctl up: runs one command in a bottle of its own, from the manifest to the last clean-up. The order of the steps is here
- * and only here; how a step is done is the runtime's. It must start nothing before manifest, options and resolvers have been
- * checked, and the command not before the sidecar has the policy in force.
+ * hostctl up: runs one command in a bottle of its own, from the manifest to the last clean-up. The order of
+ * the steps is here and only here; how a step is done is the runtime's. It must start nothing before
+ * manifest, options and resolvers have been checked, and the command not before the sidecar has the policy in
+ * force.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -59,7 +60,8 @@ struct plan {
     struct bottle_spec spec;
 };
 
-/* --- checking: every error, then status 2 ---------------------------------------------------------------------------- */
+/* --- checking: every error, then status 2
+ * ---------------------------------------------------------------------------- */
 
 /* "claude.dev.md" under any folder gives "claude.dev", which is then checked like a name that was typed. */
 static int choose_name(struct plan *plan, struct err *err)
@@ -152,7 +154,11 @@ static int check(struct plan *plan)
     struct err err;
     int status = 0;
 
-    if (choose_name(plan, &err) != 0 || choose_uplink(plan, &err) != 0) {
+    if (choose_name(plan, &err) != 0) {
+        complain(plan, &err);
+        status = -1;
+    }
+    if (choose_uplink(plan, &err) != 0) {
         complain(plan, &err);
         status = -1;
     }
@@ -163,9 +169,12 @@ static int check(struct plan *plan)
     return status;
 }
 
-/* --- starting ---------------------------------------------------------------------------------------------------------- */
+/* --- starting
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
-/* One verb to the sidecar. Returns its answer (json_decref) when it is {"ok": true, …}, else NULL with err. */
+/* One verb to the sidecar. Returns its answer (json_decref) when it is {"ok": true, …}, else NULL with err.
+ */
 static json_t *ask(const struct runtime *runtime, const struct state *state, const char *verb, const char *in,
                    struct err *err)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* command: hostctl's commands. A new one is a file cmd_NAME.c with one struct, and a line in main.c's table. */
+/* command: hostctl's commands. A new one is a file cmd_NAME.c with one struct, and a line in main.c's table.
+ */
 #ifndef HOSTCTL_COMMAND_H
 #define HOSTCTL_COMMAND_H
 
@@ -26,7 +27,8 @@ struct command {
 
 extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_logs, cmd_gc, cmd_version;
 
-/* "hostctl NAME: TEXT" on stderr. Return the status to end with: EXIT_STOPPER, and EXIT_USAGE with the synopsis. */
+/* "hostctl NAME: TEXT" on stderr. Return the status to end with: EXIT_STOPPER, and EXIT_USAGE with the
+ * synopsis. */
 int command_fail(const struct command *command, const struct err *err);
 int command_usage(const struct command *command, const struct err *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* compile: see compile.h. Last stage of a manifest on the host. What it writes is read back with the sidecar's own parser,
- * so that a disagreement shows here and not as a half-started bottle. */
+/* compile: see compile.h. Last stage of a manifest on the host. What it writes is read back with the
+ * sidecar's own parser, so that a disagreement shows here and not as a half-started bottle. */
 #include "hostctl/compile.h"
 
 #include <stdio.h>
@@ -51,7 +51,8 @@ static json_t *compile_route(const struct manifest_route *route)
     return object;
 }
 
-/* Whether the text says what the manifest says; a write that failed half-way for want of memory is seen here. */
+/* Whether the text says what the manifest says; a write that failed half-way for want of memory is seen here.
+ */
 static int check(const char *text, const struct manifest *manifest, size_t upstream_count, struct err *err)
 {
     struct policy *policy;

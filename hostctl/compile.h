@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* compile: a manifest to the policy text that the sidecar takes (core/policy.h). Pure: it reads no file and no variable. */
+/* compile: a manifest to the policy text that the sidecar takes (core/policy.h). Pure: it reads no file and
+ * no variable. */
 #ifndef HOSTCTL_COMPILE_H
 #define HOSTCTL_COMPILE_H
 
 #include "core/err.h"
 #include "hostctl/manifest.h"
 
-/* Upstreams are the manifest's, or else the ones given (none are needed where no route is). Returns the text, NUL-terminated
- * and without a line break (free), which policy_parse has accepted; or NULL with err. */
+/* Upstreams are the manifest's, or else the ones given (none are needed where no route is). Returns the text,
+ * NUL-terminated and without a line break (free), which policy_parse has accepted; or NULL with err. */
 char *compile_policy(const struct manifest *manifest, const struct ip *upstreams, size_t upstream_count,
                      struct err *err);
 

@@ -12,9 +12,9 @@ struct entry {
     const char **env;
 };
 
-/* Fills the spec from where hostctl runs: terminal and its size, TERM, who the agent is (the user who called sudo, else
- * 1000), our signals. argv NULL means a login shell. env ("NAME=VALUE", NULL-terminated, or NULL) wins over TERM; it and
- * cwd are borrowed. Returns 0, or -1 with err; entry_fini frees. */
+/* Fills the spec from where hostctl runs: terminal and its size, TERM, who the agent is (the user who called
+ * sudo, else 1000), our signals. argv NULL means a login shell. env ("NAME=VALUE", NULL-terminated, or NULL)
+ * wins over TERM; it and cwd are borrowed. Returns 0, or -1 with err; entry_fini frees. */
 int entry_init(struct entry *entry, char *const *argv, char *const *env, const char *cwd, struct err *err);
 void entry_fini(struct entry *entry);
 

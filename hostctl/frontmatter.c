@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* frontmatter: see frontmatter.h. First stage of a manifest. It must not hand on bytes on which two YAML readers could
- * disagree: only UTF-8, only LF and CRLF as line breaks, no control characters. */
+/* frontmatter: see frontmatter.h. First stage of a manifest. It must not hand on bytes on which two YAML
+ * readers could disagree: only UTF-8, only LF and CRLF as line breaks, no control characters. */
 #include "hostctl/frontmatter.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * manifest: a tree of nodes to a manifest; see manifest.h. Third stage: frontmatter -> node -> manifest -> compile. One
- * walk over the tree, driven by manifest_keys, that goes on after an error. It must never guess: a value that YAML readers
- * understand differently, a key that is not known, a name that is not canonical is an error with its line.
+ * manifest: a tree of nodes to a manifest; see manifest.h. Third stage: frontmatter -> node -> manifest ->
+ * compile. One walk over the tree, driven by manifest_keys, that goes on after an error. It must never guess:
+ * a value that YAML readers understand differently, a key that is not known, a name that is not canonical is
+ * an error with its line.
  */
 #include "hostctl/manifest.h"
 
@@ -16,7 +17,8 @@
 
 static void walk(struct manifest_reader *reader, const struct node *node, const struct manifest_key *key);
 
-/* The last part of a key's path that lies directly under this one: of "egress.dns" under "egress", "dns". Else NULL. */
+/* The last part of a key's path that lies directly under this one: of "egress.dns" under "egress", "dns".
+ * Else NULL. */
 static const char *child_name(const char *path, const char *parent)
 {
     size_t len = strlen(parent);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manifest: a bottle's manifest (stopper-manifest(5)), checked. The language is one table, manifest_keys: what is not in it
- * is an error with its line. */
+/* manifest: a bottle's manifest (stopper-manifest(5)), checked. The language is one table, manifest_keys:
+ * what is not in it is an error with its line. */
 #ifndef HOSTCTL_MANIFEST_H
 #define HOSTCTL_MANIFEST_H
 
@@ -33,7 +33,8 @@ struct manifest {
     size_t env_count;
 };
 
-/* Reads and checks the file report->file. Returns the manifest (manifest_free), or NULL with every error in the report. */
+/* Reads and checks the file report->file. Returns the manifest (manifest_free), or NULL with every error in
+ * the report. */
 struct manifest *manifest_load(struct report *report);
 
 /* The same from a parsed document. */
@@ -49,7 +50,8 @@ struct manifest_key {
     enum manifest_type type;
     bool required;
     const char *is; /* what a value is, in words: "a list of IPv4 addresses" */
-    /* Checks and keeps a value of the right type. -1: complained, and what is inside is not looked at. May be NULL. */
+    /* Checks and keeps a value of the right type. -1: complained, and what is inside is not looked at. May be
+     * NULL. */
     int (*take)(struct manifest_reader *reader, const struct node *node);
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manifest_keys: the language of manifests: which keys there are, and what is checked about each value. manifest.c calls
- * the functions here while it walks; each sees a node of the right type and must not look beyond it. */
+/* manifest_keys: the language of manifests: which keys there are, and what is checked about each value.
+ * manifest.c calls the functions here while it walks; each sees a node of the right type and must not look
+ * beyond it. */
 #include "hostctl/manifest.h"
 
 #include <stdio.h>

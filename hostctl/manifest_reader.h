@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manifest_reader: what manifest.c (the walk) and manifest_keys.c (the language) share. Nobody else includes it. */
+/* manifest_reader: what manifest.c (the walk) and manifest_keys.c (the language) share. Nobody else includes
+ * it. */
 #ifndef HOSTCTL_MANIFEST_READER_H
 #define HOSTCTL_MANIFEST_READER_H
 
@@ -29,7 +30,8 @@ static inline struct str key_of(const struct node *node)
     return (struct str){node->key, node->key_len};
 }
 
-/* Keys that other versions of Stopper have: a manifest that needs them must not run without them. Ended by NULL. */
+/* Keys that other versions of Stopper have: a manifest that needs them must not run without them. Ended by
+ * NULL. */
 extern const char *const manifest_keys_elsewhere[];
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mount: see mount.h. What an agent must never see is compared by identity (device and inode, up the chain of parents), not
- * by spelling: links, bind mounts and other spellings lead to the same folder. It must not open a path twice.
+ * mount: see mount.h. What an agent must never see is compared by identity (device and inode, up the chain of
+ * parents), not by spelling: links, bind mounts and other spellings lead to the same folder. It must not open
+ * a path twice.
  */
 #include "hostctl/mount.h"
 
@@ -65,21 +66,42 @@ static bool is_below(int fd, const struct stat *other)
     return true;
 }
 
-/* Checks the folder `fd` (for a file: the folder that it is in, with `file` set) against one protected place. */
+/* Opens a protected place, or the folder in which it would be made one day; then `reach` shrinks to what
+ * still counts. */
+static int open_place(const struct protected *place, unsigned *reach)
+{
+    char path[PATH_MAX];
+
+    *reach = place->reach;
+    if ((size_t)snprintf(path, sizeof path, "%s", place->path) >= sizeof path)
+        return -1;
+    for (;;) {
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char *slash = strrchr(path, '/');
+        if (fd >= 0 || errno != ENOENT || slash == NULL || slash[1] == '\0')
+            return fd;
+        *reach &= AROUND;
+        slash[slash == path ? 1 : 0] = '\0';
+    }
+}
+
+/* Checks the folder `fd` (for a file: the folder that it is in, with `file` set) against one protected place.
+ */
 static int check_place(int fd, bool file, const struct protected *place, struct err *err)
 {
-    int other = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct stat own, its;
+    unsigned reach;
+    int other = open_place(place, &reach);
 
     if (other < 0)
-        return errno == ENOENT || errno == ENOTDIR ? 0 : err_set_errno(err, "%s", place->path);
+        return errno == ENOTDIR ? 0 : err_set_errno(err, "%s", place->path);
     bool bad = fstat(fd, &own) != 0 || fstat(other, &its) != 0;
     bool same = !bad && own.st_dev == its.st_dev && own.st_ino == its.st_ino;
     if (!bad && !file)
-        bad = same && place->reach & ITSELF;
-    if (!bad && place->reach & INSIDE)
+        bad = same && reach & ITSELF;
+    if (!bad && reach & INSIDE)
         bad = same ? file : is_below(dup(fd), &its);
-    if (!bad && place->reach & AROUND && !file)
+    if (!bad && reach & AROUND && !file)
         bad = is_below(dup(other), &own);
     close(other);
     return bad ? err_set(err, "it is, holds or lies in %s (%s)", place->what, place->path) : 0;
@@ -117,7 +139,8 @@ static int check_host(int fd, bool file, const char *state, struct err *err)
     return check_homes(fd, file, err) != 0 || check_place(fd, file, &own, err) != 0 ? -1 : 0;
 }
 
-/* Opens the last part of mount->host below its folder, without following a link that came there since it was resolved. */
+/* Opens the last part of mount->host below its folder, without following a link that came there since it was
+ * resolved. */
 static int open_host(struct mount *mount, const char *state, struct err *err)
 {
     char folder[PATH_MAX];
@@ -212,7 +235,7 @@ int mount_parse(const char *option, const char *state, struct mount *mount, stru
     resolved = realpath(given, NULL);
     int status = -1;
     if (resolved == NULL)
-        err_set_errno(err, "%s", given);
+        err_set(err, "%s", strerror(errno));
     else if ((size_t)snprintf(mount->host, sizeof mount->host, "%s", resolved) >= sizeof mount->host)
         err_set(err, "the path is too long");
     else if (strcmp(resolved, "/") == 0)

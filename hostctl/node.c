@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* node: libyaml's events to a tree; see node.h. Second stage of a manifest. It must not resolve anything: no alias is
- * followed, no tag applied, no scalar converted. */
+/* node: libyaml's events to a tree; see node.h. Second stage of a manifest. It must not resolve anything: no
+ * alias is followed, no tag applied, no scalar converted. */
 #include "hostctl/node.h"
 
 #include <stdlib.h>

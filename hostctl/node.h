@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* node: one YAML document as a tree in which everything knows its line. What YAML offers beyond maps, lists and scalars is
- * kept visible here, so that its reader can refuse it where it stands. */
+/* node: one YAML document as a tree in which everything knows its line. What YAML offers beyond maps, lists
+ * and scalars is kept visible here, so that its reader can refuse it where it stands. */
 #ifndef HOSTCTL_NODE_H
 #define HOSTCTL_NODE_H
 
@@ -32,8 +32,8 @@ struct node {
     size_t count;              /* children */
 };
 
-/* Parses a text of which the first line is first_line of the file. Returns the tree (node_free), or NULL with the error in
- * the report. An empty document is an error. */
+/* Parses a text of which the first line is first_line of the file. Returns the tree (node_free), or NULL with
+ * the error in the report. An empty document is an error. */
 struct node *node_parse(struct str yaml, unsigned first_line, struct report *report);
 void node_free(struct node *node);
 

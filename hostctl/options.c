@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* options: see options.h. It must never guess: no abbreviated names, no repeated single options, no empty values. */
+/* options: see options.h. It must never guess: no abbreviated names, no repeated single options, no empty
+ * values. */
 #include "hostctl/options.h"
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* report: see report.h. A manifest may come from elsewhere, so nothing in it may drive the terminal it is shown on. */
+/* report: see report.h. A manifest may come from elsewhere, so nothing in it may drive the terminal it is
+ * shown on. */
 #include "hostctl/report.h"
 
 #include <stdarg.h>

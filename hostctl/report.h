@@ -30,8 +30,8 @@ void report_add(struct report *report, unsigned line, const char *path, const ch
 /* Sorts by line (stable) and writes one error a line. */
 void report_print(struct report *report, FILE *to);
 
-/* The bytes in double quotes for a message: control characters and quotes escaped, at most 64 bytes of text, then "…". The
- * input is valid UTF-8 or comes out escaped. */
+/* The bytes in double quotes for a message: control characters and quotes escaped, at most 64 bytes of text,
+ * then "…". The input is valid UTF-8 or comes out escaped. */
 #define REPORT_QUOTED 272
 const char *report_quote(struct str text, char out[REPORT_QUOTED]);
 

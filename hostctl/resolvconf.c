@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* resolvconf: see resolvconf.h. It must never invent a resolver: without a usable one the user is asked for egress.dns. */
+/* resolvconf: see resolvconf.h. It must never invent a resolver: without a usable one the user is asked for
+ * egress.dns. */
 #include "hostctl/resolvconf.h"
 
 #include <stdbool.h>
@@ -30,6 +31,16 @@ static struct str take_word(struct str *line)
     return word;
 }
 
+/* This host itself, to the C library: 127.0.0.0/8, 0.0.0.0, ::1 and ::. */
+static bool is_loopback(const struct ip *ip)
+{
+    static const struct ip v6 = {.family = 6};
+
+    if (ip->family == 4)
+        return ip->bytes[0] == 127 || ip->bytes[0] == 0;
+    return memcmp(ip->bytes, v6.bytes, 15) == 0 && ip->bytes[15] <= 1;
+}
+
 static size_t add(struct str address, struct ip *upstreams, size_t count, struct found *found)
 {
     const char *zone = memchr(address.ptr, '%', address.len);
@@ -39,10 +50,10 @@ static size_t add(struct str address, struct ip *upstreams, size_t count, struct
         address.len = (size_t)(zone - address.ptr);
     if (ip_parse(address, &ip) != 0) {
         found->other++;
+    } else if (is_loopback(&ip)) {
+        found->loopback++;
     } else if (ip.family == 6) {
         found->ipv6++;
-    } else if (ip.bytes[0] == 127 || ip.bytes[0] == 0) { /* 0.0.0.0 is this host too, to the C library */
-        found->loopback++;
     } else if (ip_classify(&ip) == IP_FORBIDDEN) {
         found->other++;
     } else {

@@ -14,9 +14,9 @@
 #define RESOLVCONF_SYSTEMD_PATH                                                                              \
     "/run/systemd/resolve/resolv.conf" /* systemd-resolved(8): the upstream servers */
 
-/* Chooses from the texts of both files (the empty text for one that cannot be read): the IPv4 name servers of the first that
- * a sidecar could reach; when it has none, those of the second. At most POLICY_MAX_UPSTREAMS, in order, without repeats.
- * Returns their number, or -1 with err, which asks for egress.dns. */
+/* Chooses from the texts of both files (the empty text for one that cannot be read): the IPv4 name servers of
+ * the first that a sidecar could reach; when it has none, those of the second. At most POLICY_MAX_UPSTREAMS,
+ * in order, without repeats. Returns their number, or -1 with err, which asks for egress.dns. */
 int resolvconf_choose(struct str main, struct str systemd, struct ip upstreams[POLICY_MAX_UPSTREAMS],
                       struct err *err);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * session: see session.h. One loop of select(2) (macOS has no poll for terminals) over up to three flows of bytes, the shim's
- * control socket and our signals. It must never lose the user's terminal in raw mode, never block on one flow while another
- * could go on, and never believe an end that the shim or the kernel did not tell.
+ * session: see session.h. One loop of select(2) (macOS has no poll for terminals) over up to three flows of
+ * bytes, the shim's control socket and our signals. It must never lose the user's terminal in raw mode, never
+ * block on one flow while another could go on, and never believe an end that the shim or the kernel did not
+ * tell.
  */
 #include "hostctl/session.h"
 
@@ -98,12 +99,14 @@ static void break_off(struct relay *relay, const char *subject, const char *what
     err_set(relay->err, "%s %s", subject, what);
 }
 
-/* --- the shim's lines --------------------------------------------------------------------------------------------- */
+/* --- the shim's lines
+ * --------------------------------------------------------------------------------------------- */
 
 static void take_line(struct relay *relay, const char *line, size_t len)
 {
     json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *ended = json_object_get(object, "exit"), *killed = json_object_get(object, "killed");
+    const char *error = json_string_value(json_object_get(object, "error"));
     json_int_t value = json_integer_value(ended != NULL ? ended : killed);
 
     if (json_object_size(object) == 1 && json_is_integer(ended) && value >= 0 && value <= 255)
@@ -111,7 +114,7 @@ static void take_line(struct relay *relay, const char *line, size_t len)
     else if (json_object_size(object) == 1 && json_is_integer(killed) && value >= 1 && value <= 127)
         finish(relay, 128 + (int)value);
     else
-        break_off(relay, "the shim", "said something that is not understood");
+        break_off(relay, "the shim", error != NULL ? error : "said something that is not understood");
     json_decref(object);
 }
 
@@ -145,7 +148,8 @@ static void tell(const struct relay *relay, const char *line, int len)
         return;
 }
 
-/* --- signals and children ------------------------------------------------------------------------------------------ */
+/* --- signals and children
+ * ------------------------------------------------------------------------------------------ */
 
 static void pass_signal(const struct relay *relay, int number)
 {
@@ -222,7 +226,9 @@ static void take_signals(struct relay *relay)
             pass_signal(relay, number);
 }
 
-/* --- bytes --------------------------------------------------------------------------------------------------------- */
+/* --- bytes
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void close_from(struct flow *flow)
 {

@@ -48,7 +48,8 @@ int signals_open(struct err *err)
     if (open_pipe(interrupt_pipe) != 0 || open_pipe(event_pipe) != 0)
         return err_set_errno(err, "pipe");
     for (size_t i = 0; i < CAUGHT; i++) {
-        /* What the caller chose to ignore (nohup, a shell's background job) stays ignored; children must be seen. */
+        /* What the caller chose to ignore (nohup, a shell's background job) stays ignored; children must be
+         * seen. */
         if (sigaction(caught[i].number, NULL, &old) != 0)
             return err_set_errno(err, "sigaction");
         if (old.sa_handler == SIG_IGN && caught[i].number != SIGCHLD)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* signals: hostctl's own signals as bytes in two pipes, so that whoever waits can wait for them too. A child between fork and
- * exec shares the pipes: it must not be sent signals before it has executed or reset its handlers. */
+/* signals: hostctl's own signals as bytes in two pipes, so that whoever waits can wait for them too. A child
+ * between fork and exec shares the pipes: it must not be sent signals before it has executed or reset its
+ * handlers. */
 #ifndef HOSTCTL_SIGNALS_H
 #define HOSTCTL_SIGNALS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* state: see state.h. The record is one small JSON object, replaced as a whole. It must never hold a secret: it lies on the
- * host's disk. */
+/* state: see state.h. The record is one small JSON object, replaced as a whole. It must never hold a secret:
+ * it lies on the host's disk. */
 #include "hostctl/state.h"
 
 #include <dirent.h>
@@ -44,17 +44,25 @@ int state_root(char path[PATH_MAX], struct err *err)
 {
     const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     bool xdg = base != NULL && base[0] == '/'; /* a relative one is to be ignored, says the specification */
-    struct stat info;
 
     if (!xdg && (home == NULL || home[0] != '/'))
         return err_set(err, "neither XDG_STATE_HOME nor HOME is an absolute path: no place for state");
     int len = snprintf(path, PATH_MAX, "%s%s/stopper/bottles", xdg ? base : home, xdg ? "" : "/.local/state");
     if (len < 0 || len + 64 > PATH_MAX)
         return err_set(err, "the path of the state folder is too long");
-    if (make_folders(path, err) != 0)
+    return 0;
+}
+
+/* The root's path; if it is there (or was made), nobody else can write it. */
+static int use_root(char path[PATH_MAX], bool make, struct err *err)
+{
+    struct stat info;
+
+    if (state_root(path, err) != 0 || (make && make_folders(path, err) != 0))
         return -1;
-    if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
-        (info.st_mode & 022) != 0)
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? 0 : err_set_errno(err, "%s", path);
+    if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 022) != 0)
         return err_set(err, "%s is not a folder that only its owner, the caller, can write", path);
     return 0;
 }
@@ -142,7 +150,7 @@ enum state_result state_open(struct state *state, const char *name, enum state_o
         return err_set(err, "a bottle's name is 1 to %d of a-z, 0-9 and -, not beginning with -",
                        BOTTLE_NAME_MAX),
                STATE_ERROR;
-    if (state_root(root, err) != 0)
+    if (use_root(root, how == STATE_MAKE, err) != 0)
         return STATE_ERROR;
     snprintf(state->name, sizeof state->name, "%s", name);
     if ((size_t)snprintf(state->path, sizeof state->path, "%s/%s", root, name) >= sizeof state->path)
@@ -332,9 +340,11 @@ int state_each(int (*each)(void *ctx, const char *name), void *ctx, struct err *
     char root[PATH_MAX];
     int status = 0;
 
-    if (state_root(root, err) != 0)
+    if (use_root(root, false, err) != 0)
         return -1;
     int count = scandir(root, &entries, is_bottle, alphasort);
+    if (count < 0 && errno == ENOENT)
+        return 0;
     if (count < 0)
         return err_set_errno(err, "%s", root);
     for (int i = 0; i < count; i++) {

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * state: what hostctl remembers about its bottles: one folder each under $XDG_STATE_HOME/stopper/bottles (default
- * ~/.local/state/stopper/bottles), root's, mode 0700.
+ * state: what hostctl remembers about its bottles: one folder each, the caller's own, mode 0700, under
+ * $XDG_STATE_HOME/stopper/bottles (default ~/.local/state/stopper/bottles).
  *
- *   NAME/lock        locked by the process that is responsible for the bottle: `up` from the first step to the last
- *                    clean-up, `down` and `gc` while they clean. A POSIX record lock: the kernel lets it go when that
- *                    process dies, forked children do not hold it, and it tells who holds it. Only state.c opens it
- *                    (closing any descriptor of it would let the lock go).
- *   NAME/record.json what was made and has to go away again. Replaced by rename, so it is whole at every moment.
- *   NAME/audit.jsonl the sidecar's audit stream, where the runtime has no log of its own
- *   NAME/...         files of the runtime; they go with the folder
+ *   NAME/lock         locked by the process that is responsible for the bottle: `up` from the first step to
+ *                     the last clean-up, `down` and `gc` while they clean. A POSIX record lock: the kernel
+ *                     lets it go when that process dies, forked children do not hold it, and it tells who
+ *                     does. Only state.c opens it (closing any descriptor of it would let the lock go).
+ *   NAME/record.json  what was made and has to go away again. Replaced by rename: whole at every moment.
+ *   NAME/audit.jsonl  the sidecar's audit stream, where the runtime has no log of its own
+ *   NAME/...          files of the runtime; they go with the folder
  *
- * A lock that nobody holds beside a record means that hostctl was killed: the runtime's clean() takes it from there. Every
- * thing is recorded before or at once after it is made, so that there is no moment at which a `kill -9` loses it.
+ * A lock that nobody holds beside a record means that hostctl was killed: the runtime's clean() takes it
+ * from there. Every thing is recorded before or at once after it is made, so that there is no moment at
+ * which a `kill -9` loses it.
  */
 #ifndef HOSTCTL_STATE_H
 #define HOSTCTL_STATE_H
@@ -39,7 +40,8 @@ struct state {
 /* Whether the text is a bottle's name. */
 bool state_name_valid(const char *name);
 
-/* The folder of all bottles' folders, absolute; made when it is missing. Returns 0, or -1 with err. */
+/* The folder of all bottles' folders, absolute. It is made by the first state_open with STATE_MAKE. Returns
+ * 0, or -1 with err. */
 int state_root(char path[PATH_MAX], struct err *err);
 
 enum state_open {
@@ -49,16 +51,16 @@ enum state_open {
 };
 enum state_result { STATE_OK, STATE_MISSING, STATE_BUSY, STATE_ERROR };
 
-/* Opens a bottle's folder. STATE_BUSY: another process holds its lock still after timeout_ms. err is set for all but
- * STATE_OK. After STATE_OK the caller ends with state_close or state_remove. */
+/* Opens a bottle's folder. STATE_BUSY: another process holds its lock still after timeout_ms. err is set for
+ * all but STATE_OK. After STATE_OK the caller ends with state_close or state_remove. */
 enum state_result state_open(struct state *state, const char *name, enum state_open how, unsigned timeout_ms,
                              struct err *err);
 
 /* Frees the memory and lets the lock go; the folder stays. Fine after a failed state_open. */
 void state_close(struct state *state);
 
-/* Deletes the folder with all that it holds (folders inside too; never across a mount point: clean() has unmounted before)
- * and closes. Needs the lock. Returns 0, or -1 with err (closed anyway). */
+/* Deletes the folder with all that it holds (folders inside too; never across a mount point: clean() has
+ * unmounted before) and closes. Needs the lock. Returns 0, or -1 with err (closed anyway). */
 int state_remove(struct state *state, struct err *err);
 
 /* The process that holds the bottle's lock, or 0. */
@@ -67,18 +69,19 @@ pid_t state_owner(const struct state *state);
 /* Whether there is a record, that is: something may have been made. */
 bool state_recorded(const struct state *state);
 
-/* Values, written to disk before the call returns. Need the lock. Keys are the runtime's, or those of cmd_up.c ("runtime",
- * "manifest", "created"). Return 0, or -1 with err. */
+/* Values, written to disk before the call returns. Need the lock. Keys are the runtime's, or those of
+ * cmd_up.c ("runtime", "manifest", "created"). Return 0, or -1 with err. */
 int state_set(struct state *state, const char *key, const char *value, struct err *err);
 const char *state_get(const struct state *state, const char *key); /* NULL when absent */
 
-/* Processes, by role ("sidecar", "agent", "uplink"…; one each). `start` is the runtime's own mark that tells this process
- * from a later one with the same number (netns: field 22 of /proc/PID/stat, clock ticks since boot). */
+/* Processes, by role ("sidecar", "agent", "uplink"…; one each). `start` is the runtime's own mark that tells
+ * this process from a later one with the same number (netns: field 22 of /proc/PID/stat, clock ticks since
+ * boot). */
 int state_set_process(struct state *state, const char *role, pid_t pid, uint64_t start, struct err *err);
 bool state_get_process(const struct state *state, const char *role, pid_t *pid, uint64_t *start);
 
-/* Calls `each` with the name of every bottle that has a folder, sorted. Returns the first value that is not 0, 0 at the
- * end, -1 with err when the folder cannot be read. */
+/* Calls `each` with the name of every bottle that has a folder, sorted. Returns the first value that is not
+ * 0, 0 at the end, -1 with err when the folder cannot be read. */
 int state_each(int (*each)(void *ctx, const char *name), void *ctx, struct err *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* terminal: see terminal.h. Whatever happens between, the terminal is given back as it was found: by its user in order, by
- * atexit otherwise. */
+/* terminal: see terminal.h. Whatever happens between, the terminal is given back as it was found: by its user
+ * in order, by atexit otherwise. */
 #include "hostctl/terminal.h"
 
 #include <errno.h>

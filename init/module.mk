@@ -1,4 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+PROGRAMS += stopper-init
+stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c supervise.c listeners.c words.c rollout.c \
+	policy_store.c packets.c audit_mux.c control.c ctl.c meter.c)
+stopper-init.layers := sys core
+stopper-init.pkg := libnftnl libmnl jansson libuv
+
 PROGRAMS += stopper-shim
 stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_exec.c init/shim_filter.c init/shim_net.c \
 	init/shim_peer.c init/shim_wait.c init/privdrop.c

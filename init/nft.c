@@ -245,36 +245,36 @@ static int set_add_elements(struct nftnl_set *set, const struct wall_set *wanted
     return 0;
 }
 
-static int batch_set(struct batch *batch, const struct wall_set *wanted)
+static struct nftnl_set *set_new(const struct wall_set *wanted)
 {
     struct nftnl_set *set = nftnl_set_alloc();
-    bool constant = wanted->flags & NFT_SET_CONSTANT;
-    int status = -1;
     if (set == NULL)
-        return -1;
-    if (nftnl_set_set_str(set, NFTNL_SET_TABLE, NFT_TABLE) < 0 ||
-        nftnl_set_set_str(set, NFTNL_SET_NAME, wanted->name) < 0)
-        goto done;
+        return NULL;
     nftnl_set_set_u32(set, NFTNL_SET_ID, (uint32_t)(wanted - sets) + 1);
     nftnl_set_set_u32(set, NFTNL_SET_FLAGS, wanted->flags);
     nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, wanted->type);
     nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, wanted->key_len);
-    if (set_byte_order(set) < 0 || (!constant && set_remembers(set) < 0))
-        goto done;
+    if (nftnl_set_set_str(set, NFTNL_SET_TABLE, NFT_TABLE) == 0 &&
+        nftnl_set_set_str(set, NFTNL_SET_NAME, wanted->name) == 0 && set_byte_order(set) == 0 &&
+        (wanted->flags & NFT_SET_CONSTANT ? set_add_elements(set, wanted) : set_remembers(set)) == 0)
+        return set;
+    nftnl_set_free(set);
+    return NULL;
+}
+
+static int batch_set(struct batch *batch, const struct wall_set *wanted)
+{
+    struct nftnl_set *set = set_new(wanted);
+    if (set == NULL)
+        return -1;
     struct nlmsghdr *message = batch_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, wanted->name);
     nftnl_set_nlmsg_build_payload(message, set);
-    if (batch_done(batch) < 0)
-        goto done;
-    if (constant) {
-        if (set_add_elements(set, wanted) < 0)
-            goto done;
+    int status = batch_done(batch);
+    if (status == 0 && (wanted->flags & NFT_SET_CONSTANT)) {
         message = batch_message(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE, wanted->name);
         nftnl_set_elems_nlmsg_build_payload(message, set);
-        if (batch_done(batch) < 0)
-            goto done;
+        status = batch_done(batch);
     }
-    status = 0;
-done:
     nftnl_set_free(set);
     return status;
 }

@@ -3,12 +3,12 @@
  * audit_sink: the queue between a worker's decisions and init.
  *
  * Theory of operation. A line is put into a byte queue (length-prefixed) and the queue is sent, one packet a
- * line, once per loop turn (uv_prepare) and whenever the socket is writable again. Room is counted in lines
- * of the largest size: queued bytes plus AUDIT_LINE_MAX for each reservation never pass QUEUE_MAX, so an emit
- * of a reserved line always fits. Equal denials meet in a small table: the first of a second goes out at
- * once, those behind it only count, and a timer writes one line with the count when their second is over. A
- * denial that finds the table full goes out by itself. The lines of the counts need room too: while there is
- * none, they keep counting.
+ * line, once per loop turn (uv_prepare) and whenever the socket is writable again. Nothing new is reserved
+ * while QUEUE_MAX bytes wait or RESERVED_MAX lines are promised; the queue has room for both at once, so an
+ * emit of a reserved line always fits. Memory is used only for what waits. Equal denials meet in a small
+ * table: the first of a second goes out at once, those behind it only count, and a timer writes one line with
+ * the count when their second is over. A denial that finds the table full goes out by itself. The lines of
+ * the counts need room too: while there is none, they keep counting.
  */
 #include "sys/audit_sink.h"
 
@@ -22,7 +22,9 @@
 
 #include "core/buf.h"
 
-#define QUEUE_MAX       (1u << 20) /* bytes */
+#define QUEUE_MAX       (1u << 20) /* bytes; with more than this waiting nothing new is reserved */
+#define RESERVED_MAX    8192       /* lines: a proxy holds one for each tunnel, as long as it lives */
+#define QUEUE_CAP       (QUEUE_MAX + RESERVED_MAX * (AUDIT_LINE_MAX + sizeof(uint32_t)))
 #define EQUAL_SLOTS     64
 #define EQUAL_KEY_MAX   320 /* bytes: host, address, and the numbers */
 #define EQUAL_WINDOW_MS 1000
@@ -55,8 +57,7 @@ struct audit_sink {
 
 static bool has_room(const struct audit_sink *sink)
 {
-    return !sink->broken &&
-           sink->queue.len + (sink->reserved + 1) * (AUDIT_LINE_MAX + sizeof(uint32_t)) <= QUEUE_MAX;
+    return !sink->broken && sink->queue.len < QUEUE_MAX && sink->reserved < RESERVED_MAX;
 }
 
 static uint64_t wall_us(void)
@@ -160,7 +161,7 @@ struct audit_sink *audit_sink_new(uv_loop_t *loop, int sock, void (*room_again)(
     if (sink == NULL)
         return NULL;
     *sink = (struct audit_sink){.loop = loop, .sock = sock, .room_again = room_again, .ctx = ctx};
-    buf_init(&sink->queue, QUEUE_MAX);
+    buf_init(&sink->queue, QUEUE_CAP);
     if (uv_poll_init(loop, &sink->poll, sock) != 0) {
         free(sink);
         return NULL;

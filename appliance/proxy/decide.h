@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* decide: the policy's answer to one name. The only place in the proxy that asks it. */
+#ifndef PROXY_DECIDE_H
+#define PROXY_DECIDE_H
+
+#include <stdbool.h>
+
+#include "core/denial.h"
+#include "core/policy.h"
+
+#define PORT_HTTP  80
+#define PORT_HTTPS 443
+
+/* Whether a TLS connection to this canonical name may be passed through, dialled at `port`. policy may be
+ * NULL. *route is the one that decided, NULL when there is none; it lives as long as the policy. */
+enum denial decide_tls(const struct policy *policy, const char *host, unsigned port, bool ech,
+                       const struct route **route);
+
+/* Whether a plain HTTP request to this name may be forwarded. host_port: what its Host says, 0 = nothing. */
+enum denial decide_http(const struct policy *policy, const char *host, unsigned port, unsigned host_port,
+                        const struct route **route);
+
+#endif

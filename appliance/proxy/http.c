@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * http: one request at a time between the agent and an upstream.
+ *
+ * Two codecs, one a leg, and a buffer behind each of the four directions. http_run turns five small steps
+ * until none of them moves anything: decode a request event → send up → decode a response event → send down →
+ * finish. A step that has no room does not run, so a slow reader on one side stops the reading on the other;
+ * nothing is read inside the steps. Pipelined requests wait in the agent's buffer until the exchange before
+ * them is finished. The upstream connection is kept for the next request to the same name under the same
+ * policy, for this agent's connection only.
+ */
+#include "proxy/http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/decide.h"
+#include "proxy/deny.h"
+#include "proxy/http_state.h"
+#include "proxy/limits.h"
+#include "proxy/rewrite.h"
+
+void http_free(struct session *session)
+{
+    struct http *http = session->http;
+
+    if (http == NULL)
+        return;
+    upstream_drop(http);
+    buf_fini(&http->again);
+    free(http);
+    session->http = NULL;
+}
+
+bool http_running(const struct session *session)
+{
+    return session->http != NULL && session->http->active && session->exchange.bytes_out > 0;
+}
+
+/* Ends of an exchange. */
+
+static void settle(struct http *http)
+{
+    http->begun = http->active = http->request_done = http->response_done = http->head_sent =
+        http->in_interim = false;
+    http->interim = 0;
+    buf_fini(&http->again);
+}
+
+void http_abort(struct session *session, enum denial denial, const char *detail)
+{
+    session_emit(session, denial, detail);
+    session->http->over = true;
+    session_end(session, true);
+}
+
+/* Answers with the reason. The connection stays open when the end of the refused request is known. */
+void http_refuse(struct session *session, enum denial denial)
+{
+    struct http *http = session->http;
+    struct exchange *x = &session->exchange;
+    bool keep = http->keep_refused && !http->agent_eof;
+    const struct deny deny = {
+        .denial = denial,
+        .host = x->host,
+        .rule = x->rule,
+        .id = x->id,
+        .method = x->method,
+        .path = x->path,
+        .to_head = http->to_head,
+        .close = !keep,
+    };
+
+    if (http->head_sent) {
+        http_abort(session, denial, NULL);
+        return;
+    }
+    if (http->active)
+        upstream_drop(http);
+    dial_cancel(session->dial);
+    session->dial = NULL;
+    x->status = (unsigned)denial_status(denial);
+    int said = deny_http(&deny, &session->out);
+    session_emit(session, denial, NULL);
+    settle(http);
+    if (said != 0) {
+        http->over = true;
+        session_end(session, true);
+    } else if (!keep) {
+        http->over = true;
+        session_linger(session);
+    }
+}
+
+/* Requests. */
+
+static void begin_request(struct session *session, const struct h1_head *head, const struct request *request)
+{
+    struct http *http = session->http;
+
+    http->active = true;
+    http->chunk_up = head->framing == H1_CHUNKED;
+    buf_fini(&http->up_out);
+    if (rewrite_request(head, request, &http->up_out) != 0) {
+        http_refuse(session, DENIAL_HTTP_HEAD_TOO_LARGE);
+        return;
+    }
+    upstream_take(session, request);
+}
+
+static void take_request(struct session *session, const struct h1_head *head)
+{
+    struct http *http = session->http;
+    struct request request;
+
+    enum denial denial = session_judge(session, head, &request);
+    http->old_client = head->minor == 0;
+    http->close = !head->keep_alive || http->old_client;
+    http->to_head = request.to_head;
+    http->keep_refused = head->framing == H1_NO_BODY && !http->close && denial != DENIAL_HTTP_MALFORMED;
+    if (denial != DENIAL_NONE)
+        http_refuse(session, denial);
+    else
+        begin_request(session, head, &request);
+}
+
+/* What the agent sent cannot be understood from here on. */
+static void bad_request(struct session *session, enum h1_error error)
+{
+    struct http *http = session->http;
+    struct request request;
+
+    http->keep_refused = false;
+    if (!http->active)
+        session_judge(session, &session->proxy->head, &request); /* for what the audit says */
+    http_refuse(session, request_denial(error));
+}
+
+static void request_event(struct session *session, const struct h1_event *event)
+{
+    struct http *http = session->http;
+    int fits = 0;
+
+    switch (event->type) {
+    case H1_EVENT_HEAD:
+        take_request(session, &session->proxy->head);
+        return;
+    case H1_EVENT_DATA:
+        fits = http->chunk_up ? rewrite_chunk(event->data, &http->up_out)
+                              : buf_append(&http->up_out, event->data.ptr, event->data.len);
+        break;
+    case H1_EVENT_END:
+        if (!http->active) /* of a request that was refused */
+            return;
+        fits = http->chunk_up ? rewrite_last_chunk(&http->up_out) : 0;
+        http->request_done = true;
+        break;
+    case H1_EVENT_BAD:
+        bad_request(session, event->error);
+        return;
+    case H1_EVENT_TRAILERS:
+    case H1_EVENT_MORE:
+        return;
+    }
+    if (fits != 0)
+        http_refuse(session, DENIAL_OVERLOADED);
+}
+
+static void start_requests(struct session *session)
+{
+    stream_want(session->agent, UV_READABLE);
+    http_run(session);
+}
+
+/* The agent will send no more. Returns whether that ends something. */
+static bool agent_ended(struct session *session)
+{
+    struct http *http = session->http;
+
+    if (!http->active) {
+        http->over = true;
+        if (session->out.len > 0)
+            session_linger(session);
+        else
+            session_end(session, false);
+        return true;
+    }
+    if (http->request_done)
+        return false;
+    http_abort(session, DENIAL_NONE, "the agent ended within its request");
+    return true;
+}
+
+static bool step_request(struct session *session)
+{
+    struct http *http = session->http;
+    bool within = http->request.state != H1_STATE_HEAD;
+    size_t used;
+
+    if (http->active &&
+        (http->request_done || http->upstream == NULL || http->up_deaf || http->up_out.len >= READ_SIZE))
+        return false;
+    if (!http->active && !within) {
+        if (session->in.len == 0)
+            return http->agent_eof && agent_ended(session);
+        if (session->out.len > READ_SIZE) /* refusals that are not read */
+            return false;
+        if (!http->begun) {
+            http->begun = true;
+            http->to_head = http->keep_refused = false;
+            session_begin(session, AUDIT_HTTP);
+            session->deadline = 0;
+        }
+        if (!session_reserve(session, start_requests))
+            return false;
+    }
+    struct str bytes = buf_str(&session->in);
+    struct h1_event event = h1_next(&http->request, bytes.ptr, bytes.len, &used, &session->proxy->head);
+    if (event.type == H1_EVENT_MORE && used == 0)
+        return http->agent_eof && agent_ended(session);
+    request_event(session, &event);
+    if (!session->ended && !http->over)
+        buf_consume(&session->in, used);
+    return true;
+}
+
+static bool step_send_down(struct session *session)
+{
+    struct http *http = session->http;
+
+    if (session->out.len == 0)
+        return false;
+    ssize_t put = stream_flush(session->agent, &session->out);
+    if (put >= 0)
+        return put > 0;
+    http->over = true;
+    if (http->active)
+        session_emit(session, DENIAL_NONE, "the agent closed the connection");
+    session_end(session, true);
+    return true;
+}
+
+static bool step_finish(struct session *session)
+{
+    struct http *http = session->http;
+
+    if (!http->active || !http->response_done || session->out.len > 0)
+        return false;
+    bool close = http->close || !http->request_done;
+    if (!http->request_done || !http->up_keep || http->up_eof || http->up_deaf || http->up_in.len > 0)
+        upstream_drop(http);
+    session_emit(session, DENIAL_NONE, NULL);
+    settle(http);
+    if (close) {
+        http->over = true;
+        session_linger(session);
+    }
+    return true;
+}
+
+/* Time. */
+
+static void on_deadline(struct session *session)
+{
+    static const enum denial denials[] = {
+        [PHASE_HEAD] = DENIAL_HTTP_TIMEOUT,
+        [PHASE_DIAL] = DENIAL_UPSTREAM_TIMEOUT,
+        [PHASE_RESPONSE] = DENIAL_UPSTREAM_TIMEOUT,
+        [PHASE_STREAM] = DENIAL_UPSTREAM_TIMEOUT,
+    };
+    struct http *http = session->http;
+
+    if (http->phase == PHASE_KEPT) {
+        session_end(session, false);
+        return;
+    }
+    http->keep_refused = false;
+    http_refuse(session, http->phase == PHASE_STREAM && !http->request_done ? DENIAL_HTTP_TIMEOUT
+                                                                            : denials[http->phase]);
+}
+
+static enum phase phase_of(const struct session *session)
+{
+    const struct http *http = session->http;
+
+    if (!http->active)
+        return session->in.len > 0 ? PHASE_HEAD : PHASE_KEPT;
+    if (http->upstream == NULL)
+        return PHASE_DIAL;
+    return http->request_done && !http->head_sent ? PHASE_RESPONSE : PHASE_STREAM;
+}
+
+/* A head's time counts from its first byte; other phases' from the last progress. */
+static void set_deadline(struct session *session)
+{
+    static const uint64_t ms[] = {
+        [PHASE_KEPT] = TIMEOUT_KEPT_MS,
+        [PHASE_HEAD] = TIMEOUT_HEAD_MS,
+        [PHASE_DIAL] = TIMEOUT_RESOLVE_MS + TIMEOUT_CONNECT_MS + 1000, /* a guard: dial keeps its own time */
+        [PHASE_RESPONSE] = TIMEOUT_RESPONSE_MS,
+        [PHASE_STREAM] = TIMEOUT_IDLE_MS,
+    };
+    struct http *http = session->http;
+    enum phase phase = phase_of(session);
+
+    if (phase != PHASE_HEAD || http->phase != PHASE_HEAD || session->deadline == 0)
+        session_deadline(session, ms[phase], on_deadline);
+    http->phase = phase;
+}
+
+static void set_wants(struct session *session)
+{
+    struct http *http = session->http;
+    bool down_room = session->out.len < READ_SIZE;
+    size_t in_max = http->active ? READ_SIZE : HEAD_MAX;
+    bool in_head = http->active && !http->head_sent;
+    bool up_room = http->up_in.len < READ_SIZE || (in_head && http->up_in.len <= HEAD_MAX);
+
+    stream_want(session->agent,
+                (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
+                    (session->out.len > 0 ? UV_WRITABLE : 0));
+    stream_want(http->upstream, (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
+                                    (http->up_out.len > 0 && !http->up_deaf ? UV_WRITABLE : 0));
+}
+
+void http_run(struct session *session)
+{
+    struct http *http = session->http;
+    bool (*const steps[])(struct session *) = {step_request, upstream_send, upstream_receive, step_send_down,
+                                               step_finish};
+    bool moved = true;
+
+    while (moved) {
+        moved = false;
+        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+            if (session->ended || http->over)
+                return;
+            moved |= steps[i](session);
+        }
+    }
+    if (session->ended || http->over || session->resume != NULL)
+        return;
+    set_deadline(session);
+    set_wants(session);
+}
+
+static void on_agent(struct session *session, int events)
+{
+    struct http *http = session->http;
+
+    if ((events & UV_READABLE) && !http->agent_eof) {
+        ssize_t got = stream_read(session->agent, &session->in, READ_SIZE);
+        if (got == 0) {
+            http->agent_eof = true;
+        } else if (got < 0 && got != -EAGAIN && got != -ENOBUFS) {
+            http->over = true;
+            if (http->active)
+                session_emit(session, DENIAL_NONE, "the agent closed the connection");
+            session_end(session, true);
+            return;
+        }
+    }
+    http_run(session);
+}
+
+void http_start(struct session *session)
+{
+    struct http *http = calloc(1, sizeof *http);
+
+    if (http == NULL) {
+        session_end(session, true);
+        return;
+    }
+    h1_init(&http->request, true);
+    buf_init(&http->up_in, IN_MAX);
+    buf_init(&http->up_out, OUT_MAX);
+    buf_init(&http->again, OUT_MAX);
+    session->http = http;
+    session->on_agent = on_agent;
+    http_run(session);
+}
+
+void http_policy(struct session *session)
+{
+    struct http *http = session->http;
+    struct exchange *x = &session->exchange;
+    struct policy *policy = session->proxy->worker.policy;
+    const struct route *route;
+
+    if (http->over)
+        return;
+    if (!http->active) { /* what was kept belongs to the old generation */
+        upstream_drop(http);
+        return;
+    }
+    enum denial denial = decide_http(policy, x->host, session->port, 0, &route);
+    if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))
+        denial = DENIAL_ADDRESS_REFUSED;
+    if (denial == DENIAL_NONE) {
+        policy_ref(policy);
+        policy_unref(x->policy);
+        x->policy = policy;
+        x->route = route;
+        return;
+    }
+    http->keep_refused = false;
+    http_refuse(session, denial);
+    http_run(session);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * http_state: what http.c (the agent's leg, time) and http_upstream.c (the upstream's leg) share. Nobody else
+ * includes it.
+ */
+#ifndef PROXY_HTTP_STATE_H
+#define PROXY_HTTP_STATE_H
+
+#include <stdbool.h>
+
+#include "proxy/h1.h"
+#include "proxy/http.h"
+
+enum phase { PHASE_KEPT, PHASE_HEAD, PHASE_DIAL, PHASE_RESPONSE, PHASE_STREAM };
+
+struct http {
+    struct h1 request, response;
+    struct stream *upstream;
+    struct buf up_in, up_out;
+    struct buf again;           /* the request, while it may still be sent a second time */
+    char up_host[2 * HOST_MAX]; /* whom the upstream connection leads to */
+    struct ip up_ip;
+    uint64_t up_generation; /* of the policy under which it was dialled */
+    enum phase phase;
+    unsigned interim; /* 1xx responses seen in this exchange */
+    bool over;        /* no more requests: the session lingers or has ended */
+    bool begun;       /* the first byte of a request is there */
+    bool active;      /* a request has passed its judgement */
+    bool request_done, response_done;
+    bool reused;  /* the upstream connection served a request before */
+    bool up_deaf; /* it takes no more bytes; it may still answer */
+    bool up_eof, up_keep;
+    bool agent_eof;
+    bool old_client;   /* HTTP/1.0: no chunks, no 1xx */
+    bool close;        /* the agent's connection ends behind this answer */
+    bool keep_refused; /* it may stay open even when this request is refused */
+    bool to_head;
+    bool head_sent;  /* the final response's head is on its way: no refusal can be said any more */
+    bool in_interim; /* the response being decoded is a 1xx */
+    bool chunk_up, chunk_down;
+};
+
+/* http.c: */
+
+/* Turns the steps until none moves anything. */
+void http_run(struct session *session);
+
+/* Answers the request with the reason; when its response has begun, aborts it instead. */
+void http_refuse(struct session *session, enum denial denial);
+
+/* What was begun cannot be finished: the agent must not take the part that it has for the whole. */
+void http_abort(struct session *session, enum denial denial, const char *detail);
+
+/* http_upstream.c: */
+
+/* Closes the upstream connection, with what waits for it and from it. */
+void upstream_drop(struct http *http);
+
+/* The request of the exchange is in up_out: takes the kept connection, or dials. */
+void upstream_take(struct session *session, const struct request *request);
+
+/* Steps of http_run: whether something moved. */
+bool upstream_send(struct session *session);
+bool upstream_receive(struct session *session);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * limits: every bound and every time-out of the proxy, with its reason. Deadlines are absolute: a peer that
+ * sends one byte at a time does not move them, the idle ones excepted, which progress moves.
+ */
+#ifndef PROXY_LIMITS_H
+#define PROXY_LIMITS_H
+
+/* Time-outs, in milliseconds. */
+#define TIMEOUT_SNIFF_MS                                                                                     \
+    10000 /* ports 80 and 443: accept to a whole ClientHello; slow clients under load                        \
+           */
+#define TIMEOUT_SNIFF_OTHER_MS                                                                               \
+    1000 /* other ports: nothing is allowed there, only the reason's wording waits */
+#define TIMEOUT_HEAD_MS          30000  /* first byte of a request head to its blank line */
+#define TIMEOUT_KEPT_MS          120000 /* an agent's connection between two requests */
+#define TIMEOUT_RESOLVE_MS       5000   /* our own resolver over loopback, which asks upstreams in turn */
+#define TIMEOUT_RESOLVE_AGAIN_MS 1000   /* a query is repeated when the resolver is just being restarted */
+#define TIMEOUT_CONNECT_MS       10000  /* all addresses of a name together */
+#define TIMEOUT_CONNECT_ONE_MS   4000   /* one address, when there are others: two lost SYNs (1 s, 3 s) */
+#define TIMEOUT_RESPONSE_MS                                                                                  \
+    610000 /* whole request to response head: language models think for up to ten minutes */
+#define TIMEOUT_IDLE_MS   600000 /* no byte in either direction within a message or a tunnel */
+#define TIMEOUT_LINGER_MS 2000   /* a refusal's last bytes on their way, so that no reset overtakes them */
+
+/* Bounds. */
+#define CONNECTIONS_MAX  4096  /* of the one agent; fewer when RLIMIT_NOFILE is low */
+#define CONNECTION_FILES 4     /* two sockets and, when one direction of a tunnel is blocked, a pipe */
+#define HELLO_MAX        65536 /* bytes of records; a post-quantum ClientHello has 2 KB */
+#define HEAD_MAX         65536 /* bytes of an HTTP head */
+#define FIELDS_MAX       256   /* fields of an HTTP head */
+#define READ_SIZE        32768 /* bytes read at once, and the window of each direction */
+#define IN_MAX           (HEAD_MAX + READ_SIZE)     /* bytes that wait to be decoded */
+#define OUT_MAX          (HEAD_MAX + 4 * READ_SIZE) /* a rewritten head and a window in its coding */
+#define LINGER_BYTES_MAX (1u << 20)                 /* read and thrown away while lingering */
+#define INTERIM_MAX      16                         /* 1xx responses before the final one */
+#define CHUNK_LINE_MAX   256                        /* bytes of a chunk-size line with its extensions */
+#define TRAILERS_MAX     8192                       /* bytes of a trailer section */
+#define ADDRESSES_MAX    16                         /* of a name */
+#define PIPES_KEPT       32                         /* empty pipes kept for the next tunnel */
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * stopper-proxy: takes the agent's redirected TCP connections and lets through what the policy names. Started
+ * by stopper-init (sys/worker.h); descriptor 5 is the listener. Everything that it reads after its jail is
+ * hostile.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "proxy/deny.h"
+#include "proxy/listen.h"
+#include "proxy/resolve.h"
+#include "proxy/session.h"
+#include "sys/users.h"
+#include "sys/worker.h"
+
+static struct proxy proxy; /* the process has one; the loop inside is too large for the stack */
+
+static void on_policy(void *ctx, struct policy *old)
+{
+    (void)old;
+    session_all_policy(ctx);
+}
+
+static void on_audit_room(void *ctx)
+{
+    struct proxy *all = ctx;
+
+    if (!all->starved)
+        return;
+    all->starved = false;
+    session_all_room(all);
+    listen_resume(all);
+}
+
+static void on_stop(void *ctx)
+{
+    session_all_stop(ctx);
+}
+
+/* What opens files or fills caches at its first use, used once before there are no files any more. */
+static void warm_up(void)
+{
+    static const uint8_t nothing[12];
+    const struct deny deny = {
+        .denial = DENIAL_HTTP_METHOD, .host = "", .rule = "", .id = "", .method = "", .path = ""};
+    struct resolve_answer answer;
+    uint8_t packet[512];
+    struct buf buf;
+
+    buf_init(&buf, 16384);
+    deny_http(&deny, &buf);
+    buf_fini(&buf);
+    resolve_write("warm.up", 1, packet, sizeof packet);
+    resolve_read(nothing, sizeof nothing, "warm.up", &answer);
+}
+
+int main(void)
+{
+    struct rlimit files;
+    struct stat st;
+    const int listener = WORKER_FD_LISTENERS;
+
+    worker_open(&proxy.worker, "stopper-proxy");
+    if (fstat(listener, &st) != 0 || !S_ISSOCK(st.st_mode) || getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        fputs("stopper-proxy: there is no listener on descriptor 5\n", stderr);
+        return 1;
+    }
+    uint64_t open_files = CONNECTIONS_MAX * CONNECTION_FILES + 64;
+    if (open_files > files.rlim_max)
+        open_files = files.rlim_max;
+    proxy.max = listen_max(open_files);
+    proxy.resolver = resolver_new(&proxy.worker.loop);
+    if (proxy.resolver == NULL || listen_start(&proxy, listener) != 0) {
+        fputs("stopper-proxy: cannot listen or resolve\n", stderr);
+        return 1;
+    }
+    proxy.worker.on_policy = on_policy;
+    proxy.worker.on_audit_room = on_audit_room;
+    proxy.worker.on_stop = on_stop;
+    proxy.worker.ctx = &proxy;
+    warm_up();
+    const struct jail jail = {
+        .root = WORKER_EMPTY_ROOT,
+        .uid = USER_PROXY,
+        .gid = USER_PROXY,
+        .open_files = open_files,
+        .profile = JAIL_PROXY,
+    };
+    worker_jail(&jail);
+    return worker_serve(&proxy.worker);
+}

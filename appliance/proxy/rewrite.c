@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* rewrite: see rewrite.h. What a field list must never let through stands in two tables. */
+#include "proxy/rewrite.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Written by us, or meant for this connection only. Proxy-Authorization is for proxies: it would hand a
+ * credential to an origin. */
+static const char *const NEVER_UP[] = {
+    "host", "content-length", "transfer-encoding", "connection",          "keep-alive", "proxy-connection",
+    "te",   "trailer",        "upgrade",           "proxy-authorization", "expect",     "http2-settings",
+};
+
+static const char *const NEVER_DOWN[] = {
+    "content-length", "transfer-encoding", "connection",         "keep-alive", "proxy-connection", "te",
+    "trailer",        "upgrade",           "proxy-authenticate", "alt-svc",
+};
+
+static bool listed(struct str name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_equal_nocase(name, str_of(names[i])))
+            return true;
+    return false;
+}
+
+static int put(struct buf *out, struct str s)
+{
+    return buf_append(out, s.ptr, s.len);
+}
+
+static int put_text(struct buf *out, const char *text)
+{
+    return put(out, str_of(text));
+}
+
+static int put_fields(const struct h1_head *head, const char *const *never, size_t count, struct buf *out)
+{
+    size_t connections;
+
+    h1_head_find(head, "connection", &connections);
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct h1_field *field = &head->fields[i];
+        if (listed(field->name, never, count) ||
+            (connections > 0 && h1_head_lists(head, "connection", field->name)))
+            continue;
+        if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put(out, field->value) != 0 ||
+            put_text(out, "\r\n") != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int put_length(uint64_t length, struct buf *out)
+{
+    return buf_printf(out, "Content-Length: %" PRIu64 "\r\n", length);
+}
+
+static int put_request_framing(const struct h1_head *head, struct buf *out)
+{
+    if (head->framing == H1_CHUNKED)
+        return put_text(out, "Transfer-Encoding: chunked\r\n");
+    return head->has_length ? put_length(head->length, out) : 0;
+}
+
+int rewrite_request(const struct h1_head *head, const struct request *request, struct buf *out)
+{
+    if (put(out, head->method) != 0 || put_text(out, " ") != 0 || put(out, request->path) != 0 ||
+        put(out, request->query) != 0 || put_text(out, " HTTP/1.1\r\nHost: ") != 0 ||
+        put_text(out, request->host) != 0 || put_text(out, "\r\n") != 0)
+        return -1;
+    if (put_fields(head, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0], out) != 0 ||
+        put_request_framing(head, out) != 0)
+        return -1;
+    if (request->expect_continue && put_text(out, "Expect: 100-continue\r\n") != 0)
+        return -1;
+    return put_text(out, "\r\n");
+}
+
+static int put_response_framing(const struct h1_head *head, enum rewrite_body body, struct buf *out)
+{
+    if (body == REWRITE_CHUNKED)
+        return put_text(out, "Transfer-Encoding: chunked\r\n");
+    bool never = head->status < 200 || head->status == 204; /* RFC 9110 section 8.6 */
+    return body == REWRITE_SAME && head->has_length && !never ? put_length(head->length, out) : 0;
+}
+
+int rewrite_response(const struct h1_head *head, enum rewrite_body body, bool close, struct buf *out)
+{
+    if (buf_printf(out, "HTTP/1.1 %03u ", head->status) != 0 || put(out, head->reason) != 0 ||
+        put_text(out, "\r\n") != 0)
+        return -1;
+    if (put_fields(head, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0], out) != 0 ||
+        put_response_framing(head, body, out) != 0)
+        return -1;
+    if (close && put_text(out, "Connection: close\r\n") != 0)
+        return -1;
+    return put_text(out, "\r\n");
+}
+
+int rewrite_chunk(struct str data, struct buf *out)
+{
+    if (buf_printf(out, "%zx\r\n", data.len) != 0 || put(out, data) != 0)
+        return -1;
+    return put_text(out, "\r\n");
+}
+
+int rewrite_last_chunk(struct buf *out)
+{
+    return put_text(out, "0\r\n\r\n");
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * session: one connection of the agent, from accept to close. session.c is the only file that knows the order
+ * of the stages; http.c moves bytes and events for it. Both see the struct; nobody else looks inside.
+ */
+#ifndef PROXY_SESSION_H
+#define PROXY_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/audit.h"
+#include "core/buf.h"
+#include "core/cidr.h"
+#include "core/policy.h"
+#include "proxy/dial.h"
+#include "proxy/h1_head.h"
+#include "proxy/hello.h"
+#include "proxy/request.h"
+#include "proxy/resolve.h"
+#include "proxy/splice.h"
+#include "proxy/stream.h"
+#include "sys/worker.h"
+
+struct http;
+struct session;
+
+/* What all sessions of the worker share. */
+struct proxy {
+    struct worker worker;
+    struct resolver *resolver;
+    struct session *sessions; /* all live ones */
+    size_t count, max;
+    bool starved; /* some session, or the listener, waits for room in the audit queue */
+    uv_poll_t listener;
+    struct h1_head head; /* scratch: a head is used up in the turn in which it is read */
+};
+
+/* One decision, and what its audit line will say. */
+struct exchange {
+    enum audit_kind kind;
+    char id[AUDIT_ID_MAX];
+    const char *protocol; /* "ssh", "h2"; NULL = kind says it */
+    char host[2 * HOST_MAX];
+    char method[24];
+    char path[1024];
+    char rule[HOST_MAX + 3];
+    char upstream[IP_TEXT + 8];
+    unsigned status;
+    uint64_t bytes_in, bytes_out;
+    uint64_t started_ns, generation;
+    struct policy *policy; /* a reference while the exchange runs; NULL before a route is found */
+    const struct route *route;
+    struct ip ip; /* dialled; family 0 = not yet */
+};
+
+struct session {
+    struct proxy *proxy;
+    struct session *prev, *next;
+    struct stream *agent; /* NULL while a tunnel owns it */
+    void (*on_agent)(struct session *session, int events);
+    struct buf in, out;    /* from the agent, not yet used; to the agent, not yet sent */
+    char address[IP_TEXT]; /* the destination that the agent dialled: for the audit only */
+    unsigned port;         /* its port: the one that is dialled */
+    uv_timer_t timer;
+    uint64_t deadline; /* ms of uv_now; 0 = none */
+    void (*on_deadline)(struct session *session);
+    void (*resume)(struct session *session); /* parked: to be called when the audit queue has room */
+    bool reserved;                           /* room for one line is held */
+    bool ended;
+    size_t lingered;     /* bytes thrown away */
+    enum denial refusal; /* being said */
+    struct exchange exchange;
+    struct hello *hello;
+    struct dial *dial;
+    struct tunnel *tunnel;
+    struct http *http;
+};
+
+/* Begins with an accepted descriptor, which it takes. `ip`, `port`: the original destination. */
+void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port);
+
+/* What the worker's callbacks tell every session. */
+void session_all_policy(struct proxy *proxy); /* proxy->worker.policy is new */
+void session_all_room(struct proxy *proxy);   /* the audit queue has room again */
+void session_all_stop(struct proxy *proxy);   /* the worker ends: lines of what runs are written now */
+
+/* For http.c: */
+
+/* The order of the stages for a request's head. Returns DENIAL_NONE, or why it is not forwarded. Fills the
+ * exchange. */
+enum denial session_judge(struct session *session, const struct h1_head *head, struct request *request);
+
+/* Holds room for an audit line. False: the session is parked, and `resume` is called when there is room. */
+bool session_reserve(struct session *session, void (*resume)(struct session *session));
+
+/* Writes the exchange's line, for which room is held, and forgets the exchange. `denial` NONE: all went well.
+ * A refusal of what was forwarded before it failed is an ALLOW line with that reason, else a BLOCK line. */
+void session_emit(struct session *session, enum denial denial, const char *detail);
+
+/* Begins an exchange: a new event id, now as its start. */
+void session_begin(struct session *session, enum audit_kind kind);
+
+void session_deadline(struct session *session, uint64_t ms, void (*on_deadline)(struct session *session));
+
+/* Sends what is in `out`, then FIN, throws away what still comes in, and ends: a refusal must not be
+ * overtaken by a RST. */
+void session_linger(struct session *session);
+
+/* Ends it; the memory goes after this turn of the loop. */
+void session_end(struct session *session, bool reset);
+
+#endif

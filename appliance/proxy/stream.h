@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * stream: one connected, non-blocking TCP socket in the loop. It says when it is ready; its owner reads and
+ * writes. (Raw descriptors under uv_poll instead of uv_tcp, because splice(2) and SO_LINGER need them.)
+ */
+#ifndef PROXY_STREAM_H
+#define PROXY_STREAM_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "core/buf.h"
+
+struct stream {
+    int fd; /* -1 when closed */
+    uv_poll_t poll;
+    int wanted; /* UV_READABLE | UV_WRITABLE */
+    void (*on_ready)(void *ctx, int events);
+    void *ctx;
+};
+
+/* Takes the descriptor; it is closed here if this fails. on_ready is called from the loop only. An error on
+ * the socket is reported as both events: the next read or write says which. Returns NULL when memory is out.
+ */
+struct stream *stream_new(uv_loop_t *loop, int fd, void (*on_ready)(void *ctx, int events), void *ctx);
+
+/* Gives the stream to another owner; it wants no event afterwards. */
+void stream_hand_over(struct stream *stream, void (*on_ready)(void *ctx, int events), void *ctx);
+
+/* Closes at once and frees later, from the loop; NULL is fine. `reset`: by RST (what is unsent is lost). */
+void stream_close(struct stream *stream, bool reset);
+
+/* Which events to hear of; 0 = none. */
+void stream_want(struct stream *stream, int events);
+
+/* One read of at most `max` bytes into the end of buf, which keeps no memory when nothing came. Returns the
+ * bytes read; 0 at the end; -EAGAIN; another negative errno when the connection is gone (-ENOBUFS: buf is
+ * full). */
+ssize_t stream_read(struct stream *stream, struct buf *buf, size_t max);
+
+/* Writes what is in buf as far as the socket takes it. Returns the bytes written (0 when it takes none now),
+ * or a negative errno. */
+ssize_t stream_flush(struct stream *stream, struct buf *buf);
+
+/* No more will be written (FIN). */
+void stream_shutdown(struct stream *stream);
+
+#endif

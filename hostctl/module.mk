@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# All but rt_netns* is strict POSIX: it has to build on macOS too.
+ifneq ($(wildcard hostctl/rt_netns.c),)
+PROGRAMS += hostctl
+endif
+hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
+hostctl.src := $(wildcard hostctl/*.c)
+hostctl.layers := sys core
+hostctl.pkg := yaml-0.1 libnftnl libmnl libcap
+$(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
+hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys report)
+define hostctl.test
+test_$1.std := $(hostctl.std)
+test_$1.pkg := yaml-0.1
+test_$1.with := $2
+endef
+$(eval $(call hostctl.test,frontmatter,hostctl/frontmatter.c hostctl/report.c))
+$(eval $(call hostctl.test,manifest,$(hostctl.manifest)))
+$(eval $(call hostctl.test,manual,$(hostctl.manifest)))
+$(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
+$(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))
+$(eval $(call hostctl.test,state,hostctl/state.c))
+$(eval $(call hostctl.test,mount,hostctl/mount.c))
+$(eval $(call hostctl.test,options,hostctl/options.c))
+$(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * audit_mux: sockets in, stdout out. A line is written when poll(2) says that stdout is writable: a pipe then
+ * takes at least PIPE_BUF bytes, which is AUDIT_LINE_MAX, whole and without blocking (pipe(7)). The flags of
+ * stdout are never changed, since it is shared with whoever started us; it is watched through an epoll
+ * descriptor of our own.
+ */
+#include "init/audit_mux.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+
+#define QUEUE_MAX                                                                                            \
+    (1024u * 1024)       /* bytes of init's own lines and of one line a socket that found stdout full */
+#define LINES_AT_ONCE 32 /* of one socket before the others have a turn */
+
+_Static_assert(AUDIT_LINE_MAX <= PIPE_BUF, "a line has to fit into a pipe at once");
+
+struct source {
+    uv_poll_t poll;
+    int sock;
+    struct audit_mux *mux;
+    struct source *next;
+};
+
+struct audit_mux {
+    uv_loop_t *loop;
+    int out, watch; /* watch: epoll descriptor that holds out; -1 = out never blocks (a file) */
+    uv_poll_t writable;
+    struct buf queue;
+    struct source *sources;
+    bool blocked, broken;
+    void (*on_broken)(void *ctx, const char *why);
+    void *ctx;
+};
+
+static void on_lines(uv_poll_t *poll, int status, int events);
+
+static void mux_break(struct audit_mux *mux, const char *why)
+{
+    if (mux->broken)
+        return;
+    mux->broken = true;
+    mux->on_broken(mux->ctx, why);
+}
+
+/* ---- stdout ---- */
+
+static void watch_for(struct audit_mux *mux, uint32_t events)
+{
+    struct epoll_event event = {.events = events}; /* errors are reported whatever is asked for */
+    if (mux->watch >= 0)
+        epoll_ctl(mux->watch, EPOLL_CTL_MOD, mux->out, &event);
+}
+
+static void sources_read(struct audit_mux *mux, bool on)
+{
+    for (struct source *source = mux->sources; source != NULL; source = source->next) {
+        if (on)
+            uv_poll_start(&source->poll, UV_READABLE, on_lines);
+        else
+            uv_poll_stop(&source->poll);
+    }
+}
+
+static void mux_block(struct audit_mux *mux, bool blocked)
+{
+    if (mux->blocked == blocked)
+        return;
+    mux->blocked = blocked;
+    watch_for(mux, blocked ? EPOLLOUT : 0);
+    sources_read(mux, !blocked);
+}
+
+static bool out_takes_a_line(const struct audit_mux *mux, int timeout_ms)
+{
+    struct pollfd poll_out = {.fd = mux->out, .events = POLLOUT};
+    return poll(&poll_out, 1, timeout_ms) != 0;
+}
+
+/* Writes what is queued, line by line, until stdout takes no more. Returns true when all is written. */
+static bool queue_write(struct audit_mux *mux, int timeout_ms)
+{
+    for (;;) {
+        struct str queued = buf_str(&mux->queue);
+        if (queued.len == 0)
+            return true;
+        if (mux->broken || !out_takes_a_line(mux, timeout_ms))
+            return false;
+        const char *end = memchr(queued.ptr, '\n', queued.len);
+        ssize_t written =
+            write(mux->out, queued.ptr, end != NULL ? (size_t)(end - queued.ptr) + 1 : queued.len);
+        if (written < 0 && errno != EINTR && errno != EAGAIN) {
+            mux_break(mux, strerror(errno));
+            return false;
+        }
+        if (written > 0)
+            buf_consume(&mux->queue, (size_t)written);
+    }
+}
+
+static void line_put(struct audit_mux *mux, const char *line, size_t len)
+{
+    if (buf_append(&mux->queue, line, len) < 0)
+        mux_break(mux, "nobody has read it for too long");
+    else if (!mux->blocked && !queue_write(mux, 0))
+        mux_block(mux, true);
+}
+
+static void on_writable(uv_poll_t *handle, int status, int events)
+{
+    struct audit_mux *mux = handle->data;
+    struct pollfd out = {.fd = mux->out};
+    (void)status;
+    (void)events;
+    if (poll(&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)))
+        mux_break(mux, "its reader is gone");
+    else if (queue_write(mux, 0))
+        mux_block(mux, false);
+}
+
+/* ---- the workers' sockets ---- */
+
+static void on_source_closed(uv_handle_t *handle)
+{
+    struct source *source = handle->data;
+    close(source->sock);
+    free(source);
+}
+
+static void source_close(struct source *source)
+{
+    struct source **at = &source->mux->sources;
+    while (*at != source)
+        at = &(*at)->next;
+    *at = source->next;
+    uv_close((uv_handle_t *)&source->poll, on_source_closed);
+}
+
+/* Whether this can stand in the stream: one object on one line of printable ASCII, as core/audit.h writes it.
+ */
+static bool line_is_sound(const char *line, size_t len)
+{
+    if (len < 3 || line[0] != '{' || line[len - 2] != '}' || line[len - 1] != '\n')
+        return false;
+    for (size_t i = 0; i < len - 1; i++)
+        if (line[i] < 0x20 || line[i] > 0x7e)
+            return false;
+    return true;
+}
+
+/* Reads one line. Returns false when there is none. *ended: the worker is gone. */
+static bool source_read(struct source *source, bool *ended)
+{
+    char line[AUDIT_LINE_MAX + 1];
+    ssize_t len = recv(source->sock, line, sizeof line, MSG_DONTWAIT);
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (len <= 0) {
+        *ended = true;
+        return false;
+    }
+    if (len <= AUDIT_LINE_MAX && line_is_sound(line, (size_t)len)) {
+        line_put(source->mux, line, (size_t)len);
+    } else {
+        struct audit alarm = {.kind = AUDIT_LIFECYCLE,
+                              .verdict = AUDIT_ALARM,
+                              .detail = str_of("a worker sent a malformed audit line")};
+        audit_mux_emit(source->mux, &alarm);
+    }
+    return true;
+}
+
+static void on_lines(uv_poll_t *poll, int status, int events)
+{
+    struct source *source = poll->data;
+    bool ended = status < 0;
+    (void)events;
+    for (int i = 0; i < LINES_AT_ONCE && !ended && !source->mux->blocked && !source->mux->broken; i++)
+        if (!source_read(source, &ended))
+            break;
+    if (ended)
+        source_close(source);
+}
+
+int audit_mux_add(struct audit_mux *mux, int sock)
+{
+    struct source *source = calloc(1, sizeof *source);
+    if (source == NULL || uv_poll_init(mux->loop, &source->poll, sock) != 0) {
+        free(source);
+        close(sock);
+        return -1;
+    }
+    source->poll.data = source;
+    source->sock = sock;
+    source->mux = mux;
+    source->next = mux->sources;
+    mux->sources = source;
+    if (!mux->blocked)
+        uv_poll_start(&source->poll, UV_READABLE, on_lines);
+    return 0;
+}
+
+/* ---- init's own lines ---- */
+
+void audit_mux_emit(struct audit_mux *mux, struct audit *audit)
+{
+    char line[AUDIT_LINE_MAX];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    audit_id(audit->id);
+    line_put(mux, line,
+             audit_format(audit, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, line));
+}
+
+bool audit_mux_room(const struct audit_mux *mux)
+{
+    return !mux->broken && mux->queue.len < QUEUE_MAX / 2;
+}
+
+struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *ctx, const char *why),
+                                void *ctx)
+{
+    struct audit_mux *mux = calloc(1, sizeof *mux);
+    struct epoll_event event = {0};
+    if (mux == NULL)
+        return NULL;
+    mux->loop = loop;
+    mux->out = out;
+    mux->on_broken = broken;
+    mux->ctx = ctx;
+    buf_init(&mux->queue, QUEUE_MAX);
+    signal(SIGPIPE, SIG_IGN);
+    mux->watch = epoll_create1(EPOLL_CLOEXEC);
+    if (mux->watch >= 0 && epoll_ctl(mux->watch, EPOLL_CTL_ADD, out, &event) < 0) {
+        close(mux->watch); /* EPERM: a file, which never blocks */
+        mux->watch = -1;
+    }
+    if (mux->watch >= 0) {
+        uv_poll_init(loop, &mux->writable, mux->watch);
+        mux->writable.data = mux;
+        uv_poll_start(&mux->writable, UV_READABLE, on_writable);
+    }
+    return mux;
+}
+
+void audit_mux_flush(struct audit_mux *mux, int timeout_ms)
+{
+    bool ended;
+    for (struct source *source = mux->sources; source != NULL; source = source->next) {
+        while (!mux->broken && source_read(source, &ended)) {
+            if (mux->blocked && !queue_write(mux, timeout_ms))
+                return;
+            mux->blocked = false;
+        }
+    }
+    queue_write(mux, timeout_ms);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * audit_mux: every audit line of the sidecar on its way to stdout: those of the workers, read from their
+ * sockets, and init's own. One write a line. When stdout takes no more, the sockets are not read either:
+ * their queues fill and the workers stop taking traffic. When nobody reads stdout any more the sidecar has to
+ * end, since decisions would go unseen.
+ */
+#ifndef INIT_AUDIT_MUX_H
+#define INIT_AUDIT_MUX_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "core/audit.h"
+
+struct audit_mux;
+
+/* Lines go to the descriptor `out`, which stays the caller's and keeps its flags. broken is called once, from
+ * the loop or from inside a call below, when a line could not be delivered for good. Returns NULL when memory
+ * is out. */
+struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *ctx, const char *why),
+                                void *ctx);
+
+/* A worker's SOCK_SEQPACKET socket; taken over, and closed when the worker is gone and all of its lines are
+ * read. Returns 0, or -1 when memory is out (the socket is closed). */
+int audit_mux_add(struct audit_mux *mux, int sock);
+
+/* One line of init's own; id and time are filled in. It waits while stdout takes no more. */
+void audit_mux_emit(struct audit_mux *mux, struct audit *audit);
+
+/* Whether init's own queue is short. When not, put off what would emit and can wait. */
+bool audit_mux_room(const struct audit_mux *mux);
+
+/* At the end of the sidecar, after the workers: reads what they left, and writes all of it, waiting at most
+ * this long. */
+void audit_mux_flush(struct audit_mux *mux, int timeout_ms);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * policy_store: the policy in force and, while it is rolled out, the next one. What comes from outside is
+ * validated here with the same code that the workers use, completed with what only the sidecar knows, and cut
+ * into one section for each kind of worker: nobody gets what it does not need.
+ */
+#ifndef INIT_POLICY_STORE_H
+#define INIT_POLICY_STORE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/policy.h"
+#include "init/net.h"
+
+enum policy_section { POLICY_FOR_DNS, POLICY_FOR_PROXY, POLICY_SECTIONS, POLICY_FOR_NOBODY };
+
+struct policy_version {
+    uint64_t generation;      /* 0 = none */
+    int fds[POLICY_SECTIONS]; /* sealed memfds, valid when generation is not 0 */
+};
+
+struct policy_store {
+    const struct net *net;
+    uint64_t last; /* generation given out; none is used twice */
+    struct policy_version current, next;
+};
+
+/* net is borrowed for the store's life. */
+void policy_store_init(struct policy_store *store, const struct net *net);
+
+/* Validates a policy as operators send it (no generation, no sidecar) and keeps it as `next`, of which there
+ * must be none. Returns 0, or -1 with err: nothing has changed. */
+int policy_store_stage(struct policy_store *store, const json_t *policy, struct err *err);
+
+/* The next one is now current; or is dropped. */
+void policy_store_commit(struct policy_store *store);
+void policy_store_drop(struct policy_store *store);
+
+/* The text of a section, to be freed by the caller; NULL when memory is out. The policy has passed
+ * validation. */
+char *policy_section(const json_t *policy, enum policy_section section, uint64_t generation,
+                     const struct net *net);
+
+#endif

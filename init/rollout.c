@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* rollout: offer, wait, commit or revoke. One at a time. Each end is an audit line of kind "control". */
+#include "init/rollout.h"
+
+#define ANSWER_LIMIT_MS 5000u /* for all workers together */
+
+static void audit_end(struct rollout *rollout, uint64_t generation, const struct err *err)
+{
+    struct audit line = {.kind = AUDIT_CONTROL,
+                         .verdict = err == NULL ? AUDIT_ALLOW : AUDIT_BLOCK,
+                         .rule = "apply",
+                         .detail = str_of(err == NULL ? "the policy is in force" : err->text),
+                         .generation = generation};
+    audit_mux_emit(rollout->audit, &line);
+}
+
+static void rollout_end(struct rollout *rollout, const struct err *err)
+{
+    uint64_t generation = rollout->policies->next.generation;
+    rollout->running = false;
+    uv_timer_stop(&rollout->timer);
+    if (err == NULL) {
+        policy_store_commit(rollout->policies);
+    } else {
+        policy_store_drop(rollout->policies);
+        supervisor_revoke(rollout->supervisor, generation);
+    }
+    audit_end(rollout, generation, err);
+    rollout->done(rollout->ctx, err == NULL ? generation : 0, err);
+}
+
+void rollout_check(struct rollout *rollout)
+{
+    struct err why;
+    if (!rollout->running)
+        return;
+    switch (supervisor_offered(rollout->supervisor, &why)) {
+    case OFFER_PENDING:
+        break;
+    case OFFER_TAKEN:
+        rollout_end(rollout, NULL);
+        break;
+    case OFFER_REFUSED:
+        rollout_end(rollout, &why);
+        break;
+    }
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    struct err why;
+    if (supervisor_offered(((struct rollout *)timer->data)->supervisor, &why) == OFFER_PENDING) {
+        err_prefix(&why, "the policy was not taken in time");
+        rollout_end(timer->data, &why);
+    }
+}
+
+void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store *policies,
+                  struct supervisor *supervisor, struct audit_mux *audit)
+{
+    *rollout = (struct rollout){.policies = policies, .supervisor = supervisor, .audit = audit};
+    uv_timer_init(loop, &rollout->timer);
+    rollout->timer.data = rollout;
+}
+
+int rollout_begin(struct rollout *rollout, const json_t *policy,
+                  void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                  struct err *err)
+{
+    if (policy_store_stage(rollout->policies, policy, err) < 0) {
+        audit_end(rollout, 0, err);
+        return -1;
+    }
+    rollout->running = true;
+    rollout->done = done;
+    rollout->ctx = ctx;
+    uv_timer_start(&rollout->timer, on_limit, ANSWER_LIMIT_MS, 0);
+    supervisor_offer(rollout->supervisor);
+    rollout_check(rollout);
+    return 0;
+}

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * supervise: what is started, with what, is the table `kinds`. A process goes down -> starting -> serving and
+ * back to down; every end passes through one function, worker_ended. A worker is never told READY-like things
+ * by init: it gets policies, and answers. Whatever it says that is not understood ends it.
+ */
+#include "init/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "init/listeners.h"
+#include "init/words.h"
+#include "sys/channel.h"
+#include "sys/ports.h"
+#include "sys/spawn.h"
+#include "sys/worker.h"
+
+#define BACKOFF_FIRST_MS 100u
+#define BACKOFF_LAST_MS  5000u
+#define START_LIMIT_MS   20000u /* from exec to READY */
+#define SERVED_WELL_MS   10000u /* who served that long starts again without much back-off */
+#define STOP_LIMIT_MS    2000u
+
+enum state { DOWN, STARTING, SERVING };
+
+static const char *const state_names[] = {[DOWN] = "down", [STARTING] = "starting", [SERVING] = "serving"};
+
+static const struct kind {
+    const char *name;
+    enum policy_section section; /* POLICY_FOR_NOBODY: no policy, no audit socket (the meter) */
+    bool vital;                  /* its end is the sidecar's */
+    bool many;                   /* as many as there are to be proxies */
+    struct listener listeners[LISTENERS_MAX + 1];
+} kinds[] = {
+    {"meter", POLICY_FOR_NOBODY, true, false, {{0}}},
+    {"stopper-dns",
+     POLICY_FOR_DNS,
+     false,
+     false,
+     {{"udp agent address", SOCK_DGRAM, PORT_DNS, false, false},
+      {"tcp agent address", SOCK_STREAM, PORT_DNS, false, false},
+      {"udp loopback", SOCK_DGRAM, PORT_RESOLVER, true, false},
+      {0}}},
+    {"stopper-proxy",
+     POLICY_FOR_PROXY,
+     false,
+     true,
+     {{"tcp agent address", SOCK_STREAM, PORT_PROXY, false, true}, {0}}},
+};
+
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
+struct worker_slot {
+    struct supervisor *supervisor;
+    const struct kind *kind;
+    char name[24]; /* "stopper-proxy", or "stopper-proxy.2" beside others */
+    enum state state;
+    pid_t pid; /* 0 = none */
+    unsigned restarts;
+    uint64_t backoff_ms, started_ms;
+    uint64_t offered, applied, refused; /* generations of this life */
+    bool ready;                         /* READY was heard in this life */
+    struct err trouble;                 /* why it is not serving, from this life or the last; "" = none */
+    const char *killed_for;             /* why init ended this life; NULL = it did not */
+    struct words *words;                /* of this life; NULL = none */
+    int channel;                        /* -1 = closed */
+    uv_poll_t channel_poll;
+    uv_timer_t timer; /* down: the next start; starting: the limit */
+};
+
+struct supervisor {
+    struct supervisor_setup setup;
+    struct worker_slot *slots;
+    size_t slot_count;
+    uv_signal_t child;
+    uv_timer_t stop_timer;
+    bool stopping, stopped;
+    int stop_status;
+};
+
+static void worker_start(struct worker_slot *slot);
+
+static void on_start_due(uv_timer_t *timer)
+{
+    worker_start(timer->data);
+}
+
+/* ---- saying what happens ---- */
+
+static void changed(struct supervisor *supervisor)
+{
+    supervisor->setup.on_change(supervisor->setup.ctx);
+}
+
+static void audit(struct supervisor *supervisor, enum audit_verdict verdict, const char *detail)
+{
+    struct audit line = {.kind = AUDIT_LIFECYCLE, .verdict = verdict, .detail = str_of(detail)};
+    audit_mux_emit(supervisor->setup.audit, &line);
+}
+
+/* ---- one process ---- */
+
+static void worker_kill(struct worker_slot *slot, const char *why)
+{
+    if (slot->pid == 0)
+        return;
+    slot->killed_for = why;
+    kill(slot->pid, SIGKILL);
+}
+
+static void worker_send(struct worker_slot *slot, const struct policy_version *version)
+{
+    if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || version->generation == 0)
+        return;
+    if (channel_send(slot->channel, CHANNEL_POLICY, version->generation, version->fds[slot->kind->section],
+                     str_of("")) < 0)
+        worker_kill(slot, "it does not read its channel");
+    else
+        slot->offered = version->generation;
+}
+
+/* Serving means: ready, and with the policy in force. */
+static void worker_check(struct worker_slot *slot)
+{
+    struct supervisor *supervisor = slot->supervisor;
+    char text[80];
+    uint64_t current = supervisor->setup.policies->current.generation;
+    bool has_policy = slot->kind->section == POLICY_FOR_NOBODY || slot->applied >= current;
+    if (slot->state == STARTING && slot->ready && has_policy) {
+        slot->state = SERVING;
+        slot->trouble.text[0] = '\0';
+        uv_timer_stop(&slot->timer);
+        if (slot->restarts > 0) {
+            snprintf(text, sizeof text, "worker %s serves again", slot->name);
+            audit(supervisor, AUDIT_ALLOW, text);
+        }
+    }
+    changed(supervisor);
+}
+
+static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg)
+{
+    const struct supervisor_setup *setup = &slot->supervisor->setup;
+    switch (msg->type) {
+    case CHANNEL_READY:
+        slot->ready = true;
+        break;
+    case CHANNEL_APPLIED:
+        slot->applied = msg->generation;
+        break;
+    case CHANNEL_REFUSED:
+        slot->refused = msg->generation;
+        err_set(&slot->trouble, "it refused policy generation %llu: %.*s",
+                (unsigned long long)msg->generation, msg->text_len > 300 ? 300 : (int)msg->text_len,
+                msg->text);
+        if (msg->generation == setup->policies->current.generation)
+            worker_kill(slot, "it did not take the policy in force");
+        break;
+    case CHANNEL_COUNTERS:
+        if (slot->kind->section == POLICY_FOR_NOBODY)
+            setup->on_counters(setup->ctx, (struct str){msg->text, msg->text_len});
+        return;
+    default:
+        worker_kill(slot, "it said what no worker says");
+        return;
+    }
+    worker_check(slot);
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    static struct channel_msg msg; /* 64 KiB; one loop, never re-entered */
+    struct worker_slot *slot = poll->data;
+    (void)events;
+    int got = status < 0 ? 0 : channel_recv(slot->channel, &msg);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        uv_poll_stop(poll); /* the process ends, or is made to */
+        worker_kill(slot, got == 0 ? "it closed its channel" : "its message is malformed");
+        return;
+    }
+    if (msg.fd >= 0) {
+        close(msg.fd);
+        worker_kill(slot, "it sent a descriptor");
+        return;
+    }
+    worker_heard(slot, &msg);
+}
+
+static void on_channel_closed(uv_handle_t *handle)
+{
+    struct worker_slot *slot = handle->data;
+    close(slot->channel);
+    slot->channel = -1;
+}
+
+static void on_start_limit(uv_timer_t *timer)
+{
+    worker_kill(timer->data, "it did not get ready in time");
+}
+
+/* The parent's ends and descriptors for the child, opened for one life. */
+struct outfit {
+    int fds[WORKER_FD_LISTENERS + LISTENERS_MAX];
+    size_t fd_count;
+    int channel, audit, words; /* ours */
+};
+
+static int pair_open(int pair[2], struct err *err)
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_set_errno(err, "socketpair");
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static void outfit_close(struct outfit *outfit, bool ours)
+{
+    for (size_t i = 0; i < outfit->fd_count; i++)
+        if (outfit->fds[i] > STDERR_FILENO)
+            close(outfit->fds[i]);
+    if (ours) {
+        int own[] = {outfit->channel, outfit->audit, outfit->words};
+        for (size_t i = 0; i < 3; i++)
+            if (own[i] >= 0)
+                close(own[i]);
+    }
+}
+
+/* 3 = netlink socket, 4 = channel */
+static int outfit_meter(struct outfit *outfit, struct err *err)
+{
+    int pair[2], netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (netlink < 0)
+        return err_set_errno(err, "nfnetlink: socket");
+    outfit->fds[outfit->fd_count++] = netlink;
+    if (pair_open(pair, err) < 0)
+        return -1;
+    outfit->channel = pair[0];
+    outfit->fds[outfit->fd_count++] = pair[1];
+    return 0;
+}
+
+/* 3 = channel, 4 = audit, 5… = listeners */
+static int outfit_worker(struct outfit *outfit, const struct worker_slot *slot, struct err *err)
+{
+    int pair[2];
+    if (pair_open(pair, err) < 0)
+        return -1;
+    outfit->channel = pair[0];
+    outfit->fds[outfit->fd_count++] = pair[1];
+    if (pair_open(pair, err) < 0)
+        return -1;
+    outfit->audit = pair[0];
+    outfit->fds[outfit->fd_count++] = pair[1];
+    int listeners = listeners_open(slot->kind->listeners, &slot->supervisor->setup.net->agent_address,
+                                   &outfit->fds[outfit->fd_count], err);
+    if (listeners < 0)
+        return -1;
+    outfit->fd_count += (size_t)listeners;
+    return 0;
+}
+
+static int outfit_open(struct outfit *outfit, const struct worker_slot *slot, struct err *err)
+{
+    int pipe_fds[2];
+    *outfit = (struct outfit){.fds = {-1, -1}, .fd_count = 2, .channel = -1, .audit = -1, .words = -1};
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return err_set_errno(err, "pipe");
+    fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+    outfit->words = pipe_fds[0];
+    outfit->fds[outfit->fd_count++] = pipe_fds[1];
+    int status = slot->kind->section == POLICY_FOR_NOBODY ? outfit_meter(outfit, err)
+                                                          : outfit_worker(outfit, slot, err);
+    if (status < 0)
+        outfit_close(outfit, true);
+    return status;
+}
+
+static pid_t worker_exec(const struct worker_slot *slot, const struct outfit *outfit, struct err *err)
+{
+    const char *executable = slot->supervisor->setup.executable;
+    bool meter = slot->kind->section == POLICY_FOR_NOBODY;
+    const char *const meter_argv[] = {"stopper-init", "meter", NULL};
+    const char *const worker_argv[] = {slot->kind->name, NULL};
+    char path[4096];
+    int directory = (int)(strrchr(executable, '/') - executable);
+
+    snprintf(path, sizeof path, "%.*s/%s", directory, executable, slot->kind->name);
+    struct spawn spawn = {.path = meter ? executable : path,
+                          .argv = meter ? meter_argv : worker_argv,
+                          .fds = outfit->fds,
+                          .fd_count = outfit->fd_count};
+    return spawn_start(&spawn, err);
+}
+
+/* One attempt. Returns 0, or -1 with the slot's trouble. */
+static int worker_try(struct worker_slot *slot)
+{
+    struct supervisor *supervisor = slot->supervisor;
+    struct outfit outfit;
+    if (outfit_open(&outfit, slot, &slot->trouble) < 0)
+        return -1;
+    pid_t pid = worker_exec(slot, &outfit, &slot->trouble);
+    outfit_close(&outfit, pid < 0);
+    if (pid < 0)
+        return -1;
+    slot->pid = pid;
+    slot->state = STARTING;
+    slot->ready = false;
+    slot->killed_for = NULL;
+    slot->offered = slot->applied = slot->refused = 0;
+    slot->started_ms = uv_now(supervisor->setup.loop);
+    slot->channel = outfit.channel;
+    slot->words = words_new(supervisor->setup.loop, outfit.words);
+    uv_poll_init(supervisor->setup.loop, &slot->channel_poll, slot->channel);
+    slot->channel_poll.data = slot;
+    uv_poll_start(&slot->channel_poll, UV_READABLE, on_channel);
+    if (outfit.audit >= 0 && audit_mux_add(supervisor->setup.audit, outfit.audit) < 0)
+        worker_kill(slot, "out of memory");
+    uv_timer_start(&slot->timer, on_start_limit, START_LIMIT_MS, 0);
+    worker_send(slot, &supervisor->setup.policies->current);
+    worker_send(slot, &supervisor->setup.policies->next);
+    return 0;
+}
+
+static void worker_later(struct worker_slot *slot)
+{
+    slot->state = DOWN;
+    slot->restarts++;
+    uv_timer_start(&slot->timer, on_start_due, slot->backoff_ms, 0);
+    slot->backoff_ms = slot->backoff_ms * 2 > BACKOFF_LAST_MS ? BACKOFF_LAST_MS : slot->backoff_ms * 2;
+}
+
+static void worker_start(struct worker_slot *slot)
+{
+    struct err text;
+    if (slot->channel >= 0) { /* the handle of the last life is still being closed */
+        uv_timer_start(&slot->timer, on_start_due, 1, 0);
+        return;
+    }
+    if (worker_try(slot) == 0)
+        return;
+    err_set(&text, "worker %s cannot be started: %s", slot->name, slot->trouble.text);
+    audit(slot->supervisor, AUDIT_ALARM, text.text);
+    worker_later(slot);
+    changed(slot->supervisor);
+}
+
+/* ---- ends ---- */
+
+static void stop_check(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        if (supervisor->slots[i].pid != 0)
+            return;
+    if (supervisor->stopped)
+        return;
+    supervisor->stopped = true;
+    uv_timer_stop(&supervisor->stop_timer);
+    supervisor->setup.on_stopped(supervisor->setup.ctx, supervisor->stop_status);
+}
+
+/* How it ended, and why: what init had against it, or its last words. */
+static void worker_epitaph(const struct worker_slot *slot, int status, struct err *text)
+{
+    const char *words = slot->words != NULL ? words_last(slot->words) : "";
+    bool by_signal = WIFSIGNALED(status);
+    if (by_signal)
+        err_set(text, "ended by signal %d", WTERMSIG(status));
+    else
+        err_set(text, "ended with status %d", WEXITSTATUS(status));
+    struct err how = *text;
+    if (slot->killed_for != NULL)
+        err_set(text, "%s: %s", how.text, slot->killed_for);
+    else if (words[0] != '\0' && slot->state != SERVING)
+        err_set(text, "%s: %s", how.text, words);
+}
+
+static void worker_ended(struct worker_slot *slot, int status)
+{
+    struct supervisor *supervisor = slot->supervisor;
+    struct err why, text;
+
+    if (slot->words != NULL)
+        words_read(slot->words);
+    worker_epitaph(slot, status, &why);
+    if (slot->words != NULL)
+        words_close(slot->words);
+    slot->words = NULL;
+    slot->pid = 0;
+    uv_timer_stop(&slot->timer);
+    uv_close((uv_handle_t *)&slot->channel_poll, on_channel_closed);
+    if (supervisor->stopping) {
+        slot->state = DOWN;
+        stop_check(supervisor);
+        return;
+    }
+    err_set(&text, "%s %s %s", slot->kind->vital ? "the" : "worker", slot->name, why.text);
+    audit(supervisor, AUDIT_ALARM, text.text);
+    err_set(&slot->trouble, "it %s", why.text);
+    if (slot->kind->vital) {
+        slot->state = DOWN;
+        fprintf(stderr, "stopper-init: %s: the sidecar ends\n", text.text);
+        supervisor_stop(supervisor, 1);
+        return;
+    }
+    if (uv_now(supervisor->setup.loop) - slot->started_ms >= SERVED_WELL_MS)
+        slot->backoff_ms = BACKOFF_FIRST_MS;
+    worker_later(slot);
+    changed(supervisor);
+}
+
+/* Everything whose parent has died is PID 1's child: it is reaped without a word. */
+static void on_child(uv_signal_t *signal, int number)
+{
+    struct supervisor *supervisor = signal->data;
+    int status;
+    pid_t pid;
+    (void)number;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (size_t i = 0; i < supervisor->slot_count; i++)
+            if (supervisor->slots[i].pid == pid) {
+                worker_ended(&supervisor->slots[i], status);
+                break;
+            }
+}
+
+static void kill_all(struct supervisor *supervisor, int number)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        if (supervisor->slots[i].pid != 0)
+            kill(supervisor->slots[i].pid, supervisor->slots[i].kind->vital ? SIGKILL : number);
+}
+
+static void on_stop_limit(uv_timer_t *timer)
+{
+    kill_all(timer->data, SIGKILL);
+}
+
+void supervisor_stop(struct supervisor *supervisor, int status)
+{
+    if (supervisor->stopping && (status == 0 || supervisor->stop_status != 0))
+        return;
+    supervisor->stopping = true;
+    supervisor->stop_status = status;
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        uv_timer_stop(&supervisor->slots[i].timer);
+    kill_all(supervisor, status == 0 ? SIGTERM : SIGKILL);
+    uv_timer_start(&supervisor->stop_timer, on_stop_limit, STOP_LIMIT_MS, STOP_LIMIT_MS);
+    stop_check(supervisor);
+}
+
+/* ---- policies ---- */
+
+void supervisor_offer(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        worker_send(&supervisor->slots[i], &supervisor->setup.policies->next);
+}
+
+enum offer supervisor_offered(const struct supervisor *supervisor, struct err *why)
+{
+    uint64_t next = supervisor->setup.policies->next.generation;
+    enum offer offer = OFFER_TAKEN;
+    for (size_t i = 0; i < supervisor->slot_count; i++) {
+        const struct worker_slot *slot = &supervisor->slots[i];
+        if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0)
+            continue;
+        if (slot->refused == next) {
+            err_set(why, "worker %s: %s", slot->name, slot->trouble.text);
+            return OFFER_REFUSED;
+        }
+        if (slot->applied != next) {
+            err_set(why, "worker %s has not answered", slot->name);
+            offer = OFFER_PENDING;
+        }
+    }
+    return offer;
+}
+
+void supervisor_revoke(struct supervisor *supervisor, uint64_t generation)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        if (supervisor->slots[i].offered == generation && supervisor->slots[i].refused != generation)
+            worker_kill(&supervisor->slots[i], "a policy that others did not take had to be taken back");
+}
+
+/* ---- as a whole ---- */
+
+bool supervisor_serving(const struct supervisor *supervisor, struct err *why)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++) {
+        const struct worker_slot *slot = &supervisor->slots[i];
+        if (slot->state != SERVING) {
+            err_set(why, "worker %s: %s", slot->name,
+                    slot->trouble.text[0] != '\0' ? slot->trouble.text : "it is not ready yet");
+            return false;
+        }
+    }
+    return !supervisor->stopping;
+}
+
+json_t *supervisor_describe(const struct supervisor *supervisor)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < supervisor->slot_count; i++) {
+        const struct worker_slot *slot = &supervisor->slots[i];
+        json_array_append_new(array, json_pack("{s:s, s:i, s:s, s:I}", "name", slot->name, "pid",
+                                               (int)slot->pid, "state", state_names[slot->state], "restarts",
+                                               (json_int_t)slot->restarts));
+    }
+    return array;
+}
+
+static void slot_init(struct supervisor *supervisor, struct worker_slot *slot, const struct kind *kind,
+                      unsigned number, unsigned count)
+{
+    *slot = (struct worker_slot){
+        .supervisor = supervisor, .kind = kind, .channel = -1, .backoff_ms = BACKOFF_FIRST_MS};
+    if (count > 1)
+        snprintf(slot->name, sizeof slot->name, "%s.%u", kind->name, number + 1);
+    else
+        snprintf(slot->name, sizeof slot->name, "%s", kind->name);
+    uv_timer_init(supervisor->setup.loop, &slot->timer);
+    slot->timer.data = slot;
+}
+
+struct supervisor *supervisor_new(const struct supervisor_setup *setup)
+{
+    struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+    if (supervisor == NULL)
+        return NULL;
+    supervisor->setup = *setup;
+    supervisor->slots = calloc(KINDS + setup->proxies, sizeof *supervisor->slots);
+    if (supervisor->slots == NULL) {
+        free(supervisor);
+        return NULL;
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        unsigned count = kinds[i].many ? setup->proxies : 1;
+        for (unsigned number = 0; number < count; number++)
+            slot_init(supervisor, &supervisor->slots[supervisor->slot_count++], &kinds[i], number, count);
+    }
+    uv_timer_init(setup->loop, &supervisor->stop_timer);
+    supervisor->stop_timer.data = supervisor;
+    uv_signal_init(setup->loop, &supervisor->child);
+    supervisor->child.data = supervisor;
+    uv_signal_start(&supervisor->child, on_child, SIGCHLD);
+    return supervisor;
+}
+
+int supervisor_start_meter(struct supervisor *supervisor, struct err *err)
+{
+    struct worker_slot *meter = &supervisor->slots[0];
+    if (worker_try(meter) < 0) {
+        *err = meter->trouble;
+        return err_prefix(err, "meter");
+    }
+    return 0;
+}
+
+void supervisor_start_workers(struct supervisor *supervisor)
+{
+    for (size_t i = 1; i < supervisor->slot_count; i++)
+        worker_start(&supervisor->slots[i]);
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A worker for tests of stopper-init, started under the name of a real one: it speaks the channel, serves its listeners
+with a word that says who answered, and misbehaves as the file NAME.mode beside it says.
+
+Modes, several with blanks between them: silent (never READY), dies (with a last word), refuse, mute (never answers a
+policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp).
+SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
+"""
+import array
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+
+POLICY, READY, APPLIED, REFUSED = 1, 2, 3, 4
+USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
+ORIGINAL_DESTINATION = 80
+
+
+def main():
+    name, folder = os.path.basename(sys.argv[0]), os.path.dirname(os.path.abspath(sys.argv[0]))
+    mode = []
+    if os.path.exists(f"{folder}/{name}.mode"):
+        with open(f"{folder}/{name}.mode", encoding="ascii") as file:
+            mode = file.read().split()
+    channel, audit = socket.socket(fileno=3), socket.socket(fileno=4)
+    listeners = [socket.socket(fileno=int(fd)) for fd in sorted(map(int, os.listdir("/proc/self/fd"))) if int(fd) > 4 and is_socket(fd)]
+    os.setgroups([])
+    os.setresgid(USERS[name], USERS[name], USERS[name])
+    os.setresuid(USERS[name], USERS[name], USERS[name])
+    if "dies" in mode:
+        sys.exit("I cannot live like this")
+    if "noise" in mode:
+        audit.send(b"not\nan audit line\n")
+    if "audit" in mode:
+        for number in range(20000):
+            audit.send(json.dumps({"kind": "test", "worker": name, "number": number}).encode() + b"\n")
+    signal.signal(signal.SIGUSR1, lambda *_: mode.append("refuse"))
+    signal.signal(signal.SIGUSR2, lambda *_: mode.append("mute"))
+    if "silent" not in mode:
+        channel.send(struct.pack("=IIQ", READY, 0, 0))
+    for verb, kind in (("dial", socket.SOCK_STREAM), ("send", socket.SOCK_DGRAM)):
+        if verb in mode:
+            at = mode.index(verb)
+            attempt(audit, verb, kind, mode[at + 1], int(mode[at + 2]))
+    serve(name, mode, channel, audit, listeners)
+
+
+def is_socket(fd):
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
+    except OSError:
+        return False
+
+
+def attempt(audit, verb, kind, address, port):
+    """What a worker that was taken over would try. How it went is told as an audit line."""
+    outcome = "ok"
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.settimeout(5)
+        try:
+            sock.connect((address, port))
+            if kind == socket.SOCK_DGRAM:
+                sock.send(b"hello")
+                outcome = sock.recv(100).decode()
+        except OSError as problem:
+            outcome = type(problem).__name__ if problem.errno is None else os.strerror(problem.errno)
+    audit.send(json.dumps({"kind": "test", "verb": verb, "address": address, "port": port, "outcome": outcome}).encode() + b"\n")
+
+
+def serve(name, mode, channel, audit, listeners):
+    while True:
+        for ready in select.select([channel, *listeners], [], [])[0]:
+            if ready is channel:
+                take_policy(mode, channel, audit)
+            elif ready.type == socket.SOCK_DGRAM:
+                data, peer = ready.recvfrom(2048)
+                ready.sendto(name.encode() + b" " + data, peer)
+            else:
+                sock = ready.accept()[0]
+                port, address = struct.unpack("!2xH4s8x", sock.getsockopt(socket.SOL_IP, ORIGINAL_DESTINATION, 16))
+                sock.sendall(f"{name} {socket.inet_ntoa(address)} {port}\n".encode())
+                sock.close()
+
+
+def take_policy(mode, channel, audit):
+    data, control, _, _ = channel.recvmsg(65536, socket.CMSG_LEN(4))
+    if not data:
+        sys.exit(0)
+    kind, _, generation = struct.unpack("=IIQ", data[:16])
+    assert kind == POLICY
+    fd = array.array("i", control[0][2])[0]
+    policy = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
+    os.close(fd)
+    assert policy["generation"] == generation
+    audit.send(json.dumps({"kind": "test", "policy": policy}).encode() + b"\n")
+    if "mute" in mode:
+        return
+    if "refuse" in mode:
+        text = b"I would rather not"
+        channel.send(struct.pack("=IIQ", REFUSED, len(text), generation) + text)
+    else:
+        channel.send(struct.pack("=IIQ", APPLIED, 0, generation))
+
+
+if __name__ == "__main__":
+    main()

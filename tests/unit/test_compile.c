@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* compile: manifests to the golden policy text, from memory and from the examples. */
+#include "hostctl/compile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/suite.h"
+
+static struct ip host_resolvers[2];
+
+static void set_up(void)
+{
+    ck_assert_int_eq(ip_parse(str_of("203.0.113.1"), &host_resolvers[0]), 0);
+    ck_assert_int_eq(ip_parse(str_of("203.0.113.2"), &host_resolvers[1]), 0);
+}
+
+/* The policy, or the error; compared and freed. */
+static void expect(struct manifest *manifest, size_t upstreams, const char *wanted)
+{
+    struct err err = {""};
+
+    ck_assert_ptr_nonnull(manifest);
+    char *text = compile_policy(manifest, host_resolvers, upstreams, &err);
+    ck_assert_str_eq(text != NULL ? text : err.text, wanted);
+    free(text);
+    manifest_free(manifest);
+}
+
+static struct manifest *read_yaml(const char *yaml)
+{
+    struct report report;
+
+    report_init(&report, "m.yaml");
+    struct node *root = node_parse(str_of(yaml), 1, &report);
+    ck_assert_ptr_nonnull(root);
+    struct manifest *manifest = manifest_read(root, &report);
+    node_free(root);
+    report_fini(&report);
+    return manifest;
+}
+
+#define HOST_DNS "\"dns\":{\"upstreams\":[\"203.0.113.1\",\"203.0.113.2\"]}"
+
+START_TEST(manifests_become_their_golden_policy)
+{
+    static const struct {
+        const char *yaml, *policy;
+    } cases[] = {
+        {"{}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"egress: {dns: [192.0.2.53], routes: [{host: A.example}]}\nenv: {SECRET: word}",
+         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}]}"},
+        {"egress:\n  routes:\n    - host: '*.a.example'\n      allow_private: [10.0.0.0/8, 192.168.1.7, "
+         "'fd00:0::/8']\n"
+         "    - host: b.example\n      tls: {passthrough: true}\n"
+         "    - host: c.example\n      tls: {passthrough: true, ech: allow}\n"
+         "    - host: d.example\n      tls: {passthrough: false}\n",
+         "{\"protocol\":1," HOST_DNS
+         ",\"routes\":[{\"host\":\"*.a.example\",\"allow_private\":[\"10.0.0.0/8\","
+         "\"192.168.1.7/32\",\"fd00::/8\"]},{\"host\":\"b.example\",\"tls\":{\"passthrough\":true}},"
+         "{\"host\":\"c.example\",\"tls\":{\"passthrough\":true,\"ech\":\"allow\"}},{\"host\":\"d.example\"}]"
+         "}"},
+    };
+
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect(read_yaml(cases[i].yaml), 2, cases[i].policy);
+}
+END_TEST
+
+START_TEST(without_routes_no_resolver_is_needed)
+{
+    expect(read_yaml("egress: {routes: []}"), 0, "{\"protocol\":1,\"routes\":[]}");
+}
+END_TEST
+
+START_TEST(a_policy_that_the_sidecar_would_refuse_is_an_error)
+{
+    struct manifest *manifest = read_yaml("egress: {routes: [{host: a.example}, {host: b.example}]}");
+
+    strcpy(manifest->routes[1].host, "a.example");
+    expect(manifest, 0, "compile: policy: routes[1]: host \"a.example\" is already routes[0]");
+}
+END_TEST
+
+START_TEST(examples_compile)
+{
+    static const struct {
+        const char *file, *policy;
+    } cases[] = {
+        {"examples/plain.yaml", "{\"protocol\":1," HOST_DNS
+                                ",\"routes\":[{\"host\":\"example.com\",\"tls\":{\"passthrough\":true}}]}"},
+        {"examples/closed.yaml", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"examples/office.yaml", "{\"protocol\":1,\"dns\":{\"upstreams\":[\"10.20.0.53\"]},\"routes\":[{"
+                                 "\"host\":\"*.build.example.com\","
+                                 "\"allow_private\":[\"10.20.0.0/"
+                                 "16\"]},{\"host\":\"wiki.example.com\",\"allow_private\":[\"10.20.4.0/24\"],"
+                                 "\"tls\":{\"passthrough\":true,\"ech\":\"allow\"}}]}"},
+    };
+
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct report report;
+        report_init(&report, cases[i].file);
+        expect(manifest_load(&report), 2, cases[i].policy);
+        report_fini(&report);
+    }
+}
+END_TEST
+
+SUITE_MAIN("compile", manifests_become_their_golden_policy, without_routes_no_resolver_is_needed,
+           a_policy_that_the_sidecar_would_refuse_is_an_error, examples_compile)

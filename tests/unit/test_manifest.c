@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* manifest: bad manifests with the exact list of their errors; what good ones give; and that
+ * stopper-manifest(5) names the keys of the table, no more and no fewer. */
+#include "hostctl/manifest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/suite.h"
+
+/* All errors, one a line, as the user sees them; the empty text for a good manifest. */
+static const char *errors_of(const char *yaml)
+{
+    static char out[65536];
+    struct report report;
+    struct node *root;
+
+    report_init(&report, "m.yaml");
+    root = node_parse(str_of(yaml), 1, &report);
+    struct manifest *manifest = root != NULL ? manifest_read(root, &report) : NULL;
+    ck_assert((manifest == NULL) == (report.count > 0));
+    FILE *file = fmemopen(out, sizeof out, "w");
+    report_print(&report, file);
+    fclose(file);
+    manifest_free(manifest);
+    node_free(root);
+    report_fini(&report);
+    return out;
+}
+
+#define ROUTE(text) "egress: {routes: [" text "]}\n"
+#define HOST(text)  ROUTE("{host: " text "}")
+#define PRIVATE                                                                                              \
+    "lies in none of the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 and "       \
+    "fc00::/7\n"
+#define AT "m.yaml:1: egress.routes[0]"
+
+static const struct {
+    const char *yaml, *errors;
+} bad[] = {
+    /* not a document */
+    {"", "m.yaml:1: the manifest is empty\n"},
+    {"# only words\n", "m.yaml:1: the manifest is empty\n"},
+    {"a: b: c\n", "m.yaml:1: not YAML: mapping values are not allowed in this context\n"},
+    {"env:\n\tA: b\n",
+     "m.yaml:2: not YAML: while scanning for the next token: found character that cannot start any token\n"},
+    {"env: [\n", "m.yaml:2: not YAML: while parsing a flow node: did not find expected node content\n"},
+    {"env: {}\n---\nenv: {}\n", "m.yaml:2: a second document begins; a manifest is one\n"},
+    {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
+     "m.yaml:1: nested too deeply\n"},
+    /* the top */
+    {"[]\n", "m.yaml:1: must be a map with the keys egress and env, is a list\n"},
+    {"words\n", "m.yaml:1: must be a map with the keys egress and env, is a string\n"},
+    {"egres: {}\n", "m.yaml:1: unknown key \"egres\"; allowed: egress, env\n"},
+    {"extends: base\nsupervise: true\n",
+     "m.yaml:1: unknown key \"extends\": this version does not enforce it yet; allowed: egress, env\n"
+     "m.yaml:2: unknown key \"supervise\": this version does not enforce it yet; allowed: egress, env\n"},
+    {"\"a\\eb\": 1\n", "m.yaml:1: unknown key \"a\\x1bb\"; allowed: egress, env\n"},
+    {"egress.routes[]: 1\n\"*\": 1\n", "m.yaml:1: unknown key \"egress.routes[]\"; allowed: egress, env\n"
+                                       "m.yaml:2: unknown key \"*\"; allowed: egress, env\n"},
+    {"\"env\\0x\": {}\n", "m.yaml:1: unknown key \"env\\x00x\"; allowed: egress, env\n"},
+    {"? [a]\n: 1\n", "m.yaml:1: a key must be one word\n"},
+    {"env: {}\nenv: {}\nenv: {}\n", "m.yaml:2: the key \"env\" was given on line 1 already\n"
+                                    "m.yaml:3: the key \"env\" was given on line 1 already\n"},
+    {"env:\n", "m.yaml:1: env: must be a map of names and strings, is empty\n"},
+    {"egress: 1\n", "m.yaml:1: egress: must be a map, is a number\n"},
+    /* anchors, aliases, tags */
+    {"env: &a {}\n", "m.yaml:1: env: anchors, aliases and tags are not allowed in a manifest\n"},
+    {"env: *a\n", "m.yaml:1: env: anchors, aliases and tags are not allowed in a manifest\n"},
+    {"env: {A: !!str 1, B: ! x}\n",
+     "m.yaml:1: env.A: anchors, aliases and tags are not allowed in a manifest\n"
+     "m.yaml:1: env.B: anchors, aliases and tags are not allowed in a manifest\n"},
+    {"&k env: {}\n", "m.yaml:1: a key must be one word\n"},
+    {"env: {<<: {A: b}}\n", "m.yaml:1: env.\"<<\": must be a string, is a map\n"},
+    /* egress.dns */
+    {"egress: {dns: 192.0.2.53}\n", "m.yaml:1: egress.dns: must be a list of IPv4 addresses, is a string\n"},
+    {"egress: {dns: {upstreams: []}}\n",
+     "m.yaml:1: egress.dns: must be a list of IPv4 addresses, is a map\n"},
+    {"egress: {dns: []}\n", "m.yaml:1: egress.dns: is empty; leave it out to use the host's resolvers\n"},
+    {"egress:\n  dns:\n    - 192.0.2\n    - \"2001:db8::1\"\n    - dns.example\n    - 127.0.0.53\n    - 53\n "
+     "   - 192.0.2.053\n",
+     "m.yaml:3: egress.dns[0]: \"192.0.2\" is no IPv4 address\n"
+     "m.yaml:4: egress.dns[1]: \"2001:db8::1\" is no IPv4 address\n"
+     "m.yaml:5: egress.dns[2]: \"dns.example\" is no IPv4 address\n"
+     "m.yaml:6: egress.dns[3]: \"127.0.0.53\" cannot be a resolver: loopback, link-local, multicast or "
+     "reserved\n"
+     "m.yaml:7: egress.dns[4]: must be an IPv4 address, is a number; as text it would be \"53\"\n"
+     "m.yaml:8: egress.dns[5]: \"192.0.2.053\" is no IPv4 address\n"},
+    {"egress: {dns: [192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6, 192.0.2.7, 192.0.2.8, "
+     "192.0.2.9]}\n",
+     "m.yaml:1: egress.dns: 9 addresses; at most 8 are allowed\n"},
+    /* routes */
+    {"egress: {routes: {}}\n", "m.yaml:1: egress.routes: must be a list of routes, is a map\n"},
+    {"egress: {routes: [a.example]}\n", AT ": must be a map with the key host, is a string\n"},
+    {ROUTE("{}"), AT ": the key \"host\" is missing\n"},
+    {ROUTE("{host: a.example}, {tls: {}}"), "m.yaml:1: egress.routes[1]: the key \"host\" is missing\n"},
+    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      auth: {}\n",
+     "m.yaml:4: egress.routes[0]: unknown key \"pasthrough\"; allowed: host, allow_private, tls\n"
+     "m.yaml:5: egress.routes[0]: unknown key \"auth\": this version does not enforce it yet; allowed: host, "
+     "allow_private, tls\n"},
+    /* hosts */
+    {HOST("1"), AT ".host: must be a host name, is a number; as text it would be \"1\"\n"},
+    {HOST("\"\""), AT ".host: \"\" is no host name\n"},
+    {HOST("[a.example]"), AT ".host: must be a host name, is a list\n"},
+    {HOST("a..example"), AT ".host: \"a..example\" is no host name\n"},
+    {HOST("-a.example"), AT ".host: \"-a.example\" is no host name\n"},
+    {HOST("a.example."), AT ".host: \"a.example.\" is no host name: leave out the dot at the end\n"},
+    {HOST("192.0.2.7"), AT ".host: \"192.0.2.7\" is no host name: routes name hosts, never addresses\n"},
+    {HOST("\"[2001:db8::1]\""),
+     AT ".host: \"[2001:db8::1]\" is no host name: routes name hosts, never addresses\n"},
+    {HOST("a.0x7f"), AT ".host: \"a.0x7f\" is no host name: routes name hosts, never addresses\n"},
+    {HOST("\"a.example:8443\""), AT ".host: \"a.example:8443\" is no host name: a host name has no port\n"},
+    {HOST("https://a.example/"),
+     AT ".host: \"https://a.example/\" is no host name: a host name has no scheme and no path\n"},
+    {HOST("b\xc3\xbc"
+          "cher.example"),
+     AT ".host: \"b\xc3\xbc"
+        "cher.example\" is no host name: write it as A-labels (xn--...)\n"},
+    {HOST("\"*\""),
+     AT ".host: \"*\" is no host name: \"*\" stands for whole labels at the front only: \"*.example.com\"\n"},
+    {HOST("\"a.*.example\""), AT ".host: \"a.*.example\" is no host name: \"*\" stands for whole labels at "
+                                 "the front only: \"*.example.com\"\n"},
+    {HOST("\"*.*.example\""), AT ".host: \"*.*.example\" is no host name: \"*\" stands for whole labels at "
+                                 "the front only: \"*.example.com\"\n"},
+    {HOST("\"*.192.0.2.7\""),
+     AT ".host: \"*.192.0.2.7\" is no host name: routes name hosts, never addresses\n"},
+    {HOST("\"a\\0.example\""), AT ".host: \"a\\x00.example\" is no host name\n"},
+    {"egress:\n  routes:\n    - host: A.example\n    - host: b.example\n    - host: a.EXAMPLE\n    - host: "
+     "\"*.a.example\"\n    - host: a.example\n",
+     "m.yaml:5: egress.routes[2].host: \"a.example\" has a route on line 3 already\n"
+     "m.yaml:7: egress.routes[4].host: \"a.example\" has a route on line 3 already\n"},
+    /* allow_private */
+    {ROUTE("{host: a.example, allow_private: 10.0.0.0/8}"),
+     AT ".allow_private: must be a list of address prefixes, is a string\n"},
+    {ROUTE("{host: a.example, allow_private: [10.0.0.1/8, 0.0.0.0/0, 127.0.0.1, 169.254.0.0/16, 10.0.0.0/7, "
+           "x]}"),
+     AT
+     ".allow_private[0]: \"10.0.0.1/8\" is no address prefix (10.1.0.0/16 is one; bits behind the length are "
+     "zero)\n" AT ".allow_private[1]: \"0.0.0.0/0\" " PRIVATE AT
+     ".allow_private[2]: \"127.0.0.1\" " PRIVATE AT ".allow_private[3]: \"169.254.0.0/16\" " PRIVATE AT
+     ".allow_private[4]: \"10.0.0.0/7\" " PRIVATE AT
+     ".allow_private[5]: \"x\" is no address prefix (10.1.0.0/16 is one; bits behind the length are zero)\n"},
+    {ROUTE("{host: a.example, allow_private: [\"::ffff:10.0.0.0/104\"]}"),
+     AT ".allow_private[0]: \"::ffff:10.0.0.0/104\" " PRIVATE},
+    /* tls */
+    {ROUTE("{host: a.example, tls: true}"), AT ".tls: must be a map, is a truth value\n"},
+    {ROUTE("{host: a.example, tls: {pasthrough: true}}"),
+     AT ".tls: unknown key \"pasthrough\"; allowed: passthrough, ech\n"},
+    {ROUTE("{host: a.example, tls: {passthrough: yes}}"),
+     AT ".tls.passthrough: must be true or false, is a truth value \"yes\"\n"},
+    {ROUTE("{host: a.example, tls: {passthrough: \"true\"}}"),
+     AT ".tls.passthrough: must be true or false, is a string \"true\"\n"},
+    {ROUTE("{host: a.example, tls: {passthrough: }}"),
+     AT ".tls.passthrough: must be true or false, is empty\n"},
+    {ROUTE("{host: a.example, tls: {passthrough: true, ech: deny}}"),
+     AT ".tls.ech: must be the word allow, is \"deny\"\n"},
+    {ROUTE("{host: a.example, tls: {ech: allow}}"),
+     AT ".tls: ech has a meaning only beside passthrough: true\n"},
+    {ROUTE("{host: a.example, tls: {ech: allow, passthrough: false}}"),
+     AT ".tls: ech has a meaning only beside passthrough: true\n"},
+    /* env */
+    {"env: [A]\n", "m.yaml:1: env: must be a map of names and strings, is a list\n"},
+    {"env:\n  A: 1\n  B: 1.5e3\n  C: yes\n  D:\n  E: ~\n  F: 2026-01-02\n  G: 0x1f\n  H: .inf\n  I: 1:30\n  "
+     "J: [x]\n  K: {from_env: X}\n",
+     "m.yaml:2: env.A: must be a string, is a number; as text it would be \"1\"\n"
+     "m.yaml:3: env.B: must be a string, is a number; as text it would be \"1.5e3\"\n"
+     "m.yaml:4: env.C: must be a string, is a truth value; as text it would be \"yes\"\n"
+     "m.yaml:5: env.D: must be a string, is empty; an empty text would be \"\"\n"
+     "m.yaml:6: env.E: must be a string, is empty; as text it would be \"~\"\n"
+     "m.yaml:7: env.F: must be a string, is a date; as text it would be \"2026-01-02\"\n"
+     "m.yaml:8: env.G: must be a string, is a number; as text it would be \"0x1f\"\n"
+     "m.yaml:9: env.H: must be a string, is a number; as text it would be \".inf\"\n"
+     "m.yaml:10: env.I: must be a string, is a number; as text it would be \"1:30\"\n"
+     "m.yaml:11: env.J: must be a string, is a list\n"
+     "m.yaml:12: env.K: must be a string, is a map\n"},
+    {"env: {1A: x, A-B: x, \"\": x, A=B: x, A.B: x, \"C\\0\": x}\n",
+#define NAME ": the name of a variable consists of letters, digits and _, and does not begin with a digit\n"
+     "m.yaml:1: env.1A" NAME "m.yaml:1: env.A-B" NAME "m.yaml:1: env.\"\"" NAME "m.yaml:1: env.\"A=B\"" NAME
+     "m.yaml:1: env.\"A.B\"" NAME "m.yaml:1: env.\"C\\x00\"" NAME},
+    {"env: {A: \"x\\0y\"}\n", "m.yaml:1: env.A: a variable cannot hold a NUL character\n"},
+    {"env: {A: x, A: y}\n", "m.yaml:1: env: the key \"A\" was given on line 1 already\n"},
+    /* a key that is there twice is not read twice */
+    {"egress: {routes: [{host: a.example}], routes: [{host: b.example}, {}]}\n",
+     "m.yaml:1: egress: the key \"routes\" was given on line 1 already\n"},
+    /* everything at once, in the order of the lines */
+    {"extra: 1\nenv:\n  A: [x]\negress:\n  routes:\n    - tls:\n        passthrough: maybe\n    - host: "
+     "10.0.0.1\n",
+     "m.yaml:1: unknown key \"extra\"; allowed: egress, env\n"
+     "m.yaml:3: env.A: must be a string, is a list\n"
+     "m.yaml:6: egress.routes[0]: the key \"host\" is missing\n"
+     "m.yaml:7: egress.routes[0].tls.passthrough: must be true or false, is a string \"maybe\"\n"
+     "m.yaml:8: egress.routes[1].host: \"10.0.0.1\" is no host name: routes name hosts, never addresses\n"},
+};
+
+START_TEST(bad_manifests_list_every_error)
+{
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_str_eq(errors_of(bad[i].yaml), bad[i].errors);
+}
+END_TEST
+
+static const char *const good[] = {
+    "{}\n",
+    "egress: {}\n",
+    "env: {}\n",
+    "---\nenv: {}\n...\n",
+    "egress: {routes: []}\n",
+    "egress: {routes: [{host: a.example, tls: {}, allow_private: []}]}\n",
+    "egress: {routes: [{\"host\": 'a.example', tls: {passthrough: true, ech: \"allow\"}}]}\n",
+    "egress: {routes: [{host: _srv.xn--bcher-kva.example}, {host: localhost}]}\n",
+    "env: {A: \"1\", B: '', C: word, D: two words, E: 1.2.3, F: 10.0.0.0/8, G: -, H: v1, I: \"a\\nb\", J: "
+    "nulls}\n",
+};
+
+START_TEST(good_manifests_have_no_error)
+{
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        ck_assert_str_eq(errors_of(good[i]), "");
+}
+END_TEST
+
+START_TEST(too_many_errors_are_counted)
+{
+    static char yaml[40000] = "env:\n";
+
+    for (unsigned i = 0; i < REPORT_MAX + 7; i++)
+        sprintf(yaml + strlen(yaml), "  A%u: []\n", i);
+    const char *errors = errors_of(yaml);
+    ck_assert_ptr_nonnull(
+        strstr(errors, "m.yaml:1001: env.A999: must be a string, is a list\nm.yaml: 7 more errors\n"));
+}
+END_TEST
+
+START_TEST(too_many_routes_and_nodes_are_refused)
+{
+    size_t size = 2u * NODE_MAX + 100, at = 0;
+    char *yaml = malloc(size);
+
+    at += (size_t)sprintf(yaml, "egress: {routes: [");
+    for (unsigned i = 0; i <= MANIFEST_ROUTES_MAX; i++)
+        at += (size_t)sprintf(yaml + at, "x,");
+    sprintf(yaml + at, "]}");
+    ck_assert_str_eq(errors_of(yaml), "m.yaml:1: egress.routes: 10001 routes; at most 10000 are allowed\n");
+    at = (size_t)sprintf(yaml, "[");
+    for (unsigned i = 0; i < NODE_MAX; i++)
+        at += (size_t)sprintf(yaml + at, "x,");
+    sprintf(yaml + at, "]");
+    ck_assert_str_eq(errors_of(yaml), "m.yaml:1: too many entries\n");
+    free(yaml);
+}
+END_TEST
+
+START_TEST(values_are_kept)
+{
+    static const char yaml[] = "egress:\n"
+                               "  dns: [192.0.2.53, 10.0.0.53]\n"
+                               "  routes:\n"
+                               "    - host: \"*.Example.COM\"\n"
+                               "      allow_private: [10.1.0.0/16, \"fd00::/8\"]\n"
+                               "    - {host: b.example, tls: {passthrough: true, ech: allow}}\n"
+                               "env: {A: \"x=y\", B_2: \"\xc3\xa4\"}\n";
+    struct report report;
+
+    report_init(&report, "m.yaml");
+    struct node *root = node_parse(str_of(yaml), 1, &report);
+    struct manifest *manifest = manifest_read(root, &report);
+    ck_assert_ptr_nonnull(manifest);
+    ck_assert_uint_eq(manifest->dns_count, 2);
+    ck_assert_uint_eq(manifest->dns[1].bytes[0], 10);
+    ck_assert_uint_eq(manifest->route_count, 2);
+    ck_assert_str_eq(manifest->routes[0].host, "*.example.com");
+    ck_assert_uint_eq(manifest->routes[0].allow_private_count, 2);
+    ck_assert_uint_eq(manifest->routes[0].allow_private[0].length, 16);
+    ck_assert(!manifest->routes[0].tls_passthrough && !manifest->routes[0].tls_ech);
+    ck_assert_str_eq(manifest->routes[1].host, "b.example");
+    ck_assert(manifest->routes[1].tls_passthrough && manifest->routes[1].tls_ech);
+    ck_assert_uint_eq(manifest->env_count, 2);
+    ck_assert_str_eq(manifest->env[0], "A=x=y");
+    ck_assert_str_eq(manifest->env[1], "B_2=\xc3\xa4");
+    ck_assert_ptr_null(manifest->env[2]);
+    manifest_free(manifest);
+    node_free(root);
+    report_fini(&report);
+}
+END_TEST
+
+SUITE_MAIN("manifest", bad_manifests_list_every_error, good_manifests_have_no_error,
+           too_many_errors_are_counted, too_many_routes_and_nodes_are_refused, values_are_kept)

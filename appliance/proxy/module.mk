@@ -4,3 +4,8 @@ stopper-proxy.src := $(wildcard appliance/proxy/*.c)
 stopper-proxy.layers := sys core
 stopper-proxy.pkg := ldns libuv
 stopper-proxy.static-deps := llhttp
+
+h1 := $(addprefix appliance/proxy/,h1.c h1_head.c h1_check.c h1_chunk.c request.c rewrite.c)
+test_hello.with := appliance/proxy/hello.c
+test_sniff.with := appliance/proxy/sniff.c
+$(foreach t,test_h1_head test_h1 test_rewrite,$(eval $t.with := $(h1)) $(eval $t.static-deps := llhttp))

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "sys/channel.h"
 
 static const char *worker_name = "worker";
@@ -100,8 +102,8 @@ void worker_open(struct worker *worker, const char *name)
         !S_ISSOCK(st.st_mode))
         end("is started by stopper-init, with its sockets on descriptors 3 and 4");
     signal(SIGPIPE, SIG_IGN);
-    tzset();             /* opens /etc/localtime now, since the jail has no files */
-    json_object_seed(0); /* reads /dev/urandom, and policies are parsed in the jail */
+    tzset(); /* opens /etc/localtime now, and jansson /dev/urandom: the jail has no files */
+    json_object_seed(0);
     if (uv_loop_init(&worker->loop) != 0 ||
         uv_poll_init(&worker->loop, &worker->channel, WORKER_FD_CHANNEL) != 0 ||
         uv_signal_init(&worker->loop, &worker->sigterm) != 0)

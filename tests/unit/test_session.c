@@ -224,6 +224,7 @@ START_TEST(what_the_shim_never_says_is_an_error)
         {"{\"exit\":\"0\"}\n", "the shim said something that is not understood"},
         {"{\"exit\":0,\"killed\":9}\n", "the shim said something that is not understood"},
         {"{\"killed\":0}\n", "the shim said something that is not understood"},
+        {"{\"ok\":false,\"error\":\"refuses\"}\n", "the shim refuses"},
         {"words\n", "the shim said something that is not understood"},
         {"", "the bottle ended without telling how its command ended"},
     };

@@ -112,16 +112,15 @@ static void __attribute__((noreturn)) owner_child(int ready, int done)
 
 static int owner_open(pid_t pid, struct net *net, struct err *err)
 {
-    char path[64], users[64], groups[32];
-    /* The workers as themselves: the wall's rules go by the user of a socket as this namespace sees it, and
-     * one that is not mapped is nobody. */
-    snprintf(users, sizeof users, "0 %d 1\n%d %d 1\n%d %d 1\n", USER_UPLINK, USER_PROXY, USER_PROXY, USER_DNS,
+    char path[64], map[64];
+    /* The workers are in it by their own numbers: the wall's rules on users see them as this namespace does.
+     */
+    snprintf(map, sizeof map, "0 %d 1\n%d %d 1\n%d %d 1\n", USER_UPLINK, USER_PROXY, USER_PROXY, USER_DNS,
              USER_DNS);
-    snprintf(groups, sizeof groups, "0 %d 1", USER_UPLINK);
-    const char *const files[][2] = {{"uid_map", users}, {"setgroups", "deny"}, {"gid_map", groups}};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, files[i][0]);
-        if (write_text(path, files[i][1], err) == -1)
+    static const char *const files[] = {"uid_map", "setgroups", "gid_map"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, files[i]);
+        if (write_text(path, i == 1 ? "deny" : map, err) == -1)
             return -1;
     }
     snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);

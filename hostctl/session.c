@@ -106,6 +106,7 @@ static void take_line(struct relay *relay, const char *line, size_t len)
 {
     json_t *object = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
     const json_t *ended = json_object_get(object, "exit"), *killed = json_object_get(object, "killed");
+    const char *error = json_string_value(json_object_get(object, "error"));
     json_int_t value = json_integer_value(ended != NULL ? ended : killed);
 
     if (json_object_size(object) == 1 && json_is_integer(ended) && value >= 0 && value <= 255)
@@ -113,7 +114,7 @@ static void take_line(struct relay *relay, const char *line, size_t len)
     else if (json_object_size(object) == 1 && json_is_integer(killed) && value >= 1 && value <= 127)
         finish(relay, 128 + (int)value);
     else
-        break_off(relay, "the shim", "said something that is not understood");
+        break_off(relay, "the shim", error != NULL ? error : "said something that is not understood");
     json_decref(object);
 }
 

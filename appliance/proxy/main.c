@@ -76,9 +76,8 @@ int main(void)
     if (open_files > files.rlim_max)
         open_files = files.rlim_max;
     proxy.max = listen_max(open_files);
-    proxy.resolver = resolver_new(&proxy.worker.loop);
-    if (proxy.resolver == NULL || listen_start(&proxy, listener) != 0) {
-        fputs("stopper-proxy: cannot listen or resolve\n", stderr);
+    if (listen_start(&proxy, listener) != 0) {
+        fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }
     proxy.worker.on_policy = on_policy;
@@ -94,5 +93,10 @@ int main(void)
         .profile = JAIL_PROXY,
     };
     worker_jail(&jail);
+    /* Only now: a socket that root opened stays root's, and the wall lets the proxy's user alone ask the
+     * internal resolver. */
+    proxy.resolver = resolver_new(&proxy.worker.loop);
+    if (proxy.resolver == NULL)
+        return 1;
     return worker_serve(&proxy.worker);
 }

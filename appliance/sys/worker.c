@@ -4,6 +4,7 @@
 #include "sys/worker.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
+
 
 #include "sys/channel.h"
 
@@ -99,7 +100,8 @@ void worker_open(struct worker *worker, const char *name)
         !S_ISSOCK(st.st_mode))
         end("is started by stopper-init, with its sockets on descriptors 3 and 4");
     signal(SIGPIPE, SIG_IGN);
-    tzset(); /* opens /etc/localtime now, since the jail has no files */
+    tzset(); /* opens /etc/localtime now, and jansson /dev/urandom: the jail has no files */
+    json_object_seed(0);
     if (uv_loop_init(&worker->loop) != 0 ||
         uv_poll_init(&worker->loop, &worker->channel, WORKER_FD_CHANNEL) != 0 ||
         uv_signal_init(&worker->loop, &worker->sigterm) != 0)

@@ -117,6 +117,13 @@ class Init:
                 return pid
         return 0
 
+    def host_pid_of(self, name):
+        for pid in self.children():
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if name.encode() in file.read():
+                    return pid
+        return 0
+
     def children(self):
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
             return [int(child) for child in file.read().split()]

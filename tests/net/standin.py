@@ -5,12 +5,13 @@ with a word that says who answered, and misbehaves as the file NAME.mode beside 
 
 Modes, several with blanks between them: silent (never READY), dies (with a last word), refuse, mute (never answers a
 policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp).
-It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
+SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
 """
 import array
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -38,6 +39,8 @@ def main():
     if "audit" in mode:
         for number in range(20000):
             audit.send(json.dumps({"kind": "test", "worker": name, "number": number}).encode() + b"\n")
+    signal.signal(signal.SIGUSR1, lambda *_: mode.append("refuse"))
+    signal.signal(signal.SIGUSR2, lambda *_: mode.append("mute"))
     if "silent" not in mode:
         channel.send(struct.pack("=IIQ", READY, 0, 0))
     for verb, kind in (("dial", socket.SOCK_STREAM), ("send", socket.SOCK_DGRAM)):

@@ -72,6 +72,8 @@ void session_close(struct session *session)
     shut(&session->out);
     shut(&session->err);
     shut(&session->control);
+    if (session->child > 0)
+        waitpid(session->child, NULL, WNOHANG);
 }
 
 static long long now_ms(void)

@@ -30,7 +30,8 @@ struct session {
 /* All descriptors -1, nothing watched. */
 void session_init(struct session *session);
 
-/* Closes what is open. */
+/* Closes what is open and reaps `child` when it has ended: as a zombie it would hold up the end of the
+ * agent's pid namespace, pid_namespaces(7). */
 void session_close(struct session *session);
 
 /*

@@ -27,7 +27,7 @@ struct client {
     struct buf in;
     unsigned handles; /* still to be closed */
     bool busy;        /* a request waits for its answer */
-    bool waits_ready, closing, taking;
+    bool waits_ready, closing, taking, deaf;
 };
 
 struct control {
@@ -310,9 +310,12 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
         client_close(client);
         return;
     }
+    if (client->deaf)
+        return;
     if (buf_append(&client->in, buf->base, (size_t)len) < 0) {
+        client->deaf = true; /* read on: closing now could overtake the answer */
+        buf_fini(&client->in);
         client_refuse(client, "the request is too large");
-        uv_read_stop(stream);
         return;
     }
     requests_take(client);

@@ -4,6 +4,9 @@ stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c su
 	policy_store.c packets.c audit_mux.c control.c ctl.c meter.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv
+test_init_options.with := init/options.c
+test_init_net.with := init/net.c
+test_policy_store.with := init/policy_store.c
 
 PROGRAMS += stopper-shim
 stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_exec.c init/shim_filter.c init/shim_net.c \

@@ -29,6 +29,7 @@
 #define BACKOFF_LAST_MS  5000u
 #define START_LIMIT_MS   20000u /* from exec to READY */
 #define SERVED_WELL_MS   10000u /* who served that long starts again without much back-off */
+#define END_LIMIT_MS     1000u  /* from closing the channel to its end */
 #define STOP_LIMIT_MS    2000u
 
 enum state { DOWN, STARTING, SERVING };
@@ -177,6 +178,11 @@ static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg
     worker_check(slot);
 }
 
+static void on_still_there(uv_timer_t *timer)
+{
+    worker_kill(timer->data, "it closed its channel");
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
     static struct channel_msg msg; /* 64 KiB; one loop, never re-entered */
@@ -185,9 +191,14 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     int got = status < 0 ? 0 : channel_recv(slot->channel, &msg);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got <= 0) {
-        uv_poll_stop(poll); /* the process ends, or is made to */
-        worker_kill(slot, got == 0 ? "it closed its channel" : "its message is malformed");
+    if (got == 0) { /* mostly the first sign of its end */
+        uv_poll_stop(poll);
+        uv_timer_start(&slot->timer, on_still_there, END_LIMIT_MS, 0);
+        return;
+    }
+    if (got < 0) {
+        uv_poll_stop(poll);
+        worker_kill(slot, "its message is malformed");
         return;
     }
     if (msg.fd >= 0) {

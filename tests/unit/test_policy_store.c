@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* init/policy_store: validation, generations and sections. */
+#include "init/policy_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "suite.h"
+#include "sys/channel.h"
+
+#define POLICY                                                                                               \
+    "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\","          \
+    "\"allow_private\":[\"10.0.0.0/8\"],\"tls\":{\"passthrough\":true}}]}"
+#define SIDECAR "\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"own\":[\"10.7.7.0/30\",\"192.0.2.7/32\"]}"
+
+static struct net net;
+static struct policy_store store;
+static struct err err;
+
+static void set_up(void)
+{
+    net = (struct net){.agent_address = {4, {10, 7, 7, 1}}, .own_count = 2};
+    net.own[0] = (struct cidr){{4, {10, 7, 7, 0}}, 30};
+    net.own[1] = (struct cidr){{4, {192, 0, 2, 7}}, 32};
+    policy_store_init(&store, &net);
+}
+
+static int stage(const char *text)
+{
+    json_t *policy = json_loads(text, JSON_DECODE_ANY, NULL);
+    ck_assert_ptr_nonnull(policy);
+    int status = policy_store_stage(&store, policy, &err);
+    json_decref(policy);
+    return status;
+}
+
+static void section_is(int fd, const char *expected)
+{
+    struct str bytes;
+    ck_assert_int_eq(channel_map(fd, POLICY_MAX_BYTES, &bytes), 0);
+    ck_assert_uint_eq(bytes.len, strlen(expected));
+    ck_assert_mem_eq(bytes.ptr, expected, bytes.len);
+    munmap((void *)bytes.ptr, bytes.len);
+}
+
+START_TEST(each_kind_of_worker_gets_its_own_section)
+{
+    set_up();
+    ck_assert_msg(stage(POLICY) == 0, "%s", err.text);
+    section_is(store.next.fds[POLICY_FOR_DNS],
+               "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\","
+               "\"allow_private\":[\"10.0.0.0/8\"]}],\"generation\":1," SIDECAR "}");
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"allow_private\":[\"10.0.0.0/8\"],"
+               "\"tls\":{\"passthrough\":true}}],\"generation\":1," SIDECAR "}");
+    policy_store_drop(&store);
+}
+END_TEST
+
+START_TEST(a_section_cannot_be_written)
+{
+    set_up();
+    ck_assert_int_eq(stage(POLICY), 0);
+    ck_assert_int_eq((int)write(store.next.fds[0], "x", 1), -1);
+    ck_assert_int_eq(ftruncate(store.next.fds[0], 0), -1);
+    policy_store_drop(&store);
+}
+END_TEST
+
+START_TEST(generations_rise_and_none_is_used_twice)
+{
+    set_up();
+    ck_assert_uint_eq(store.current.generation, 0);
+    ck_assert_int_eq(stage(POLICY), 0);
+    policy_store_commit(&store);
+    ck_assert_uint_eq(store.current.generation, 1);
+    ck_assert_uint_eq(store.next.generation, 0);
+    ck_assert_int_eq(stage(POLICY), 0);
+    policy_store_drop(&store);
+    ck_assert_uint_eq(store.current.generation, 1);
+    ck_assert_int_eq(stage(POLICY), 0);
+    policy_store_commit(&store);
+    ck_assert_uint_eq(store.current.generation, 3);
+    policy_store_commit(&store);
+}
+END_TEST
+
+START_TEST(one_policy_at_a_time)
+{
+    set_up();
+    ck_assert_int_eq(stage(POLICY), 0);
+    ck_assert_int_eq(stage(POLICY), -1);
+    ck_assert_str_eq(err.text, "another policy is being applied");
+    ck_assert_uint_eq(store.next.generation, 1);
+    policy_store_drop(&store);
+}
+END_TEST
+
+START_TEST(what_only_the_sidecar_may_say_is_refused_from_outside)
+{
+    static const char *const wrong[] = {
+        "{\"protocol\":1,\"routes\":[],\"generation\":9}",
+        "{\"protocol\":1,\"routes\":[]," SIDECAR "}",
+        "{\"protocol\":2,\"routes\":[]}",
+        "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"secret\":1}]}",
+        "{\"protocol\":1}",
+        "[]",
+        "\"policy\"",
+        "null",
+    };
+    set_up();
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        ck_assert_msg(stage(wrong[i]) == -1, "%s", wrong[i]);
+    ck_assert_uint_eq(store.last, 0);
+    ck_assert_uint_eq(store.next.generation, 0);
+}
+END_TEST
+
+START_TEST(an_empty_policy_allows_nothing_and_is_a_policy)
+{
+    set_up();
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[]}"), 0);
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"routes\":[],\"generation\":1," SIDECAR "}");
+    policy_store_drop(&store);
+}
+END_TEST
+
+SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, a_section_cannot_be_written,
+           generations_rise_and_none_is_used_twice, one_policy_at_a_time,
+           what_only_the_sidecar_may_say_is_refused_from_outside,
+           an_empty_policy_allows_nothing_and_is_a_policy)

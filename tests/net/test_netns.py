@@ -111,7 +111,7 @@ def test_the_command_gets_no_descriptor_of_the_users(host):
 def test_a_terminal_is_the_bottles_own_and_follows_the_users(host):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
-    bottle = Up(host, "sh", "-c", "tty; stty size; trap 'stty size; exit 5' WINCH; while :; do sleep 0.05; done",
+    bottle = Up(host, "sh", "-c", "trap 'stty size; exit 5' WINCH; tty; stty size; while :; do sleep 0.05; done",
                 stdin=slave, stdout=slave, stderr=slave)
 
     def read(until):

@@ -4,8 +4,8 @@
  * by stopper-init (sys/worker.h); descriptor 5 is the listener. Everything that it reads after its jail is
  * hostile.
  */
+#include <jansson.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -54,6 +54,7 @@ static void warm_up(void)
     struct buf buf;
 
     buf_init(&buf, 16384);
+    json_object_seed(0); /* the first policy would open /dev/urandom */
     deny_http(&deny, &buf);
     buf_fini(&buf);
     resolve_write("warm.up", 1, packet, sizeof packet);
@@ -75,9 +76,8 @@ int main(void)
     if (open_files > files.rlim_max)
         open_files = files.rlim_max;
     proxy.max = listen_max(open_files);
-    proxy.resolver = resolver_new(&proxy.worker.loop);
-    if (proxy.resolver == NULL || listen_start(&proxy, listener) != 0) {
-        fputs("stopper-proxy: cannot listen or resolve\n", stderr);
+    if (listen_start(&proxy, listener) != 0) {
+        fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }
     proxy.worker.on_policy = on_policy;
@@ -93,5 +93,10 @@ int main(void)
         .profile = JAIL_PROXY,
     };
     worker_jail(&jail);
+    /* Only now: a socket that root opened stays root's, and the wall lets the proxy's user alone ask the
+     * internal resolver. */
+    proxy.resolver = resolver_new(&proxy.worker.loop);
+    if (proxy.resolver == NULL)
+        return 1;
     return worker_serve(&proxy.worker);
 }

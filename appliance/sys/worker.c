@@ -12,9 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <jansson.h>
 
 #include "sys/channel.h"
 

@@ -433,4 +433,5 @@ def test_bottles_side_by_side_share_nothing(host):
     assert (seen.returncode, seen.stdout) == (0, "two\n")
     for bottle in bottles:
         bottle.signal(signal.SIGTERM)
-        bottle.end()
+        status, _, err = bottle.end()
+        assert (status, err) == (143, b"")

@@ -1,0 +1,491 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""stopper-proxy by itself: an agent's namespace, a sidecar's with the redirection in it, a small resolver, upstreams.
+
+The worker is driven as init drives it (sys/channel.h). Everything lives in namespaces without names, held by descriptors
+of this process; the upstreams' public addresses are addresses of the sidecar's loopback interface.
+"""
+import ctypes
+import fcntl
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+BUILD = os.environ.get("STOPPER_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "release")
+WAIT = 15  # seconds: the bound of every wait
+SIDECAR, AGENT = "10.7.7.1", "10.7.7.2"
+DIALLED = "192.0.2.99"  # where agents think that they connect to; nothing is there
+PUBLIC, OTHER, SERVER = "198.51.100.10", "198.51.100.11", "198.51.100.20"
+CLONE_NEWNET = 0x40000000
+RULES = 'table inet stopper { chain agent { type nat hook prerouting priority dstnat; ' \
+        'iifname "s0" meta l4proto tcp redirect to :9443; }; }'
+
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Space:
+    """A network namespace, as a descriptor; `with` enters it in this thread."""
+
+    def __init__(self):
+        made = {}
+
+        def make():
+            assert libc.unshare(CLONE_NEWNET) == 0
+            made["fd"] = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        thread = threading.Thread(target=make)
+        thread.start()
+        thread.join()
+        self.fd, self.home = made["fd"], threading.local()
+        self.run("ip", "link", "set", "lo", "up")
+
+    def __enter__(self):
+        self.home.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        assert libc.setns(self.fd, CLONE_NEWNET) == 0
+
+    def __exit__(self, *_):
+        assert libc.setns(self.home.fd, CLONE_NEWNET) == 0
+        os.close(self.home.fd)
+
+    def run(self, *argv, **named):
+        with self:
+            return subprocess.run(argv, check=True, **named)
+
+    def socket(self, kind=socket.SOCK_STREAM, bind=None, listen=0):
+        with self:
+            made = socket.socket(socket.AF_INET, kind)
+        if bind:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(bind)
+        if listen:
+            made.listen(listen)
+        return made
+
+    def close(self):
+        os.close(self.fd)
+
+
+class Resolver:
+    """127.0.0.1:9054. names: name → list of addresses; ("rcode", number, extended error) else; absent: no answer."""
+
+    def __init__(self, space):
+        self.names, self.asked = {}, []
+        self.udp = space.socket(socket.SOCK_DGRAM, ("127.0.0.1", 9054))
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            wire, peer = self.udp.recvfrom(4096)
+            if not wire:
+                return
+            end, labels = 12, []
+            while wire[end]:
+                labels.append(wire[end + 1:end + 1 + wire[end]].decode())
+                end += 1 + wire[end]
+            name = ".".join(labels).lower()
+            self.asked.append(name)
+            known = self.names.get(name)
+            if known is None:
+                continue
+            question = wire[12:end + 5]
+            rcode, error, addresses = (known[1], known[2], []) if known and known[0] == "rcode" else (0, None, known)
+            option = struct.pack("!HHH", 15, 2, error) if error is not None else b""
+            self.udp.sendto(wire[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, len(addresses), 0, 1) + question + b"".join(
+                b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(a) for a in addresses) +
+                b"\0\0\x29\x10\0\0\0\0\0" + struct.pack("!H", len(option)) + option, peer)
+
+    def close(self, space):
+        with space.socket(socket.SOCK_DGRAM) as poke:
+            poke.sendto(b"", ("127.0.0.1", 9054))
+        self.thread.join()
+        self.udp.close()
+
+
+class Upstream:
+    """A TCP server on one address and port. Each connection gets `serve(stream)` in a thread of its own."""
+
+    def __init__(self, space, address=PUBLIC, port=80, serve=None):
+        self.space, self.at = space, (address, port)
+        self.accepted, self.requests, self.threads = 0, [], []
+        self.serve = serve or self.answer
+        self.listener = space.socket(bind=self.at, listen=1100)
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def _accept(self):
+        while True:
+            stream, _ = self.listener.accept()
+            if self.listener is None:
+                stream.close()
+                return
+            self.accepted += 1
+            self.threads.append(threading.Thread(target=self._one, args=(stream,), daemon=True))
+            self.threads[-1].start()
+
+    def _one(self, stream):
+        stream.settimeout(WAIT)
+        with stream:
+            try:
+                self.serve(stream)
+            except OSError:
+                pass
+
+    def read_request(self, stream):
+        """One request, raw, as it came: head and body. None at the end."""
+        reader = Reader(stream)
+        message = reader.message(request=True)
+        if message is None:
+            return None
+        self.requests.append(message.raw)
+        return message
+
+    def answer(self, stream, reply=b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"):
+        while self.read_request(stream):
+            stream.sendall(reply)
+
+    def close(self):
+        listener, self.listener = self.listener, None
+        with self.space.socket() as poke:
+            poke.connect(self.at)
+        self.thread.join()
+        listener.close()
+
+
+class Message:
+    def __init__(self, head, body, raw):
+        self.raw, self.body = raw, body
+        self.start, *lines = head.decode("latin-1").split("\r\n")
+        self.fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        self.status = int(self.start.split()[1]) if self.start.startswith("HTTP/") else 0
+
+    def field(self, name):
+        return next((value for known, value in self.fields if known == name), None)
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Reader:
+    """HTTP messages off a blocking socket, one byte too many never read."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def until(self, end):
+        data = b""
+        while not data.endswith(end):
+            got = self.stream.recv(1)
+            if not got:
+                return data
+            data += got
+        return data
+
+    def exactly(self, size):
+        data = b""
+        while len(data) < size:
+            got = self.stream.recv(size - len(data))
+            assert got, f"cut short after {len(data)} of {size}"
+            data += got
+        return data
+
+    def message(self, request=False, to_head=False):
+        raw = self.until(b"\r\n\r\n")
+        if not raw:
+            return None
+        assert raw.endswith(b"\r\n\r\n"), raw
+        made = Message(raw[:-4], b"", raw)
+        length, coding = made.field("content-length"), made.field("transfer-encoding")
+        if to_head or made.status in (204, 304) or 100 <= made.status < 200:
+            return made
+        if coding:
+            while True:
+                line = self.until(b"\r\n")
+                assert line, "cut short in a chunk"
+                size = int(line, 16)
+                part = self.exactly(size + 2) if size else self.until(b"\r\n")
+                made.raw += line + part
+                made.body += part[:-2]
+                if not size:
+                    return made
+        if length is not None:
+            made.body = self.exactly(int(length))
+        elif not request:
+            while got := self.stream.recv(65536):
+                made.body += got
+        made.raw += made.body
+        return made
+
+
+POLICY, READY, APPLIED, REFUSAL = 1, 2, 3, 4
+HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
+START = """
+mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
+exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
+exec prlimit --nofile={files} "$0"
+"""
+
+
+class Worker:
+    """stopper-proxy and what init holds of it: the channel, and the audit stream unless `deaf`."""
+
+    def __init__(self, space, deaf=False, files=20000):
+        self.generation, self.lines = 0, []
+        self.channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.audit, audit = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = space.socket(bind=(SIDECAR, 9443), listen=4096)
+        for one in (channel, audit, listener):
+            one.setblocking(False)
+        high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 50) for s in (channel, audit, listener)]
+        with space:
+            self.process = subprocess.Popen(["unshare", "-m", "bash", "-c", START.format(*high, files=files),
+                                             os.path.abspath(os.path.join(BUILD, "stopper-proxy"))],
+                                            pass_fds=high, stdin=subprocess.DEVNULL)
+        for fd in high:
+            os.close(fd)
+        for one in (channel, audit, listener):
+            one.close()
+        self.changed = threading.Condition()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.channel.settimeout(WAIT)
+        try:
+            assert self._message()[0] == READY
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        if not deaf:
+            self.reader.start()
+
+    def _message(self):
+        data = self.channel.recv(70000)
+        assert data, f"stopper-proxy ended: {self.process.wait(WAIT)}"
+        kind, size, generation = HEAD.unpack(data[:HEAD.size])
+        assert size == len(data) - HEAD.size
+        return kind, generation, data[HEAD.size:].decode()
+
+    def _read(self):
+        while line := self.audit.recv(8192):
+            assert line.endswith(b"\n") and line.count(b"\n") == 1
+            with self.changed:
+                self.lines.append(json.loads(line))
+                self.changed.notify_all()
+
+    def hear(self):
+        """Starts reading the audit stream of a worker that was started deaf."""
+        self.reader.start()
+
+    def apply(self, *routes):
+        self.generation += 1
+        policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
+                  "sidecar": {"agent_address": SIDECAR, "own": ["10.7.7.0/30", "198.51.100.77/32"]},
+                  "routes": [{"host": r} if isinstance(r, str) else r for r in routes]}
+        fd = os.memfd_create("policy", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(fd, json.dumps(policy).encode())
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+        socket.send_fds(self.channel, [HEAD.pack(POLICY, 0, self.generation)], [fd])
+        os.close(fd)
+        assert self._message() == (APPLIED, self.generation, "")
+
+    def line(self, **members):
+        """The first audit line whose members have these values; waits for it."""
+        def find():
+            return next((line for line in self.lines if all(line.get(k) == v for k, v in members.items())), None)
+        with self.changed:
+            self.changed.wait_for(find, WAIT)
+            assert find(), f"no line with {members} in {self.lines[-20:]}"
+            return find()
+
+    def forget(self):
+        with self.changed:
+            self.lines.clear()
+
+    def memory(self, which="VmRSS"):
+        """In KiB: VmRSS now, VmHWM at its peak."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return int(re.search(which + r":\s+(\d+)", status.read()).group(1))
+
+    def files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def close(self):
+        """SIGTERM ends it with status 0, whatever was sent to it before."""
+        self.process.terminate()
+        status = self.process.wait(WAIT)
+        if self.reader.is_alive():
+            self.reader.join(WAIT)
+        self.channel.close()
+        self.audit.close()
+        assert status == 0
+
+
+class Client:
+    """A connection of the agent."""
+
+    def __init__(self, space, port=80, address=DIALLED, send=b""):
+        self.stream = space.socket()
+        self.stream.settimeout(WAIT)
+        self.stream.connect((address, port))
+        self.reader = Reader(self.stream)
+        if send:
+            self.send(send)
+
+    def send(self, data):
+        self.stream.sendall(data)
+
+    def message(self, **named):
+        return self.reader.message(**named)
+
+    def rest(self):
+        """Everything up to the end; "reset" when it ends with a RST."""
+        data = b""
+        try:
+            while got := self.stream.recv(65536):
+                data += got
+        except ConnectionResetError:
+            return "reset" if not data else (data, "reset")
+        return data
+
+    def close(self):
+        self.stream.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Rig:
+    """The whole, for one test."""
+
+    def __init__(self, **named):
+        self.agent, self.sidecar, self.things = Space(), Space(), []
+        self.sidecar.run("ip", "link", "add", "s0", "type", "veth", "peer", "name", "a0", "netns",
+                         f"/proc/{os.getpid()}/fd/{self.agent.fd}")
+        self.sidecar.run("ip", "address", "add", SIDECAR + "/30", "dev", "s0")
+        self.sidecar.run("ip", "link", "set", "s0", "up")
+        for address in (PUBLIC, OTHER, SERVER, "198.51.100.77", "10.9.9.9"):
+            self.sidecar.run("ip", "address", "add", address + "/32", "dev", "lo")
+        self.sidecar.run("nft", "-f", "-", input=RULES, text=True)
+        self.agent.run("ip", "address", "add", AGENT + "/30", "dev", "a0")
+        self.agent.run("ip", "link", "set", "a0", "up")
+        self.agent.run("ip", "route", "add", "default", "via", SIDECAR)
+        self.resolver = Resolver(self.sidecar)
+        self.worker = Worker(self.sidecar, **named)
+
+    def upstream(self, *args, **named):
+        made = Upstream(self.sidecar, *args, **named)
+        self.things.append(made)
+        return made
+
+    def client(self, *args, **named):
+        return Client(self.agent, *args, **named)
+
+    def get(self, request, port=80, **named):
+        """One connection, one message back."""
+        with self.client(port, send=request) as client:
+            return client.message(**named)
+
+    def run(self, *argv, **named):
+        """A program of the agent."""
+        with self.agent:
+            return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=120, check=False, **named)
+
+    def nginx(self):
+        made = Nginx(self.sidecar)
+        self.things.append(made)
+        return made
+
+    def close(self):
+        try:
+            self.worker.close()
+        finally:
+            for thing in self.things:
+                thing.close()
+            self.resolver.close(self.sidecar)
+            self.agent.close()
+            self.sidecar.close()
+
+
+class Nginx:
+    """A real server for files on ports 80 and 443, with a certificate of a CA of its own (self.ca) for secure.test."""
+
+    def __init__(self, space):
+        self.folder = tempfile.mkdtemp(prefix="stopper-proxy-test-")
+        self.ca = os.path.join(self.folder, "ca.pem")
+        key, cert, conf = (os.path.join(self.folder, name) for name in ("key.pem", "cert.pem", "nginx.conf"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                        "2", "-subj", "/O=Test", "-addext", "subjectAltName=DNS:secure.test", "-keyout", key, "-out", cert],
+                       check=True, stderr=subprocess.DEVNULL)
+        shutil.copy(cert, self.ca)
+        root = os.path.join(self.folder, "root")
+        os.mkdir(root)
+        with open(os.path.join(root, "small"), "w", encoding="ascii") as small:
+            small.write("small\n")
+        with open(os.path.join(root, "big"), "wb") as big:
+            big.truncate(1 << 30)
+        os.chmod(self.folder, 0o755)
+        with open(conf, "w", encoding="ascii") as out:
+            out.write(f"""daemon off; pid {self.folder}/pid; error_log {self.folder}/error.log; worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{ access_log off; sendfile on; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
+fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
+client_max_body_size 0;
+server {{ listen {SERVER}:80; listen {SERVER}:443 ssl; ssl_certificate {cert}; ssl_certificate_key {key}; root {root}; }} }}
+""")
+        with space:
+            self.process = subprocess.Popen(["nginx", "-c", conf, "-p", self.folder], stdin=subprocess.DEVNULL,
+                                            stderr=subprocess.DEVNULL)
+        wait_until(lambda: self._answers(space))
+
+    def _answers(self, space):
+        try:
+            with space.socket() as probe:
+                probe.connect((SERVER, 443))
+                return True
+        except ConnectionRefusedError:
+            assert self.process.poll() is None, "nginx has ended"
+            return False
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(WAIT)
+        shutil.rmtree(self.folder)
+
+
+def tls_client(client, name, ca, **settings):
+    """TLS over a client's connection."""
+    context = ssl.create_default_context(cafile=ca)
+    context.set_alpn_protocols(settings.get("alpn", ["http/1.1"]))
+    return context.wrap_socket(client.stream, server_hostname=name)
+
+
+def hello(name="secure.test", extra=b"", cut=None):
+    """A ClientHello as bytes, with a server name unless it is None."""
+    extensions = extra
+    if name is not None:
+        raw = name if isinstance(name, bytes) else name.encode()
+        entry = b"\0" + struct.pack("!H", len(raw)) + raw
+        extensions += struct.pack("!HHH", 0, len(entry) + 2, len(entry)) + entry
+    body = b"\3\3" + b"r" * 32 + b"\0" + b"\0\2\x13\1" + b"\1\0" + struct.pack("!H", len(extensions)) + extensions
+    message = b"\1" + struct.pack("!I", len(body))[1:] + body
+    cut = cut or len(message)
+    return b"".join(b"\x16\3\1" + struct.pack("!H", len(part)) + part
+                    for part in (message[i:i + cut] for i in range(0, len(message), cut)))
+
+
+def wait_until(condition, seconds=WAIT):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)

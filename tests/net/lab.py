@@ -9,6 +9,7 @@ walls.py: the programs have no switch for it.
 """
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -138,10 +139,13 @@ class Audit:
             return len(self.lines)
 
     def wait(self, since=0, seconds=WAIT, **members):
-        """The first line from `since` on whose members have these values."""
+        """The first line from `since` on whose members have these values; a compiled pattern matches a value's beginning."""
+        def fits(wanted, value):
+            return wanted.match(value or "") if isinstance(wanted, re.Pattern) else wanted == value
+
         def matching():
             return next((line for line in self.lines[since:]
-                         if all(line.get(key) == value for key, value in members.items())), None)
+                         if all(fits(value, line.get(key)) for key, value in members.items())), None)
         with self.changed:
             self.changed.wait_for(lambda: matching() or self.ended, seconds)
             line = matching()

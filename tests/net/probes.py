@@ -39,6 +39,8 @@ def _http(sock, host, path, method, fields, body, limit):
         data = (data + piece)[:limit]
     if not data:
         return {"error": "closed"}
+    if not data.startswith(b"HTTP/1."):
+        return {"error": "not HTTP", "data": data.decode("latin-1")}
     head, _, body = data.partition(b"\r\n\r\n")
     status, *rest = head.decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
@@ -104,7 +106,7 @@ def udp(address, port, send="hello", timeout=TIMEOUT, source=None):
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.settimeout(timeout)
             if source:
-                sock.setsockopt(socket.IPPROTO_IP, 15, 1)  # IP_FREEBIND
+                sock.setsockopt(socket.IPPROTO_IP, 19, 1)  # IP_TRANSPARENT: an address of somebody else's
                 sock.bind((source, 0))
             sock.connect((address, port))
             sock.send(send.encode())

@@ -20,7 +20,7 @@ def bits(*names):
 TABLE = {
     "stopper-init": (0, bits("SETUID", "SETGID", "SETPCAP", "SYS_CHROOT", "KILL"), None),
     "meter": (0, bits("NET_ADMIN"), {"netlink": 1, "unix": 1}),
-    "stopper-proxy": (PROXY_USER, 0, {"tcp": 1, "unix": 2}),
+    "stopper-proxy": (PROXY_USER, 0, {"tcp": 1, "udp": 1, "unix": 2}),
     "stopper-dns": (DNS_USER, 0, {"tcp": 1, "udp": 2, "unix": 2}),
 }
 JAILED = ("meter", "stopper-proxy", "stopper-dns")

@@ -147,7 +147,7 @@ def test_the_sidecars_own_addresses_are_no_way_in(bottle, new_bottle):
         for address in SIDECAR_ADDRESS, bottle.address:
             mark = bottle.audit.mark()
             answer = nothing_left(bottle, lambda: bottle.agent.http(host=address))
-            assert (answer["status"], answer["json"]["type"].endswith("address-literal")) == (403, True)
+            assert answer.get("status") == 403 and answer["json"]["type"].endswith("address-literal")
             bottle.audit.wait(mark, kind="http", verdict="block", reason="address-literal", address=address)
             mark = bottle.audit.mark()
             answer = bottle.agent.tcp(address=address, port=22, send="hello\r\n\r\n")
@@ -162,11 +162,10 @@ def test_the_proxys_own_port_cannot_be_dialled(bottle, new_bottle):
     """A dial of the listener itself is left as it is by the redirection, so it carries no sign of it, and is reset before
     the listener sees it."""
     def check(bottle):
-        for port in 9443, 9053:
-            mark = bottle.audit.mark()
-            answer = bottle.agent.tcp(address=SIDECAR_ADDRESS, port=port, send="GET / HTTP/1.1\r\nHost: plain.test\r\n\r\n")
-            assert (answer["connected"], answer["error"]) == (False, "ECONNREFUSED")
-            bottle.audit.wait(mark, kind="packet", verdict="block", reason="not-redirected", seconds=10)
+        mark = bottle.audit.mark()
+        answer = bottle.agent.tcp(address=SIDECAR_ADDRESS, port=9443, send="hello\r\n\r\n")
+        assert (answer["connected"], answer["error"]) == (False, "ECONNREFUSED")
+        bottle.audit.wait(mark, kind="packet", verdict="block", reason="not-redirected", seconds=5)
     check(bottle)
     assert bottle.agent.http(host="plain.test", address=SIDECAR_ADDRESS)["status"] == 200
     bites(new_bottle, ruled("input", "tcp dport 9443 accept"), check)
@@ -192,7 +191,7 @@ def test_http_and_tls_to_an_allowed_host_on_another_port_are_refused(bottle, new
     def check(bottle):
         mark = bottle.audit.mark()
         answer = nothing_left(bottle, lambda: bottle.agent.http(host="plain.test:8080", address=NAMES["plain.test"], port=8080))
-        assert (answer["status"], answer["json"]["type"].endswith("port-not-allowed")) == (403, True)
+        assert answer.get("status") == 403 and answer["json"]["type"].endswith("port-not-allowed")
         bottle.audit.wait(mark, kind="http", verdict="block", reason="port-not-allowed", port=8080)
         for port in 853, 8443:
             answer = nothing_left(bottle, lambda: bottle.agent.https(host="allowed.test", address=NAMES["allowed.test"], port=port))
@@ -206,7 +205,7 @@ def test_http_and_tls_to_an_allowed_host_on_another_port_are_refused(bottle, new
 def test_ssh_is_disconnected_in_band_with_the_reason(bottle, new_bottle):
     def check(bottle):
         mark = bottle.audit.mark()
-        answer = nothing_left(bottle, lambda: bottle.agent.tcp(address=NAMES["ssh.test"], port=22, send="SSH-2.0-test\r\n"))
+        answer = nothing_left(bottle, lambda: bottle.agent.tcp(address=NAMES["ssh.test"], port=22, send="SSH-2.0-test\r\n", timeout=2))
         assert answer["data"].startswith("SSH-2.0-")
         packet = answer["data"].partition("\r\n")[2].encode("latin-1")
         assert packet[5] == 1                                            # SSH_MSG_DISCONNECT, RFC 4253 section 11.1
@@ -257,7 +256,7 @@ def test_a_spoofed_source_is_dropped_and_counted(bottle, new_bottle):
         with bottle.capture() as capture:
             assert spoof(bottle) == {"error": "timeout"}
         assert not [frame for frame in capture.frames if frame.kind == "udp"]
-        bottle.audit.wait(mark, kind="packet", verdict="block", reason="packet-spoofed", seconds=10)
+        bottle.audit.wait(mark, kind="packet", verdict="block", reason="packet-spoofed", seconds=5)
     check(bottle)
     assert bottle.bare("dns", server=RESOLVER, name="allowed.test")["addresses"] == [NAMES["allowed.test"]]
     bites(new_bottle, routed("ip saddr 203.0.113.200"), check)
@@ -358,7 +357,7 @@ def test_ipv6_of_one_who_switched_it_on_again_is_rejected(new_bottle):
         with bottle.capture() as capture:
             bottle.bare("udp", address="2001:db8::53", port=53, timeout=0.3)
         assert [frame for frame in capture.frames if frame.target == "2001:db8::53"] == []
-        bottle.audit.wait(mark, kind="packet", verdict="block", reason="packet-ipv6", seconds=10)
+        bottle.audit.wait(mark, kind="packet", verdict="block", reason="packet-ipv6", seconds=5)
     check(bottle)
     for chain in "agent", "forward", "output":
         rule(bottle, chain, "meta nfproto ipv6 accept")
@@ -411,14 +410,14 @@ def test_nothing_can_be_opened_from_the_egress_side(new_bottle):
         check(bottle)
 
 
-DIALS = [  # who, what, how it ends; "EHOSTUNREACH" is the wall's rejection
+DIALS = [  # who, what, how it ends; the wall rejects: EPERM from send, EHOSTUNREACH from connect
     (DNS_USER, "dns", {"server": RESOLVER, "name": "other.test"}, None),
-    (DNS_USER, "udp", {"address": STRANGER, "port": 9999}, "EHOSTUNREACH"),
+    (DNS_USER, "udp", {"address": STRANGER, "port": 9999}, "EPERM"),
     (DNS_USER, "tcp", {"address": STRANGER, "port": 9999}, "EHOSTUNREACH"),
-    (DNS_USER, "dns", {"server": "169.254.169.254", "name": "other.test"}, "EHOSTUNREACH"),
+    (DNS_USER, "dns", {"server": "169.254.169.254", "name": "other.test"}, "EPERM"),
     (PROXY_USER, "tcp", {"address": STRANGER, "port": 9999}, None),
-    (PROXY_USER, "udp", {"address": STRANGER, "port": 9999}, "EHOSTUNREACH"),
-    (PROXY_USER, "dns", {"server": RESOLVER, "name": "other.test"}, "EHOSTUNREACH"),
+    (PROXY_USER, "udp", {"address": STRANGER, "port": 9999}, "EPERM"),
+    (PROXY_USER, "dns", {"server": RESOLVER, "name": "other.test"}, "EPERM"),
     (PROXY_USER, "tcp", {"address": "169.254.169.254", "port": 80}, "EHOSTUNREACH"),
     (PROXY_USER, "tcp", {"address": AGENT_ADDRESS, "port": 9}, "EHOSTUNREACH"),
 ]
@@ -444,7 +443,7 @@ def test_the_wall_of_users_can_be_seen_to_fail(new_bottle):
     def check(bottle):
         for user, probe, arguments, error in DIALS:
             if error:
-                assert bottle.as_user(user, probe, **{**arguments, "timeout": 1})["error"] == error
+                assert bottle.as_user(user, probe, **{**arguments, "timeout": 1}).get("error") == error
     bites(new_bottle, ruled("output", "accept"), check)
 
 

@@ -54,7 +54,7 @@ static void run_relay(struct session *session, int in, int out, int err_fd)
 
     if (signals_open(&err) != 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err_fd, 2) < 0)
         _exit(201);
-    for (int fd = 3; fd < 64; fd++)
+    for (int fd = 3; fd < 1024; fd++)
         if (fd != session->pty && fd != session->in && fd != session->out && fd != session->err &&
             fd != session->control && fd != signals_interrupt_fd() && fd != signals_event_fd() &&
             fcntl(fd, F_GETFD) >= 0 && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))

@@ -112,8 +112,11 @@ static void __attribute__((noreturn)) owner_child(int ready, int done)
 
 static int owner_open(pid_t pid, struct net *net, struct err *err)
 {
-    char path[64], map[32];
-    snprintf(map, sizeof map, "0 %d 1", USER_UPLINK);
+    char path[64], map[64];
+    /* The workers are in it by their own numbers: the wall's rules on users see them as this namespace does.
+     */
+    snprintf(map, sizeof map, "0 %d 1\n%d %d 1\n%d %d 1\n", USER_UPLINK, USER_PROXY, USER_PROXY, USER_DNS,
+             USER_DNS);
     static const char *const files[] = {"uid_map", "setgroups", "gid_map"};
     for (size_t i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, files[i]);

@@ -377,7 +377,8 @@ def test_an_end_at_any_moment_leaves_nothing(host, number):
         time.sleep(step * 0.04)  # no event to wait for: the moments themselves are the test
         os.kill(pid, number)
         bottle.process.communicate(timeout=WAIT)
-    host.hostctl("gc")
+    done = host.hostctl("gc")
+    assert done.returncode == 0, done
 
 
 def test_a_dead_uplink_ends_the_bottle(host):

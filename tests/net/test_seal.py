@@ -160,6 +160,7 @@ def test_a_dead_sidecar_ends_the_bottle_and_says_so(host):
 
 @pytest.mark.parametrize("uplink", ["pasta", "nat"])
 def test_both_uplinks_serve_and_leave_nothing(host, uplink):
+    host.space.run("sysctl", "-qw", f"net.ipv4.ip_forward={int(uplink == 'nat')}")  # what nat asks its host for
     bottle = host.up(options=(f"--uplink={uplink}",))
     try:
         with host.capture() as capture:
@@ -169,4 +170,5 @@ def test_both_uplinks_serve_and_leave_nothing(host, uplink):
         assert bottle.down().returncode == 0
     finally:
         bottle.close()
+        host.space.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
     host.clean()

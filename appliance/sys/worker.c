@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-
 #include "sys/channel.h"
 
 static const char *worker_name = "worker";

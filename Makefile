@@ -110,7 +110,7 @@ check-net: ## the net lab (namespaces, real servers), on the asan and release bu
 	$(Q)$(MAKE) VARIANT=asan run-net
 	$(Q)$(MAKE) VARIANT=release run-net
 run-unit: tests
-	$(Q)tests/unit/run.sh $(TESTS:%=$B/tests/%)
+	$(Q)$(SUDO) tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
 lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # All but rt_netns* is strict POSIX: it has to build on macOS too.
-ifneq ($(wildcard hostctl/rt_netns.c),)
 PROGRAMS += hostctl
-endif
 hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
 hostctl.src := $(wildcard hostctl/*.c)
 hostctl.layers := sys core

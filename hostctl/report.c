@@ -20,7 +20,8 @@ void report_fini(struct report *report)
     report_init(report, report->file);
 }
 
-static char *format_text(const char *path, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static char *format_text(const char *path, const char *format,
+                                                               va_list args)
 {
     char message[1024];
 

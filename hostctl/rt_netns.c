@@ -286,6 +286,7 @@ static int netns_control(const struct state *state, const char *verb, struct str
     struct proc_plan plan = {
         .net = -1,
         .join = sidecar,
+        .joined = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS,
         .no_new_privs = true,
         .dies_with_caller = true,
         .path = ROOT_PROGRAMS "/stopper-init",
@@ -408,6 +409,8 @@ static int netns_exec(const struct command_spec *command, const struct state *st
         struct proc_plan plan = {
             .net = -1,
             .join = agent,
+            .joined =
+                CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
             .capabilities = SHIM_CAPS,
             .path = ROOT_SHIM,
             .argv = argv,

@@ -26,6 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define STAT_FLAGS       9 /* fields of /proc/PID/stat */
+#define STAT_START       22
+#define FLAG_EXITING     0x4u /* PF_EXITING of linux/sched.h */
 #define KILL_WAIT_MS     5000
 #define DESCRIPTORS_FROM 64 /* descriptors are parked above this before they get their numbers */
 
@@ -145,8 +148,7 @@ static pid_t fork_joined(const struct proc_plan *plan, const struct pipes *pipes
     pid_t between = fork_with(SIGCHLD);
     if (between == 0) {
         pid_t pid = -1;
-        int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-        if (setns(plan->join, flags) == 0 && (pid = fork_with(CLONE_PARENT | SIGCHLD)) == 0)
+        if (setns(plan->join, (int)plan->joined) == 0 && (pid = fork_with(CLONE_PARENT | SIGCHLD)) == 0)
             child_main(plan, pipes);
         int answer = pid == -1 ? -errno : pid;
         _exit(write(number[1], &answer, sizeof answer) == sizeof answer ? 0 : 1);
@@ -246,7 +248,9 @@ int proc_go(struct proc *proc, struct err *err)
     return -1;
 }
 
-int proc_start_time(pid_t pid, uint64_t *start)
+/* One number of /proc/PID/stat, by its place there, proc(5). Returns 0, or -1 when there is no such process
+ * or it is a zombie. */
+static int stat_field(pid_t pid, int wanted, uint64_t *value)
 {
     char path[32], text[1024], state;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -262,15 +266,20 @@ int proc_start_time(pid_t pid, uint64_t *start)
     char *field = strrchr(text, ')');
     if (!field || sscanf(field, ") %c", &state) != 1 || state == 'Z' || state == 'X')
         return -1;
-    for (int number = 2; number < 22; number++) {
+    for (int number = 2; number < wanted; number++) {
         field = strchr(field + 1, ' ');
         if (!field)
             return -1;
     }
     char *end;
     errno = 0;
-    *start = strtoull(field + 1, &end, 10);
+    *value = strtoull(field + 1, &end, 10);
     return errno == 0 && end != field + 1 ? 0 : -1;
+}
+
+int proc_start_time(pid_t pid, uint64_t *start)
+{
+    return stat_field(pid, STAT_START, start);
 }
 
 int proc_open(pid_t pid, uint64_t start)
@@ -312,7 +321,12 @@ int proc_end(pid_t pid, uint64_t start, int signal, unsigned grace_ms)
             syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
         if (!signal || !ends_within(fd, grace_ms))
             syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
-        result = ends_within(fd, KILL_WAIT_MS) ? 0 : -1;
+        /* PID 1 of a namespace stays until every process there has been reaped, also those of a parent
+         * outside that does not do it (a stopped `hostctl exec`). All of them are dead then. */
+        uint64_t flags = 0;
+        if (!ends_within(fd, KILL_WAIT_MS) && stat_field(pid, STAT_FLAGS, &flags) == 0 &&
+            !(flags & FLAG_EXITING))
+            result = -1;
         close(fd);
     }
     /* An own child is a zombie until now, so its number cannot have been given away. */

@@ -16,7 +16,9 @@
 struct proc_plan {
     unsigned long namespaces; /* CLONE_NEW…: made for this process, which is PID 1 of a new pid namespace */
     int net;                  /* network namespace to live in; -1 = the caller's */
-    int join;                 /* pidfd of the process whose namespaces are joined, all but user; -1 = none */
+    int join;                 /* pidfd of a process whose namespaces are joined; -1 = none */
+    unsigned long joined; /* CLONE_NEW…: which of them. With NEWPID the process' own zombie holds up the end
+                             of that namespace until its parent, the caller, has reaped it */
     int (*prepare)(
         void *ctx,
         struct err *err); /* runs in the child, still with all rights: roots and mounts. NULL = none */
@@ -56,7 +58,7 @@ int proc_start_time(pid_t pid, uint64_t *start);
 int proc_open(pid_t pid, uint64_t start);
 
 /* Sends `signal` first (0 = none), SIGKILL after grace_ms, waits, and reaps an own child. Returns 0 when it
- * is gone, -1 when it still lived 5 s after SIGKILL. */
+ * is gone or can at least not run any more, -1 when it still could 5 s after SIGKILL. */
 int proc_end(pid_t pid, uint64_t start, int signal, unsigned grace_ms);
 
 #endif

@@ -113,7 +113,7 @@ static int program_enter(const char *path, struct err *err)
     struct stat status;
     if (stat(path, &status) == -1 || !S_ISREG(status.st_mode))
         return 0;
-    snprintf(at, sizeof at, "%s%s", ROOT_PROGRAMS + 1, strrchr(path, '/'));
+    snprintf(at, sizeof at, "%s%s", &ROOT_PROGRAMS[1], strrchr(path, '/'));
     return tree_bind(path, at, TREE_READ_ONLY, err);
 }
 
@@ -308,7 +308,7 @@ int root_agent(void *ctx, struct err *err)
         return err_set_errno(err, "hostname");
     if (tree_begin(err) == -1 || system_enter(err) == -1 || etc_make(root, err) == -1 ||
         private_make(root, err) == -1 || local_hide(err) == -1 ||
-        tree_bind(root->shim, ROOT_SHIM + 1, TREE_READ_ONLY, err) == -1 || tree_dev(true, err) == -1 ||
+        tree_bind(root->shim, &ROOT_SHIM[1], TREE_READ_ONLY, err) == -1 || tree_dev(true, err) == -1 ||
         tree_proc(false, err) == -1 || mounts_place(root, err) == -1 || tree_end(err) == -1)
         return err_prefix(err, "the agent's root");
     return 0;

@@ -72,6 +72,12 @@ void session_close(struct session *session)
     shut(&session->out);
     shut(&session->err);
     shut(&session->control);
+    if (session->child > 0) { /* unreaped, it would keep the bottle's PID 1 from ending */
+        kill(session->child, SIGKILL);
+        while (waitpid(session->child, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    session->child = 0;
 }
 
 static long long now_ms(void)

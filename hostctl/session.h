@@ -30,16 +30,17 @@ struct session {
 /* All descriptors -1, nothing watched. */
 void session_init(struct session *session);
 
-/* Closes what is open. */
+/* Closes what is open; kills and reaps `child`, if it still lives. */
 void session_close(struct session *session);
 
 /*
  * Carries bytes, window sizes and signals both ways until the command ends; with a terminal the user's is in
- * raw mode meanwhile and is restored in every case. Children are looked at, not reaped: that stays with the
- * runtime. SIGINT, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; SIGTERM and SIGHUP too, and then the command
- * has 10 seconds (a second one of them ends the wait at once). Returns 0 with the command's exit status
- * (0..255; 128 + signal when it was killed), or -1 with err when the session broke: a watched process ended,
- * or the command outlived its 10 seconds.
+ * raw mode meanwhile and is restored in every case. Children are looked at, not reaped: the watched ones are
+ * the runtime's, `child` goes with session_close.
+ * SIGINT, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on; SIGTERM and SIGHUP too, and then the command has 10
+ * seconds (a second one of them ends the wait at once).
+ * Returns 0 with the command's exit status (0..255; 128 + signal when it was killed), or -1 with err when the
+ * session broke: a watched process ended, or the command outlived its 10 seconds.
  */
 int session_relay(struct session *session, int *status, struct err *err);
 

@@ -14,3 +14,8 @@ stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_exec.c init/sh
 stopper-shim.layers := sys core
 stopper-shim.pkg := libmnl libseccomp jansson
 stopper-shim.static := yes
+
+test_shim_config.with := init/shim_config.c
+test_shim_config.pkg := jansson
+test_privdrop.with := init/privdrop.c init/shim_config.c init/shim_filter.c init/shim_net.c
+test_privdrop.pkg := libmnl libseccomp jansson

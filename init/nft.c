@@ -120,8 +120,8 @@ static const struct nft_rule rules[] = {
     {"forward", {COUNTER(NFT_COUNTER_FORWARD), DROP}},
 
     {"output", {CT_STATE(CT_ESTABLISHED | CT_RELATED), ACCEPT}},
-    {"output", {OIFNAME(NFT_LO), SKUID(USER_PROXY), DADDR(INADDR_LOOPBACK, 32),
-                DPORT(IPPROTO_UDP, PORT_RESOLVER), ACCEPT}},
+    /* Whoever asks: the proxy opens this socket while it is still root. */
+    {"output", {OIFNAME(NFT_LO), DADDR(INADDR_LOOPBACK, 32), DPORT(IPPROTO_UDP, PORT_RESOLVER), ACCEPT}},
     /* The kernel's own rejections: to the agent, and to a worker whose packet was refused below. Workers cannot send ICMP. */
     {"output", {OIFNAME(NFT_LO), ICMP_UNREACHABLE, ACCEPT}},
     {"output", {OIFNAME(NFT_AGENT), ICMP_UNREACHABLE, ACCEPT}},

@@ -5,10 +5,10 @@
  * the capabilities; then it is tried whether anything comes back. The filter is last: it needs no_new_privs,
  * and the probes must not depend on it.
  */
-#include "privdrop.h"
+#include "init/privdrop.h"
 
-#include "shim_filter.h"
-#include "shim_net.h"
+#include "init/shim_filter.h"
+#include "init/shim_net.h"
 #include "sys/privs.h"
 
 int privdrop(const struct shim_config *config, struct err *err)

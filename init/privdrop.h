@@ -8,7 +8,7 @@
 #define INIT_PRIVDROP_H
 
 #include "core/err.h"
-#include "shim_config.h"
+#include "init/shim_config.h"
 
 /* Needs SETUID, SETGID and SETPCAP. Returns 0, or -1 with err: then nothing must be executed. */
 int privdrop(const struct shim_config *config, struct err *err);

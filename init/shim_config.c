@@ -3,7 +3,7 @@
  * shim_config: see the header. One table says which members there are; nothing is taken that it does not
  * name. Runs as root before the drop, on text from hostctl only: what the agent can write never comes here.
  */
-#include "shim_config.h"
+#include "init/shim_config.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* shim_exec: see the header. Everything here runs with the agent's rights; nothing here may be needed for the
  * wall. */
-#include "shim_exec.h"
+#include "init/shim_exec.h"
 
 #include <errno.h>
 #include <fcntl.h>

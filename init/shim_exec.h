@@ -7,7 +7,7 @@
 #define INIT_SHIM_EXEC_H
 
 #include "core/err.h"
-#include "shim_config.h"
+#include "init/shim_config.h"
 
 struct shim_terminal {
     int master, slave; /* -1 = no terminal */

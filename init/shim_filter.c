@@ -4,7 +4,7 @@
  * expect and fall back from. Other architectures' calls (32-bit programs, x32) would not be seen through this
  * table, so they end the process. Argument masks are 32 bits wide where the kernel reads an int.
  */
-#include "shim_filter.h"
+#include "init/shim_filter.h"
 
 #include <errno.h>
 #include <sched.h>

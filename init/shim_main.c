@@ -16,12 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "privdrop.h"
-#include "shim_config.h"
-#include "shim_exec.h"
-#include "shim_net.h"
-#include "shim_peer.h"
-#include "shim_wait.h"
+#include "init/privdrop.h"
+#include "init/shim_config.h"
+#include "init/shim_exec.h"
+#include "init/shim_net.h"
+#include "init/shim_peer.h"
+#include "init/shim_wait.h"
 
 static const char help[] =
     "usage: stopper-shim [--] COMMAND [ARGUMENT…]\n"

@@ -4,7 +4,7 @@
  * away all others, and then looks: what is left must be exactly that. It must never run in the machine's own
  * namespace, where it would cut the machine off; hence the checks in front.
  */
-#include "shim_net.h"
+#include "init/shim_net.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #define INIT_SHIM_NET_H
 
 #include "core/err.h"
-#include "shim_config.h"
+#include "init/shim_config.h"
 
 /* Routes and addresses by rtnetlink. Refuses a namespace with any other interface that is up. Each change is
  * read back. Needs NET_ADMIN. Returns 0, or -1 with err (the namespace may be changed in part: nothing must

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* shim_peer: see the header. The agent never gets this descriptor: it is close-on-exec, and PID 1 cannot be
  * looked into. */
-#include "shim_peer.h"
+#include "init/shim_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "core/json_out.h"
-#include "shim_config.h"
+#include "init/shim_config.h"
 
 #define READ_SIZE   4096
 #define ANSWER_SIZE 1024 /* bytes; the longest is an error's text, escaped and cut */

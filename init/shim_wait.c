@@ -4,7 +4,7 @@
  * do is to end the bottle. When this process ends the kernel kills all that is left in the namespace
  * (pid_namespaces(7)).
  */
-#include "shim_wait.h"
+#include "init/shim_wait.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "shim_peer.h"
+#include "init/shim_peer.h"
 
 struct shim_wait {
     pid_t command; /* leads its own process group */

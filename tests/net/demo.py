@@ -52,7 +52,7 @@ def refused(answer):
     if answer.get("error") == "tls":
         return "TLS alert " + ALERTS.get(answer["reason"], str(answer["reason"]))
     return {"ECONNRESET": "connection reset", "EHOSTUNREACH": "ICMP: prohibited", "EPERM": "not permitted",
-            "EACCES": "permission denied", "ENETUNREACH": "network is unreachable"}.get(answer["error"], answer["error"])
+            "EACCES": "permission denied", "ENETUNREACH": "network is unreachable", "EADDRNOTAVAIL": "there is no IPv6 address"}.get(answer["error"], answer["error"])
 
 
 def allowed(show, agent):
@@ -105,7 +105,7 @@ def packets(show, agent):
             (f"TCP {STRANGER}:9999", lambda: agent.tcp(address=STRANGER, port=9999, send="hello\n"), ("ECONNRESET",)),
             ("TCP metadata service 169.254.169.254:9999",
              lambda: agent.tcp(address="169.254.169.254", port=9999, send="hello\n"), ("ECONNRESET",)),
-            ("IPv6: UDP [2001:db8::53]:53", lambda: agent.udp(address="2001:db8::53", port=53), ("EHOSTUNREACH", "ENETUNREACH"))):
+            ("IPv6: UDP [2001:db8::53]:53", lambda: agent.udp(address="2001:db8::53", port=53), ("EADDRNOTAVAIL", "EHOSTUNREACH", "ENETUNREACH"))):
         show.attempt(tried, probe, refused, lambda answer: answer["error"] in error)
     show.attempt("SSH: git@ssh.test:22", lambda: agent.tcp(address=NAMES["ssh.test"], port=22, send="SSH-2.0-demo\r\n"),
                  lambda answer: "disconnected: " + answer["data"][answer["data"].index("SSH is"):].partition(" (event")[0],
@@ -119,7 +119,7 @@ def seal(show, host, bottle, daemon):
     show.attempt("ip route replace default via 203.0.113.1",
                  lambda: agent.run(argv=["ip", "route", "replace", "default", "via", "203.0.113.1"]), first,
                  lambda answer: "not permitted" in answer["err"])
-    show.attempt("nft flush ruleset", lambda: agent.run(argv=["nft", "flush", "ruleset"]), first,
+    show.attempt("nft flush ruleset", lambda: agent.run(argv=["/usr/sbin/nft", "flush", "ruleset"]), first,
                  lambda answer: "not permitted" in answer["err"])
     show.attempt("a packet socket (AF_PACKET)", lambda: agent.open_socket(family="AF_PACKET", kind="SOCK_RAW"), str,
                  lambda answer: answer == "EPERM")

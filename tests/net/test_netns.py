@@ -111,7 +111,7 @@ def test_the_command_gets_no_descriptor_of_the_users(host):
 def test_a_terminal_is_the_bottles_own_and_follows_the_users(host):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
-    bottle = Up(host, "sh", "-c", "tty; stty size; trap 'stty size; exit 5' WINCH; while :; do sleep 0.05; done",
+    bottle = Up(host, "sh", "-c", "trap 'stty size; exit 5' WINCH; tty; stty size; while :; do sleep 0.05; done",
                 stdin=slave, stdout=slave, stderr=slave)
 
     def read(until):
@@ -377,7 +377,8 @@ def test_an_end_at_any_moment_leaves_nothing(host, number):
         time.sleep(step * 0.04)  # no event to wait for: the moments themselves are the test
         os.kill(pid, number)
         bottle.process.communicate(timeout=WAIT)
-    host.hostctl("gc")
+    done = host.hostctl("gc")
+    assert done.returncode == 0, done
 
 
 def test_a_dead_uplink_ends_the_bottle(host):

@@ -18,5 +18,7 @@ if [ "${1-}" = --one ]; then
 fi
 
 [ $# -gt 0 ] || { echo "run.sh: no unit test program" >&2; exit 1; }
+# A test has 60 s: the machine may be busy, and the sanitizers are slow.
+export CK_DEFAULT_TIMEOUT=60
 export ASAN_OPTIONS="detect_leaks=1:${ASAN_OPTIONS-}" UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS-}"
 printf '%s\0' "$@" | xargs -0 -n1 -P"$(nproc)" "$0" --one

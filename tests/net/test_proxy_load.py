@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """stopper-proxy under load: memory and descriptors with many connections and long transfers; figures are printed (-s)."""
+import os
 import resource
 import threading
 import time
@@ -133,6 +134,50 @@ def test_a_thousand_downloads_that_nobody_reads_stay_within_their_windows(rig, r
         assert client.message().body == b"small\n"
     for client in clients:
         client.close()
+
+
+def processor_seconds(rig):
+    with open(f"/proc/{rig.worker.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_when_descriptors_run_out_what_needs_more_ends_and_the_loop_does_not_spin():
+    rig = Rig(files=1000)  # 234 connections; blocked in both directions they would need 6 descriptors each
+    stop = threading.Event()
+
+    def serve(stream):  # sends, and reads nothing
+        try:
+            while True:
+                stream.send(b"x" * 65536)
+        except TimeoutError:
+            stop.wait(60)
+    try:
+        rig.worker.apply({"host": "secure.test", "tls": {"passthrough": True}})
+        rig.resolver.names["secure.test"] = [SERVER]
+        rig.upstream(SERVER, 443, lambda stream: (stream.settimeout(3), serve(stream)))
+        clients = [rig.client(443, send=hello()) for _ in range(234)]
+        for client in clients:
+            client.stream.settimeout(0.01)
+            try:
+                while True:
+                    client.stream.send(b"y" * 65536)
+            except (TimeoutError, ConnectionResetError, BrokenPipeError):
+                pass
+        assert rig.worker.line(kind="tls", reason="overloaded")["verdict"] == "allow"
+        assert rig.worker.files() <= 1000
+        began = processor_seconds(rig)
+        time.sleep(2)
+        assert processor_seconds(rig) - began < 1
+        stop.set()
+        for client in clients:
+            client.close()
+        with rig.client(443, send=hello("denied.test")) as client:
+            client.stream.settimeout(30)
+            assert len(client.rest()) == 7
+    finally:
+        stop.set()
+        rig.close()
 
 
 def test_a_head_that_drips_is_refused_at_its_absolute_deadline(rig):

@@ -19,7 +19,17 @@ enum channel_type {
     CHANNEL_APPLIED,    /* worker -> init: generation is in force */
     CHANNEL_REFUSED,    /* worker -> init: generation was not taken, text says why */
     CHANNEL_COUNTERS,   /* meter -> init: text is the JSON of init/meter.h */
+    /* init -> proxy, once, right after the spawn and before the first CHANNEL_POLICY: the bottle's CA, fd =
+     * sealed memfd: u32 length, certificate (DER), u32 length, private key (DER, SEC1 ECPrivateKey); native
+     * byte order, nothing behind it. Never sent to any other worker. */
+    CHANNEL_CA,
+    /* init -> proxy, immediately before that generation's CHANNEL_POLICY: generation, fd = sealed memfd with
+     * the JSON object {"NAME": "value"}. Never sent to any other worker. */
+    CHANNEL_SECRETS,
 };
+
+#define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */
+#define CHANNEL_SECRETS_MAX (1 << 20) /* bytes, of CHANNEL_SECRETS's memfd */
 
 #define CHANNEL_TEXT_MAX 65000 /* bytes */
 

@@ -134,11 +134,128 @@ static int read_allow_private(json_t *value, void *into, struct err *err)
     return 0;
 }
 
+static int read_ports(json_t *value, void *into, struct err *err)
+{
+    struct route *route = into;
+    size_t count = json_array_size(value);
+
+    if (!json_is_array(value) || count == 0 || count > POLICY_MAX_PORTS)
+        return err_set(err, "expected an array of 1 to %d ports", POLICY_MAX_PORTS);
+    for (size_t i = 0; i < count; i++) {
+        json_int_t port = json_integer_value(json_array_get(value, i));
+        if (port < 1 || port > 65535)
+            return err_set(err, "[%zu]: not a port", i);
+        if (route_has_port(route, (unsigned)port))
+            return err_set(err, "[%zu]: given twice", i);
+        route->ports[route->port_count++] = (uint16_t)port;
+    }
+    return 0;
+}
+
+static int read_scheme(json_t *value, void *into, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum auth_scheme scheme;
+    } schemes[] = {{"Bearer", AUTH_BEARER}, {"token", AUTH_TOKEN}, {"basic", AUTH_BASIC}, {"raw", AUTH_RAW}};
+    const char *name = json_string_value(value);
+
+    for (size_t i = 0; name != NULL && i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strcmp(schemes[i].name, name) == 0) {
+            ((struct route_auth *)into)->scheme = schemes[i].scheme;
+            return 0;
+        }
+    }
+    return err_set(err, "expected \"Bearer\", \"token\", \"basic\" or \"raw\"");
+}
+
+static int read_secret(json_t *value, void *into, struct err *err)
+{
+    struct route_auth *auth = into;
+
+    if (!json_is_string(value) || !secret_is_name(text_of(value)))
+        return err_set(err, "not the name of a secret");
+    auth->secret_name = strdup(json_string_value(value));
+    return auth->secret_name != NULL ? 0 : err_set(err, "out of memory");
+}
+
+static int read_header(json_t *value, void *into, struct err *err)
+{
+    struct route_auth *auth = into;
+
+    if (!json_is_string(value) || policy_header_problem(text_of(value)) != NULL)
+        return err_set(err, "not a field that can carry a credential");
+    auth->header = strdup(json_string_value(value));
+    return auth->header != NULL ? 0 : err_set(err, "out of memory");
+}
+
+static int read_auth(json_t *value, void *into, struct err *err)
+{
+    static const struct member members[] = {{"scheme", read_scheme, false},
+                                            {"secret", read_secret, false},
+                                            {"header", read_header, false},
+                                            {NULL, NULL, false}};
+    struct route_auth *auth = &((struct route *)into)->auth;
+
+    if (json_is_string(value) && strcmp(json_string_value(value), "passthrough") == 0) {
+        auth->scheme = AUTH_PASSTHROUGH;
+        return 0;
+    }
+    if (read_object(value, members, false, auth, err) != 0)
+        return -1;
+    if (auth->scheme == AUTH_NONE || auth->secret_name == NULL)
+        return err_set(err, "\"%s\" is missing", auth->scheme == AUTH_NONE ? "scheme" : "secret");
+    if (auth->header == NULL)
+        auth->header = strdup("Authorization");
+    return auth->header != NULL ? 0 : err_set(err, "out of memory");
+}
+
+static int read_cookies(json_t *value, void *into, struct err *err)
+{
+    return read_bool(value, &((struct route *)into)->cookies, err);
+}
+
+static int read_insecure(json_t *value, void *into, struct err *err)
+{
+    return read_bool(value, &((struct route *)into)->insecure, err);
+}
+
+static int read_git_fetch(json_t *value, void *into, struct err *err)
+{
+    return read_bool(value, &((struct route *)into)->git_fetch, err);
+}
+
+/* What no member can see alone. */
+static int finish_route(struct route *route, struct err *err)
+{
+    if (route->host[0] == '\0')
+        return err_set(err, "\"host\" is missing");
+    if (route->tls_passthrough &&
+        (route->auth.scheme != AUTH_NONE || route->cookies || route->insecure || route->git_fetch))
+        return err_set(
+            err,
+            "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure or "
+            "git_fetch may be beside it");
+    if (route->insecure && !route_injects(route))
+        return err_set(err, "insecure: without auth it has no meaning");
+    if (route->port_count == 0) {
+        route->ports[0] = 80;
+        route->ports[1] = 443;
+        route->port_count = 2;
+    }
+    return 0;
+}
+
 static int read_routes(json_t *value, void *into, struct err *err)
 {
     static const struct member members[] = {{"host", read_host, false},
                                             {"allow_private", read_allow_private, false},
                                             {"tls", read_tls, false},
+                                            {"ports", read_ports, false},
+                                            {"auth", read_auth, false},
+                                            {"cookies", read_cookies, false},
+                                            {"insecure", read_insecure, false},
+                                            {"git_fetch", read_git_fetch, false},
                                             {NULL, NULL, false}};
     struct policy *policy = into;
 
@@ -153,10 +270,11 @@ static int read_routes(json_t *value, void *into, struct err *err)
     policy->route_count = count;
     for (size_t i = 0; i < count; i++) {
         struct route *route = &policy->routes[i];
-        if (read_object(json_array_get(value, i), members, false, route, err) != 0)
+        if (read_object(json_array_get(value, i), members, false, route, err) != 0 ||
+            finish_route(route, err) != 0)
             return err_prefix(err, "[%zu]", i);
-        if (route->host[0] == '\0')
-            return err_set(err, "[%zu]: \"host\" is missing", i);
+        for (size_t p = 0; p < route->port_count; p++)
+            policy->ports[route->ports[p] / 8] |= (uint8_t)(1u << route->ports[p] % 8);
     }
     return 0;
 }
@@ -185,6 +303,21 @@ static int read_dns(json_t *value, void *into, struct err *err)
 {
     static const struct member members[] = {{"upstreams", read_upstreams, false}, {NULL, NULL, false}};
     return read_object(value, members, false, into, err);
+}
+
+static int read_extra_ca(json_t *value, void *into, struct err *err)
+{
+    struct policy *policy = into;
+    struct str text = text_of(value);
+
+    if (!json_is_string(value) || text.len == 0 || text.len > POLICY_MAX_EXTRA_CA ||
+        memchr(text.ptr, '\0', text.len) != NULL)
+        return err_set(err, "expected certificates as PEM text of at most %u bytes", POLICY_MAX_EXTRA_CA);
+    char *copy = strdup(text.ptr);
+    if (copy == NULL)
+        return err_set(err, "out of memory");
+    policy->extra_ca = (struct str){copy, text.len};
+    return 0;
 }
 
 static int read_generation(json_t *value, void *into, struct err *err)
@@ -275,10 +408,13 @@ static int build_table(struct policy *policy, struct err *err)
 
 int policy_parse(struct str json, bool internal, struct policy **policy, struct err *err)
 {
-    static const struct member members[] = {
-        {"protocol", read_protocol, false}, {"dns", read_dns, false},
-        {"routes", read_routes, false},     {"generation", read_generation, true},
-        {"sidecar", read_sidecar, true},    {NULL, NULL, false}};
+    static const struct member members[] = {{"protocol", read_protocol, false},
+                                            {"dns", read_dns, false},
+                                            {"routes", read_routes, false},
+                                            {"generation", read_generation, true},
+                                            {"sidecar", read_sidecar, true},
+                                            {"extra_ca", read_extra_ca, false},
+                                            {NULL, NULL, false}};
     json_error_t where;
 
     if (json.len > POLICY_MAX_BYTES)
@@ -314,12 +450,21 @@ struct policy *policy_ref(struct policy *policy)
     return policy;
 }
 
+static void route_fini(struct route *route)
+{
+    free(route->allow_private);
+    free(route->auth.header);
+    free(route->auth.secret_name);
+}
+
 void policy_unref(struct policy *policy)
 {
     if (policy == NULL || --policy->references > 0)
         return;
     for (size_t i = 0; i < policy->route_count; i++)
-        free(policy->routes[i].allow_private);
+        route_fini(&policy->routes[i]);
+    secrets_free(policy->secrets);
+    free((char *)policy->extra_ca.ptr);
     free(policy->routes);
     free(policy->own);
     free(policy->table);
@@ -333,6 +478,71 @@ const struct route *policy_find(const struct policy *policy, const char *host)
     for (const char *dot = strchr(host, '.'); slot == 0 && dot != NULL; dot = strchr(dot + 1, '.'))
         slot = *slot_of(policy, dot + 1, true);
     return slot != 0 ? &policy->routes[slot - 1] : NULL;
+}
+
+bool route_has_port(const struct route *route, unsigned port)
+{
+    for (size_t i = 0; i < route->port_count; i++)
+        if (route->ports[i] == port)
+            return true;
+    return false;
+}
+
+bool policy_has_port(const struct policy *policy, unsigned port)
+{
+    return port <= 65535 && (policy->ports[port / 8] & 1u << port % 8) != 0;
+}
+
+bool route_injects(const struct route *route)
+{
+    return route->auth.secret_name != NULL;
+}
+
+int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct err *err)
+{
+    policy->secrets = secrets;
+    for (size_t i = 0; i < policy->route_count; i++) {
+        struct route_auth *auth = &policy->routes[i].auth;
+        if (auth->secret_name == NULL)
+            continue;
+        auth->secret = secrets_find(secrets, auth->secret_name);
+        if (auth->secret == NULL)
+            return err_set(err, "policy: routes[%zu]: auth: the secret %s is missing", i, auth->secret_name);
+    }
+    return 0;
+}
+
+const char *policy_header_problem(struct str name)
+{
+    static const char token[] =
+        "!#$%&\'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char *const ours[] = {"host",
+                                       "content-length",
+                                       "transfer-encoding",
+                                       "connection",
+                                       "keep-alive",
+                                       "te",
+                                       "trailer",
+                                       "upgrade",
+                                       "expect",
+                                       "proxy-connection",
+                                       "proxy-authorization",
+                                       "content-encoding",
+                                       "accept-encoding",
+                                       "range",
+                                       "if-range",
+                                       "http2-settings",
+                                       "cookie"};
+
+    if (name.len == 0 || name.len > POLICY_MAX_HEADER)
+        return "is empty or longer than 64 bytes";
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '\0' || strchr(token, name.ptr[i]) == NULL)
+            return "is no field name";
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (str_equal_nocase(name, str_of(ours[i])))
+            return "is a field that Stopper writes itself";
+    return NULL;
 }
 
 void route_name(const struct route *route, char out[HOST_MAX + 3])

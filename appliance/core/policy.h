@@ -8,9 +8,15 @@
  *    "dns": {"upstreams": ["203.0.113.53"]},                     resolvers, IPv4 literals, port 53, 1 to 8
  *    "routes": [{"host": "api.example.com",                      or "*.example.com"
  *                "allow_private": ["10.0.0.0/8"],                 optional
- *                "tls": {"passthrough": true, "ech": "allow"}}],  optional
- *    "generation": 3,                                             by init only
- *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
+ *                "ports": [80, 443],                              optional; these are the default
+ *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or
+ * "raw" "secret": "NAME",                       a name in the set of secrets beside the policy "header":
+ * "Authorization"},             optional; this is the default or "auth": "passthrough" "cookies": true,
+ * "insecure": true,               optional "git_fetch": true,                               optional "tls":
+ * {"passthrough": true, "ech": "allow"}}],  optional; no auth, cookies, insecure, git_fetch beside
+ *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                 optional; PEM, trusted as issuers of
+ * upstreams "generation": 3,                                             by init only "sidecar":
+ * {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
  *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */
@@ -24,17 +30,44 @@
 #include "core/cidr.h"
 #include "core/err.h"
 #include "core/host.h"
+#include "core/secret.h"
 #include "core/str.h"
 
 #define POLICY_PROTOCOL      1
 #define POLICY_MAX_BYTES     (16u << 20) /* of JSON text */
 #define POLICY_MAX_UPSTREAMS 8
+#define POLICY_MAX_PORTS     16         /* of a route */
+#define POLICY_MAX_EXTRA_CA  (1u << 20) /* bytes of PEM */
+#define POLICY_MAX_HEADER    64         /* bytes of a field name */
+
+/* What takes the place of the agent's own credential. */
+enum auth_scheme {
+    AUTH_NONE,        /* nothing: it is stripped */
+    AUTH_PASSTHROUGH, /* it stays */
+    AUTH_BEARER,      /* "Bearer VALUE", RFC 6750 */
+    AUTH_TOKEN,       /* "token VALUE" */
+    AUTH_BASIC,       /* "Basic BASE64", RFC 7617 */
+    AUTH_RAW,         /* "VALUE" */
+};
+
+struct route_auth {
+    enum auth_scheme scheme;
+    char *header;                /* the field's name; NULL without injection */
+    char *secret_name;           /* NULL without injection */
+    struct secret_entry *secret; /* NULL before policy_take_secrets */
+};
 
 struct route {
     char host[HOST_MAX + 1]; /* canonical; of a wildcard the part behind "*." */
     bool wildcard;
     bool tls_passthrough;
-    bool tls_ech; /* a ClientHello with Encrypted ClientHello is let through */
+    bool tls_ech;  /* a ClientHello with Encrypted ClientHello is let through */
+    bool cookies;  /* the agent's cookies go on */
+    bool insecure; /* auth over plain HTTP */
+    bool git_fetch;
+    uint16_t ports[POLICY_MAX_PORTS];
+    size_t port_count;
+    struct route_auth auth;
     struct cidr *allow_private;
     size_t allow_private_count;
 };
@@ -48,10 +81,13 @@ struct policy {
     struct ip agent_address; /* the sidecar's own address on the agent's side; family 0 when not known */
     struct cidr *own;        /* the sidecar's own ranges: never dialled */
     size_t own_count;
+    struct str extra_ca;     /* PEM; empty = none */
+    struct secrets *secrets; /* of the proxy only; the policy's own */
     /* private */
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */
     size_t table_size;
+    uint8_t ports[65536 / 8]; /* a bit each: some route is served there */
 };
 
 /* Parses the text above. On success *policy has one reference, to be given back with policy_unref. Returns 0,
@@ -65,6 +101,20 @@ void policy_unref(struct policy *policy); /* NULL is fine */
 /* The route for a canonical host name: the exact one, else the wildcard with the most labels; NULL = not
  * allowed. Costs one hash lookup a label, whatever the number of routes. */
 const struct route *policy_find(const struct policy *policy, const char *host);
+
+/* Whether the route is served on this port, and whether any route is. */
+bool route_has_port(const struct route *route, unsigned port);
+bool policy_has_port(const struct policy *policy, unsigned port);
+
+/* Whether a value is injected on this route. */
+bool route_injects(const struct route *route);
+
+/* Gives the policy its secrets, which it owns from here on, also when this fails. Returns 0, or -1 with err
+ * naming the secret that a route needs and that is not there. */
+int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct err *err);
+
+/* What is wrong with the name of a field that a value is to be injected in; NULL when nothing is. */
+const char *policy_header_problem(struct str name);
 
 /* "api.example.com" or "*.example.com", for the audit's "rule". */
 void route_name(const struct route *route, char out[HOST_MAX + 3]);

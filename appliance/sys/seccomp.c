@@ -134,6 +134,7 @@ static const struct rule connections[] = {
 
 /* Pass-through of bytes without a copy, and asynchronous wake-ups. */
 static const struct rule proxy[] = {
+    {.call = "mlock"}, /* core/secret.h */
     {.call = "splice"},
     {.call = "pipe2"},
     {.call = "eventfd2"},

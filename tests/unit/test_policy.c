@@ -8,6 +8,8 @@
 #include "core/policy.h"
 #include "tests/unit/suite.h"
 
+#define ROUTE(more) "{\"protocol\":1,\"routes\":[{\"host\":\"a\"," more "}]}"
+
 static struct policy *parse(const char *json, bool internal)
 {
     struct policy *policy = NULL;
@@ -102,6 +104,32 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
          "policy: routes: [0]: tls: passthrough: expected true or false, found an integer"},
         {"{\"protocol\":1,\"routes\":[{\"host\":\"a\",\"allow_private\":[\"8.8.8.0/24\"]}]}",
          "policy: routes: [0]: allow_private: [0]: not a private range"},
+        {ROUTE("\"ports\":[]"), "policy: routes: [0]: ports: expected an array of 1 to 16 ports"},
+        {ROUTE("\"ports\":[0]"), "policy: routes: [0]: ports: [0]: not a port"},
+        {ROUTE("\"ports\":[80,65536]"), "policy: routes: [0]: ports: [1]: not a port"},
+        {ROUTE("\"ports\":[\"80\"]"), "policy: routes: [0]: ports: [0]: not a port"},
+        {ROUTE("\"ports\":[80,80]"), "policy: routes: [0]: ports: [1]: given twice"},
+        {ROUTE("\"auth\":true"), "policy: routes: [0]: auth: expected an object, found true"},
+        {ROUTE("\"auth\":\"pass\""), "policy: routes: [0]: auth: expected an object, found a string"},
+        {ROUTE("\"auth\":{\"secret\":\"A\"}"), "policy: routes: [0]: auth: \"scheme\" is missing"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\"}"), "policy: routes: [0]: auth: \"secret\" is missing"},
+        {ROUTE("\"auth\":{\"scheme\":\"bearer\",\"secret\":\"A\"}"),
+         "policy: routes: [0]: auth: scheme: expected \"Bearer\", \"token\", \"basic\" or \"raw\""},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A B\"}"),
+         "policy: routes: [0]: auth: secret: not the name of a secret"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"header\":\"Host\"}"),
+         "policy: routes: [0]: auth: header: not a field that can carry a credential"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"header\":\"X Y\"}"),
+         "policy: routes: [0]: auth: header: not a field that can carry a credential"},
+        {ROUTE("\"cookies\":\"allow\""),
+         "policy: routes: [0]: cookies: expected true or false, found a string"},
+        {ROUTE("\"insecure\":true"), "policy: routes: [0]: insecure: without auth it has no meaning"},
+        {ROUTE("\"git_fetch\":true,\"tls\":{\"passthrough\":true}"),
+         "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
+         "cookies, "
+         "insecure or git_fetch may be beside it"},
+        {"{\"protocol\":1,\"routes\":[],\"extra_ca\":\"\"}",
+         "policy: extra_ca: expected certificates as PEM text of at most 1048576 bytes"},
         {"{\"protocol\":1,\"dns\":{\"upstreams\":[\"127.0.0.1\"]},\"routes\":[]}",
          "policy: dns: upstreams: [0]: not the IPv4 address of a resolver"},
         {"{\"protocol\":1,\"routes\":[],\"routes\":[]}",
@@ -115,6 +143,53 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
                       table[i].json);
         ck_assert_str_eq(err.text, table[i].error);
     }
+}
+END_TEST
+
+START_TEST(ports_are_80_and_443_or_the_ones_named)
+{
+    struct policy *policy =
+        parse("{\"protocol\":1,\"routes\":[{\"host\":\"a\"},{\"host\":\"b\",\"ports\":[8443,3000]}]}", false);
+
+    ck_assert(route_has_port(&policy->routes[0], 80) && route_has_port(&policy->routes[0], 443));
+    ck_assert(!route_has_port(&policy->routes[0], 8443) && !route_has_port(&policy->routes[1], 443));
+    ck_assert(route_has_port(&policy->routes[1], 8443) && route_has_port(&policy->routes[1], 3000));
+    ck_assert(policy_has_port(policy, 80) && policy_has_port(policy, 3000) && !policy_has_port(policy, 3001));
+    ck_assert(!policy_has_port(policy, 65535) && !policy_has_port(policy, 65536));
+    policy_unref(policy);
+}
+END_TEST
+
+START_TEST(a_route_with_auth_needs_its_secret)
+{
+    static const char json[] =
+        "{\"protocol\":1,\"extra_ca\":\"PEM\",\"routes\":[{\"host\":\"a\",\"auth\":\"passthrough\"},"
+        "{\"host\":\"b\",\"insecure\":true,\"cookies\":true,\"git_fetch\":true,"
+        "\"auth\":{\"scheme\":\"Bearer\",\"secret\":\"B_TOKEN\"}},"
+        "{\"host\":\"c\",\"auth\":{\"scheme\":\"basic\",\"secret\":\"B_TOKEN\",\"header\":\"X-Key\"}}]}";
+    struct policy *policy = parse(json, false);
+    struct secrets *secrets;
+    struct err err;
+
+    ck_assert_int_eq(
+        secrets_parse(str_of("{\"B_TOKEN\":\"value-of-b\",\"OTHER\":\"value-of-o\"}"), &secrets, &err), 0);
+    ck_assert_int_eq(policy_take_secrets(policy, secrets, &err), 0);
+    const struct route *a = &policy->routes[0], *b = &policy->routes[1], *c = &policy->routes[2];
+    ck_assert(a->auth.scheme == AUTH_PASSTHROUGH && !route_injects(a) && !a->insecure && !a->cookies &&
+              !a->git_fetch);
+    ck_assert(b->auth.scheme == AUTH_BEARER && route_injects(b) && b->insecure && b->cookies && b->git_fetch);
+    ck_assert_str_eq(b->auth.header, "Authorization");
+    ck_assert(c->auth.scheme == AUTH_BASIC);
+    ck_assert_str_eq(c->auth.header, "X-Key");
+    ck_assert(str_equal(secret_expose(c->auth.secret->value), str_of("value-of-b")));
+    ck_assert(str_equal(policy->extra_ca, str_of("PEM")));
+    policy_unref(policy);
+
+    policy = parse(json, false);
+    ck_assert_int_eq(secrets_parse(str_of("{\"OTHER\":\"value-of-o\"}"), &secrets, &err), 0);
+    ck_assert_int_eq(policy_take_secrets(policy, secrets, &err), -1);
+    ck_assert_str_eq(err.text, "policy: routes[1]: auth: the secret B_TOKEN is missing");
+    policy_unref(policy);
 }
 END_TEST
 
@@ -140,4 +215,5 @@ END_TEST
 
 SUITE_MAIN("policy", the_most_specific_route_is_found, an_empty_list_allows_nothing,
            private_addresses_need_their_route_and_own_ones_are_never_dialled,
-           what_is_not_understood_is_refused_with_its_place, ten_thousand_routes_are_all_found)
+           what_is_not_understood_is_refused_with_its_place, ports_are_80_and_443_or_the_ones_named,
+           a_route_with_auth_needs_its_secret, ten_thousand_routes_are_all_found)

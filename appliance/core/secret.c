@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* secret: see secret.h. Each allocation is whole pages of its own, because locking and dumping are decided by
+ * page. It must never put a value, or a part of one, into an error. */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS, madvise: beyond POSIX, on Linux and macOS */
+#include "core/secret.h"
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+
+void secret_wipe(void *memory, size_t size)
+{
+    volatile unsigned char *at = memory;
+
+    while (size-- > 0)
+        *at++ = 0;
+}
+
+void *secret_alloc(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED)
+        return NULL;
+#ifdef MADV_DONTDUMP
+    bool hidden = madvise(memory, size, MADV_DONTDUMP) == 0;
+#else
+    bool hidden = true; /* such systems are the host's only, where no value stays */
+#endif
+    if (hidden && mlock(memory, size) == 0)
+        return memory;
+    munmap(memory, size);
+    return NULL;
+}
+
+void secret_release(void *memory, size_t size)
+{
+    if (memory == NULL)
+        return;
+    secret_wipe(memory, size);
+    munmap(memory, size);
+}
+
+struct secret *secret_new(struct str value)
+{
+    struct secret *secret = value.len <= SECRET_MAX ? secret_alloc(sizeof *secret + value.len) : NULL;
+
+    if (secret == NULL)
+        return NULL;
+    secret->len = value.len;
+    memcpy(secret->bytes, value.ptr, value.len);
+    return secret;
+}
+
+void secret_free(struct secret *secret)
+{
+    if (secret != NULL)
+        secret_release(secret, sizeof *secret + secret->len);
+}
+
+struct str secret_expose(const struct secret *secret)
+{
+    return (struct str){secret->bytes, secret->len};
+}
+
+const char *secret_problem(struct str value)
+{
+    if (value.len == 0)
+        return "is empty";
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (c == '\r' || c == '\n')
+            return "holds a line break";
+        if (c == ' ' || c == '\t')
+            return "holds a space";
+        if (c < '!' || c > '~')
+            return "holds a byte that is not visible ASCII";
+    }
+    if (value.len < SECRET_MIN)
+        return "is shorter than 8 bytes";
+    return value.len > SECRET_MAX ? "is longer than 8192 bytes" : NULL;
+}
+
+bool secret_is_name(struct str name)
+{
+    if (name.len == 0 || name.len > SECRET_NAME_MAX || (name.ptr[0] >= '0' && name.ptr[0] <= '9'))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static int take(struct secrets *secrets, const char *name, const json_t *value, struct err *err)
+{
+    struct secret_entry *entry = &secrets->entries[secrets->count];
+    struct str bytes = {json_string_value(value), json_string_length(value)};
+
+    if (!secret_is_name(str_of(name)))
+        return err_set(err, "a name is not letters, digits and '_', or too long");
+    if (!json_is_string(value))
+        return err_set(err, "%s: expected a string", name);
+    const char *problem = secret_problem(bytes);
+    if (problem != NULL)
+        return err_set(err, "%s: the value %s", name, problem);
+    entry->value = secret_new(bytes);
+    if (entry->value == NULL)
+        return err_set(err, "%s: no locked memory is left (RLIMIT_MEMLOCK)", name);
+    memcpy(entry->name, name, strlen(name) + 1);
+    secrets->count++;
+    return 0;
+}
+
+int secrets_parse(struct str json, struct secrets **secrets, struct err *err)
+{
+    const char *name;
+    json_t *value;
+    int status = 0;
+
+    json_t *root =
+        json.len <= SECRETS_MAX_JSON ? json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (!json_is_object(root) ||
+        json_object_size(root) > SECRETS_MAX) { /* the library's own words may quote the text */
+        json_decref(root);
+        return err_set(err, "secrets: not an object of names and strings, with each name once, or too large");
+    }
+    struct secrets *made = calloc(1, sizeof *made + json_object_size(root) * sizeof made->entries[0]);
+    if (made == NULL)
+        status = err_set(err, "out of memory");
+    json_object_foreach(root, name, value)
+        if (status == 0)
+            status = take(made, name, value, err);
+    json_decref(root);
+    if (status == 0) {
+        *secrets = made;
+        return 0;
+    }
+    secrets_free(made);
+    return err_prefix(err, "secrets");
+}
+
+void secrets_free(struct secrets *secrets)
+{
+    if (secrets == NULL)
+        return;
+    for (size_t i = 0; i < secrets->count; i++) {
+        struct secret_entry *entry = &secrets->entries[i];
+        if (entry->detach != NULL)
+            entry->detach(entry->attached);
+        secret_free(entry->value);
+    }
+    free(secrets);
+}
+
+struct secret_entry *secrets_find(struct secrets *secrets, const char *name)
+{
+    for (size_t i = 0; secrets != NULL && i < secrets->count; i++)
+        if (strcmp(secrets->entries[i].name, name) == 0)
+            return &secrets->entries[i];
+    return NULL;
+}
+
+/* The JSON library frees without sizes, so each allocation says its own in front. */
+#define HEAD                                                                                                 \
+    (sizeof(union {                                                                                          \
+        size_t size;                                                                                         \
+        long double align;                                                                                   \
+    }))
+
+static void *json_take(size_t size)
+{
+    char *memory = size <= SIZE_MAX - HEAD ? malloc(HEAD + size) : NULL;
+
+    if (memory == NULL)
+        return NULL;
+    memcpy(memory, &size, sizeof size);
+    return memory + HEAD;
+}
+
+static void json_give(void *pointer)
+{
+    char *memory = pointer;
+    size_t size;
+
+    if (memory == NULL)
+        return;
+    memory -= HEAD;
+    memcpy(&size, memory, sizeof size);
+    memset(memory, 0, HEAD + size);
+    __asm__ volatile("" : : "r"(memory) : "memory"); /* the wipe happens, at memset's speed */
+    free(memory);
+}
+
+void secret_json(void)
+{
+    json_set_alloc_funcs(json_take, json_give);
+}

@@ -226,6 +226,13 @@ int leaves_authority(struct leaves *leaves, struct str bytes)
     return 0;
 }
 
+void leaves_forget(struct leaves *leaves)
+{
+    key_free(leaves->ca);
+    leaves->ca = NULL;
+    drop_all(leaves);
+}
+
 /* A CA as stopper-init makes it, but for nobody. */
 static int make_ca(WC_RNG *rng, ecc_key *key, Cert *cert, byte *der, word32 size, time_t now)
 {

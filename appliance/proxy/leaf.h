@@ -38,6 +38,9 @@ void leaves_free(struct leaves *leaves); /* wipes the keys; NULL is fine */
  * key must be the certificate's. Forgets what was forged. Returns 0, or -1 and keeps what was there. */
 int leaves_authority(struct leaves *leaves, struct str bytes);
 
+/* Forgets the CA and what was forged. */
+void leaves_forget(struct leaves *leaves);
+
 /* Makes a CA that nobody trusts, for the warm-up and for tests, as bytes of that form. Returns its length; 0
  * when it failed. */
 size_t leaves_make_authority(uint8_t *bytes, size_t size);

@@ -26,10 +26,10 @@ struct tls_kit;
 struct tls_kit *tls_kit_new(struct leaves *leaves, const char *roots_path);
 void tls_kit_free(struct tls_kit *kit); /* NULL is fine */
 
-/* The roots from now on: the system's, and these (PEM; NULL = none more). Live connections keep what they
+/* The roots from now on: the system's, and these (PEM; empty = none more). Live connections keep what they
  * were verified with. Returns 0, or -1: then those that could not be read are not trusted, the system's are.
  */
-int tls_kit_roots(struct tls_kit *kit, const char *extra);
+int tls_kit_roots(struct tls_kit *kit, struct str extra);
 
 /* A whole handshake in memory: it fills wolfSSL's lazy caches before the jail. ca: the certificate (DER) of
  * the CA that `leaves` has. Returns 0 when it succeeded. */

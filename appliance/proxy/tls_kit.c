@@ -79,7 +79,7 @@ static char *read_roots(const char *path, size_t *len)
     return fit != NULL ? fit : text;
 }
 
-int tls_kit_roots(struct tls_kit *kit, const char *extra)
+int tls_kit_roots(struct tls_kit *kit, struct str extra)
 {
     WOLFSSL_CTX *client = new_client();
     int result = 0;
@@ -90,8 +90,8 @@ int tls_kit_roots(struct tls_kit *kit, const char *extra)
     if (client != NULL && kit->roots != NULL)
         wolfSSL_CTX_load_verify_buffer_ex(client, (const byte *)kit->roots, (long)kit->roots_len,
                                           WOLFSSL_FILETYPE_PEM, 0, WOLFSSL_LOAD_FLAG_IGNORE_ERR);
-    if (client != NULL && extra != NULL && extra[0] != '\0' &&
-        wolfSSL_CTX_load_verify_buffer(client, (const byte *)extra, (long)strlen(extra),
+    if (client != NULL && extra.len > 0 &&
+        wolfSSL_CTX_load_verify_buffer(client, (const byte *)extra.ptr, (long)extra.len,
                                        WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
         result = -1;
     wolfSSL_CTX_free(kit->client); /* connections hold their own reference */
@@ -110,7 +110,7 @@ struct tls_kit *tls_kit_new(struct leaves *leaves, const char *roots_path)
     kit->leaves = leaves;
     kit->server = new_server(leaves);
     kit->roots = read_roots(roots_path, &kit->roots_len);
-    if (kit->server == NULL || tls_kit_roots(kit, NULL) != 0) {
+    if (kit->server == NULL || tls_kit_roots(kit, str_of(NULL)) != 0) {
         tls_kit_free(kit);
         return NULL;
     }

@@ -253,6 +253,7 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     struct exchange *x = &session->exchange;
     const struct route *route = NULL;
 
+    session_tls_asked(session);
     enum denial denial = request_read(head, session->opened, request);
     session_keep_text(x->method, sizeof x->method, head->method);
     session_keep_text(x->path, sizeof x->path, request->path);

@@ -150,13 +150,17 @@ static const char *leaf_name(const struct session *session)
     return session->hello->name_len > 0 ? session->hello->name : session->address;
 }
 
+void session_tls_asked(struct session *session)
+{
+    if (session->opened && !session->asked)
+        leaf_trusted(session->proxy->leaves, leaf_name(session));
+    session->asked = true;
+}
+
 enum denial session_tls_judge(struct session *session, const char *host)
 {
     if (!session->opened)
         return DENIAL_NONE;
-    if (!session->asked)
-        leaf_trusted(session->proxy->leaves, leaf_name(session));
-    session->asked = true;
     if (session->nameless != DENIAL_NONE)
         return session->nameless;
     return strcmp(host, session->hello->name) == 0 ? DENIAL_NONE : DENIAL_MISDIRECTED;

@@ -8,6 +8,9 @@
 /* Takes over an agent's connection whose first bytes, of TLS, are in session->in. */
 void session_tls_start(struct session *session);
 
+/* A request has come: the client trusts the certificate, when there is one. */
+void session_tls_asked(struct session *session);
+
 /* What the connection itself says to a request for this canonical host: NONE, or why it serves no such
  * request. NONE for a plain connection. */
 enum denial session_tls_judge(struct session *session, const char *host);

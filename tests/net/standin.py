@@ -122,7 +122,7 @@ def take_authority(held, audit):
         parts.append(held[4:4 + size])
         held = held[4 + size:]
     certificate, key = parts
-    audit.send(json.dumps({"kind": "test", "authority": base64.b64encode(certificate).decode(), "key": len(key)}).encode() + b"\n")
+    audit.send(json.dumps({"kind": "authority", "authority": base64.b64encode(certificate).decode(), "key": len(key)}).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -453,7 +453,7 @@ def test_each_proxy_is_given_the_authority_before_any_policy_and_nobody_else_is(
     assert [line["authority"] for line in given] == [der, der] and all(line["key"] > 100 for line in given)
     mark = init.audit.mark()
     os.kill(init.worker("stopper-proxy.2")[1], signal.SIGKILL)  # the next one gets the same
-    assert init.audit.wait(mark, kind="test", authority=der)
+    assert init.audit.wait(mark, kind="authority", authority=der)
     assert init.ctl("ca") == (0, answer)
 
 

@@ -28,6 +28,7 @@ static const struct verb {
     {"apply", "put the policy on stdin (JSON) in force"},
     {"wait-ready", "wait until everything serves"},
     {"status", "workers, counters, generations"},
+    {"ca", "the certificate of the bottle's authority (PEM)"},
 };
 
 struct request {

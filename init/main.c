@@ -23,6 +23,7 @@
 
 #include "core/policy.h"
 #include "init/audit_mux.h"
+#include "init/ca.h"
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/meter.h"
@@ -54,6 +55,7 @@ struct init {
     struct audit_mux *audit;
     struct packets packets;
     struct policy_store policies;
+    struct ca ca;
     struct supervisor *supervisor;
     struct rollout rollout;
     struct control *control;
@@ -208,6 +210,7 @@ static int step_loop(struct init *init, struct err *err)
                                      .audit = init->audit,
                                      .policies = &init->policies,
                                      .net = &init->net,
+                                     .ca = &init->ca,
                                      .executable = init->executable,
                                      .proxies = init->options.proxies,
                                      .on_change = on_change,
@@ -266,6 +269,11 @@ static int step_parent(struct init *init, struct err *err)
     return 0;
 }
 
+static int step_authority(struct init *init, struct err *err)
+{
+    return ca_make(&init->ca, err);
+}
+
 static int step_workers(struct init *init, struct err *err)
 {
     (void)err;
@@ -279,6 +287,7 @@ static int step_control(struct init *init, struct err *err)
                                   .supervisor = init->supervisor,
                                   .rollout = &init->rollout,
                                   .audit = init->audit,
+                                  .ca = &init->ca,
                                   .describe = describe,
                                   .ctx = init};
     init->control = control_open(&setup, err);
@@ -299,6 +308,7 @@ static const struct step {
     {"meter", step_meter},
     {"privileges", step_privileges},
     {"die-with-parent", step_parent},
+    {"certificate authority", step_authority},
     {"workers", step_workers},
     {"control socket", step_control},
 };

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-init
 stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c supervise.c listeners.c words.c rollout.c \
-	policy_store.c packets.c audit_mux.c control.c ctl.c meter.c)
+	policy_store.c packets.c audit_mux.c ca.c control.c ctl.c meter.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv
+stopper-init.static-deps := wolfssl
+stopper-init.libs := -lm
+test_ca.with := init/ca.c
+test_ca.static-deps := wolfssl
+test_ca.libs := -lm
 test_init_options.with := init/options.c
 test_init_net.with := init/net.c
 test_policy_store.with := init/policy_store.c

@@ -222,6 +222,7 @@ static const struct {
     {ASN_SIG_OID_E, "The certificate is signed with an algorithm that is not accepted."},
     {ASN_SIG_KEY_E, "The certificate is signed with an algorithm that is not accepted."},
     {HASH_TYPE_E, "The certificate is signed with an algorithm that is not accepted."},
+    {VERIFY_CERT_ERROR, "The certificate is signed with an algorithm that is not accepted."},
     {RSA_KEY_SIZE_E, "The certificate's key is too short."},
     {ECC_KEY_SIZE_E, "The certificate's key is too short."},
     {DH_KEY_SIZE_E, "The key exchange is too weak."},

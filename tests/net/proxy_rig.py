@@ -225,7 +225,33 @@ class Reader:
         return made
 
 
-POLICY, READY, APPLIED, REFUSAL = 1, 2, 3, 4
+def openssl(*argv, **named):
+    """The openssl program; returns what it wrote."""
+    return subprocess.run(["openssl", *argv], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **named).stdout
+
+
+class Authority:
+    """A CA as stopper-init makes it; `pem` is a file, removed with the process that made it."""
+
+    _made = None
+
+    @classmethod
+    def get(cls):
+        if cls._made is None:
+            cls._made = cls()
+        return cls._made
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="stopper-proxy-ca-")
+        self.pem, key = os.path.join(self.folder.name, "ca.pem"), os.path.join(self.folder.name, "key.pem")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                "/O=Stopper/CN=of the rig", "-addext", "basicConstraints=critical,CA:true,pathlen:0", "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key, "-out", self.pem)
+        parts = (openssl("x509", "-in", self.pem, "-outform", "DER"), openssl("ec", "-in", key, "-outform", "DER"))
+        self.message = b"".join(struct.pack("@I", len(part)) + part for part in parts)
+
+
+POLICY, READY, APPLIED, REFUSAL, AUTHORITY = 1, 2, 3, 4, 6
 HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
 START = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
@@ -262,6 +288,7 @@ class Worker:
             self.process.kill()
             self.process.wait()
             raise
+        self._send(AUTHORITY, 0, Authority.get().message)
         if not deaf:
             self.reader.start()
 
@@ -283,16 +310,19 @@ class Worker:
         """Starts reading the audit stream of a worker that was started deaf."""
         self.reader.start()
 
-    def apply(self, *routes):
+    def _send(self, kind, generation, blob):
+        fd = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(fd, blob)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+        socket.send_fds(self.channel, [HEAD.pack(kind, 0, generation)], [fd])
+        os.close(fd)
+
+    def apply(self, *routes, **members):
         self.generation += 1
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": SIDECAR, "own": ["10.7.7.0/30", "198.51.100.77/32"]},
-                  "routes": [{"host": r} if isinstance(r, str) else r for r in routes]}
-        fd = os.memfd_create("policy", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.write(fd, json.dumps(policy).encode())
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
-        socket.send_fds(self.channel, [HEAD.pack(POLICY, 0, self.generation)], [fd])
-        os.close(fd)
+                  "routes": [{"host": r} if isinstance(r, str) else r for r in routes], **members}
+        self._send(POLICY, self.generation, json.dumps(policy).encode())
         assert self._message() == (APPLIED, self.generation, "")
 
     def line(self, **members):

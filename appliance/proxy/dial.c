@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -84,18 +83,6 @@ static void on_ready(void *ctx, int events)
     attempt_next(dial);
 }
 
-static void set_options(int fd)
-{
-    const int on = 1, idle = 60, interval = 15,
-              count = 4; /* a peer that is gone is found out in two minutes */
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-}
-
 /* Starts to connect. Returns 0, or -1 with the denial in the result. */
 static int attempt(struct dial *dial, const struct ip *ip)
 {
@@ -107,7 +94,7 @@ static int attempt(struct dial *dial, const struct ip *ip)
     if (fd < 0)
         return -1;
     memcpy(&address.sin_addr, ip->bytes, 4);
-    set_options(fd);
+    stream_options(fd);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) {
         dial->result.denial = DENIAL_UPSTREAM_UNREACHABLE;
         close(fd);

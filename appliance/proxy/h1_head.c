@@ -257,7 +257,7 @@ enum h1_error h1_head_parse(struct h1_check *check, bool request, bool to_head, 
     size_t first = (size_t)(end - bytes) + 1; /* h1_head_end has seen it */
     struct str line = {bytes, first - 2};
 
-    *head = (struct h1_head){.field_count = 0};
+    memset(head, 0, offsetof(struct h1_head, fields)); /* the fields behind it count only up to field_count */
     enum h1_error error = request ? read_request_line(line, head) : read_status_line(line, head);
     if (error == H1_OK)
         error = read_fields(bytes + first, len - first, head);

@@ -22,6 +22,7 @@
     610000 /* whole request to response head: language models think for up to ten minutes */
 #define TIMEOUT_IDLE_MS   600000 /* no byte in either direction within a message or a tunnel */
 #define TIMEOUT_LINGER_MS 2000   /* a refusal's last bytes on their way, so that no reset overtakes them */
+#define TIMEOUT_ACCEPT_MS 100    /* of not accepting, when descriptors have run out */
 
 /* Bounds. */
 #define CONNECTIONS_MAX  4096  /* of the one agent; fewer when RLIMIT_NOFILE is low */

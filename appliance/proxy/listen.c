@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -63,7 +62,6 @@ static void reject(struct proxy *proxy, int fd, enum denial denial, const char *
 static void take(struct proxy *proxy, int fd)
 {
     struct sockaddr_in to = {0};
-    const int on = 1;
     char address[IP_TEXT];
 
     if (!original(fd, &to)) {
@@ -76,10 +74,14 @@ static void take(struct proxy *proxy, int fd)
         reject(proxy, fd, DENIAL_OVERLOADED, address, ntohs(to.sin_port));
         return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    stream_options(fd);
     audit_sink_release(proxy->worker.audit); /* the session holds room itself when it decides */
     session_new(proxy, fd, &ip, ntohs(to.sin_port));
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    listen_resume(timer->data);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
@@ -102,6 +104,11 @@ static void on_connection(uv_poll_t *poll, int status, int events)
             audit_sink_release(proxy->worker.audit);
             if (errno == EINTR || errno == ECONNABORTED)
                 continue;
+            if (errno !=
+                EAGAIN) { /* no descriptors or no memory: those that wait would wake the loop for ever */
+                uv_poll_stop(poll);
+                uv_timer_start(&proxy->pause, on_pause_over, TIMEOUT_ACCEPT_MS, 0);
+            }
             return;
         }
         take(proxy, fd);
@@ -112,7 +119,8 @@ int listen_start(struct proxy *proxy, int fd)
 {
     int error = uv_poll_init(&proxy->worker.loop, &proxy->listener, fd);
 
-    proxy->listener.data = proxy;
+    uv_timer_init(&proxy->worker.loop, &proxy->pause);
+    proxy->listener.data = proxy->pause.data = proxy;
     return error != 0 ? error : uv_poll_start(&proxy->listener, UV_READABLE, on_connection);
 }
 

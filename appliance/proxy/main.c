@@ -4,7 +4,6 @@
  * by stopper-init (sys/worker.h); descriptor 5 is the listener. Everything that it reads after its jail is
  * hostile.
  */
-#include <jansson.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -54,7 +53,6 @@ static void warm_up(void)
     struct buf buf;
 
     buf_init(&buf, 16384);
-    json_object_seed(0); /* the first policy would open /dev/urandom */
     deny_http(&deny, &buf);
     buf_fini(&buf);
     resolve_write("warm.up", 1, packet, sizeof packet);

@@ -9,3 +9,9 @@ h1 := $(addprefix appliance/proxy/,h1.c h1_head.c h1_check.c h1_chunk.c request.
 test_hello.with := appliance/proxy/hello.c
 test_sniff.with := appliance/proxy/sniff.c
 $(foreach t,test_h1_head test_h1 test_rewrite,$(eval $t.with := $(h1)) $(eval $t.static-deps := llhttp))
+test_fuzz_h1.with := tests/fuzz/fuzz_h1.c $(h1)
+test_fuzz_h1.static-deps := llhttp
+test_fuzz_hello.with := tests/fuzz/fuzz_hello.c appliance/proxy/hello.c
+test_resolve.with := appliance/proxy/resolve.c
+test_resolve.pkg := ldns
+test_deny.with := appliance/proxy/deny.c appliance/proxy/decide.c

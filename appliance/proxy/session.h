@@ -34,6 +34,7 @@ struct proxy {
     size_t count, max;
     bool starved; /* some session, or the listener, waits for room in the audit queue */
     uv_poll_t listener;
+    uv_timer_t pause;    /* of accepting, when descriptors have run out */
     struct h1_head head; /* scratch: a head is used up in the turn in which it is read */
 };
 

@@ -12,6 +12,10 @@
 
 #include "core/buf.h"
 
+/* What every TCP socket here has: no delay, and keep-alives that find a peer that is gone within two minutes.
+ */
+void stream_options(int fd);
+
 struct stream {
     int fd; /* -1 when closed */
     uv_poll_t poll;

@@ -114,7 +114,7 @@ class Upstream:
 
     def __init__(self, space, address=PUBLIC, port=80, serve=None):
         self.space, self.at = space, (address, port)
-        self.accepted, self.requests, self.threads = 0, [], []
+        self.accepted, self.requests, self.threads, self.closing = 0, [], [], False
         self.serve = serve or self.answer
         self.listener = space.socket(bind=self.at, listen=1100)
         self.thread = threading.Thread(target=self._accept, daemon=True)
@@ -123,7 +123,7 @@ class Upstream:
     def _accept(self):
         while True:
             stream, _ = self.listener.accept()
-            if self.listener is None:
+            if self.closing:
                 stream.close()
                 return
             self.accepted += 1
@@ -152,11 +152,11 @@ class Upstream:
             stream.sendall(reply)
 
     def close(self):
-        listener, self.listener = self.listener, None
+        self.closing = True
         with self.space.socket() as poke:
             poke.connect(self.at)
         self.thread.join()
-        listener.close()
+        self.listener.close()
 
 
 class Message:

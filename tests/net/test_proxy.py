@@ -22,6 +22,26 @@ def rig():
 
 @pytest.fixture
 def plain(rig):
+    return name_all(rig)
+
+
+@pytest.fixture(scope="module")
+def long_lived():
+    made = name_all(Rig())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shared(long_lived):
+    """One worker for many attacks, which it has to outlive; lines and upstreams are each test's own."""
+    long_lived.worker.forget()
+    yield long_lived
+    while long_lived.things:
+        long_lived.things.pop().close()
+
+
+def name_all(rig):
     """plain.test over HTTP, secure.test over TLS, *.wild.test over HTTP; the names lead to PUBLIC, SERVER and OTHER."""
     rig.worker.apply("plain.test", {"host": "secure.test", "tls": {"passthrough": True}}, "*.wild.test", "other.test")
     rig.resolver.names.update({"plain.test": [PUBLIC], "secure.test": [SERVER], "a.wild.test": [OTHER], "other.test": [OTHER]})
@@ -255,32 +275,32 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_ambiguous_heads_are_400_and_nothing_goes_upstream(plain, attack):
-    upstream = plain.upstream()
-    with plain.client(send=ATTACKS[attack]) as client:
+def test_ambiguous_heads_are_400_and_nothing_goes_upstream(shared, attack):
+    upstream = shared.upstream()
+    with shared.client(send=ATTACKS[attack]) as client:
         answer = client.message()
         problem(answer, 400, "http-malformed")
         assert answer.field("connection") == "close" and client.rest() == b""
-    assert plain.worker.line(kind="http", verdict="block", reason="http-malformed", status=400)
+    assert shared.worker.line(kind="http", verdict="block", reason="http-malformed", status=400)
     assert upstream.accepted == 0
-    assert plain.get(P + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").status == 200  # the control
+    assert shared.get(P + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").status == 200  # the control
 
 
 @pytest.mark.parametrize("body", [b"5\nhello\r\n0\r\n\r\n", b"5\r\nhelloX\r\n0\r\n\r\n", b"0x5\r\nhello\r\n0\r\n\r\n",
                                   b"5 \r\nhello\r\n0\r\n\r\n", b"5;" + b"x" * 300 + b"\r\nhello\r\n0\r\n\r\n",
                                   b"FFFFFFFFFFFFFFFF\r\nhello", b"0\r\nHost: denied.test\r\n\r\n", b"0\r\n\rX"])
-def test_bodies_that_are_badly_framed_end_the_connection(plain, body):
+def test_bodies_that_are_badly_framed_end_the_connection(shared, body):
     def serve(stream):
         Reader(stream).until(b"\r\n\r\n")
         seen.append(stream.recv(65536))
         seen.append(stream.recv(65536))
     seen = []
-    plain.upstream(serve=serve)
-    with plain.client(send=P + b"Transfer-Encoding: chunked\r\n\r\n" + body + SMUGGLED) as client:
+    shared.upstream(serve=serve)
+    with shared.client(send=P + b"Transfer-Encoding: chunked\r\n\r\n" + body + SMUGGLED) as client:
         answer = client.message()
         problem(answer, 400, "http-malformed")
         assert answer.field("connection") == "close" and client.rest() == b""
-    assert plain.worker.line(kind="http", reason="http-malformed")
+    assert shared.worker.line(kind="http", reason="http-malformed")
     wait_until(lambda: len(seen) == 2 or not seen)
     assert b"smuggled" not in b"".join(seen) and not b"".join(seen).endswith(b"0\r\n\r\n")
 
@@ -295,31 +315,31 @@ BAD_ANSWERS = [b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\
 
 
 @pytest.mark.parametrize("number", range(len(BAD_ANSWERS)))
-def test_a_malformed_answer_is_a_502(plain, number):
+def test_a_malformed_answer_is_a_502(shared, number):
     def serve(stream):
         upstream.read_request(stream)
         stream.sendall(BAD_ANSWERS[number])
-    upstream = plain.upstream(serve=serve)
-    with plain.client(send=get("plain.test")) as client:
+    upstream = shared.upstream(serve=serve)
+    with shared.client(send=get("plain.test")) as client:
         answer = client.message()
         while answer.status == 103:
             answer = client.message()
         problem(answer, 502, "upstream-malformed")
-    assert plain.worker.line(kind="http", reason="upstream-malformed", status=502)["verdict"] == "allow"  # it was forwarded
+    assert shared.worker.line(kind="http", reason="upstream-malformed", status=502)["verdict"] == "allow"  # it was forwarded
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
                                     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
                                     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZ\r\n"])
-def test_an_answer_that_is_cut_short_never_looks_whole(plain, answer):
+def test_an_answer_that_is_cut_short_never_looks_whole(shared, answer):
     def serve(stream):
         upstream.read_request(stream)
         stream.sendall(answer)
-    upstream = plain.upstream(serve=serve)
-    with plain.client(send=get("plain.test")) as client:
+    upstream = shared.upstream(serve=serve)
+    with shared.client(send=get("plain.test")) as client:
         got = client.rest()
         assert got == "reset" or got[1] == "reset"
-    assert plain.worker.line(kind="http", verdict="allow", reason="upstream-malformed", status=200)
+    assert shared.worker.line(kind="http", verdict="allow", reason="upstream-malformed", status=200)
 
 
 def test_unsolicited_bytes_of_a_kept_upstream_never_become_an_answer(plain):
@@ -455,10 +475,10 @@ TLS_REFUSED = [
 
 
 @pytest.mark.parametrize("port, sent, alert, name", TLS_REFUSED, ids=[f"{i}-{r[3]}" for i, r in enumerate(TLS_REFUSED)])
-def test_tls_is_refused_by_an_alert(plain, port, sent, alert, name):
-    with plain.client(port, send=sent) as client:
+def test_tls_is_refused_by_an_alert(shared, port, sent, alert, name):
+    with shared.client(port, send=sent) as client:
         assert client.rest() == alert
-    line = plain.worker.line(kind="tls", verdict="block", reason=name, port=port)
+    line = shared.worker.line(kind="tls", verdict="block", reason=name, port=port)
     assert line["address"] == DIALLED and "upstream" not in line
 
 
@@ -493,10 +513,10 @@ def test_ssh_prints_the_reason(plain):
 
 
 @pytest.mark.parametrize("port", [80, 443, 25, 65535])
-def test_other_protocols_are_reset(plain, port):
-    with plain.client(port, send=b"\0\1\2\3hello\r\n") as client:
+def test_other_protocols_are_reset(shared, port):
+    with shared.client(port, send=b"\0\1\2\3hello\r\n") as client:
         assert client.rest() == "reset"
-    assert plain.worker.line(kind="tcp", verdict="block", reason="protocol-unknown", port=port)["address"] == DIALLED
+    assert shared.worker.line(kind="tcp", verdict="block", reason="protocol-unknown", port=port)["address"] == DIALLED
 
 
 def test_a_client_that_says_nothing_is_reset_soon_on_ports_where_nothing_is_allowed(plain):

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """stopper-proxy under load: memory and descriptors with many connections and long transfers; figures are printed (-s)."""
+import os
 import resource
 import threading
 import time
 
 import pytest
 
-from proxy_rig import PUBLIC, SERVER, Rig, hello, wait_until
+from proxy_rig import BUILD, PUBLIC, SERVER, Rig, hello, wait_until
 from test_proxy import get, problem
 
 CONNECTIONS = 1000
 GIB = 1 << 30
+QUARANTINE = 400 << 10 if "asan" in BUILD else 0  # KiB of freed memory that the sanitizer holds back
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_a_thousand_kept_http_connections_hold_no_buffers(rig, record_property):
     record_property("KiB_per_connection", each)
     clients[0].send(get("server.test", "/small"))
     assert clients[0].message().body == b"small\n"
-    assert each < 20
+    assert each < 20 + QUARANTINE / CONNECTIONS
     for client in clients:
         client.close()
     wait_until(lambda: rig.worker.files() <= files)
@@ -55,7 +57,7 @@ def test_a_thousand_tunnels_at_once_hold_no_pipes(rig, record_property):
     each = (rig.worker.memory() - before) / CONNECTIONS
     print(f"\n{CONNECTIONS} tunnels: {each:.1f} KiB each, peak {rig.worker.memory('VmHWM')} KiB in all")
     record_property("KiB_per_tunnel", each)
-    assert rig.worker.files() <= files + 2 * CONNECTIONS + 2 * 32 and each < 20
+    assert rig.worker.files() <= files + 2 * CONNECTIONS + 2 * 32 and each < 20 + QUARANTINE / CONNECTIONS
     with rig.client(443, send=hello("denied.test")) as client:  # a thousand promised lines leave room for one more
         assert len(client.rest()) == 7
     for client in clients:
@@ -91,7 +93,7 @@ def test_a_gibibyte_down_at_constant_memory(rig, way, record_property):
         assert rig.worker.line(kind="http", verdict="allow", status=200)["bytes_in"] > GIB
     print(f"\n1 GiB by {way}: {rate:.0f} MiB/s, memory {before} KiB before, {peak} KiB at its peak")
     record_property("MiB_per_second", rate)
-    assert peak < before + 4096
+    assert peak < before + 4096 + QUARANTINE
 
 
 def test_a_hundred_mebibytes_up_at_constant_memory(rig):
@@ -110,7 +112,7 @@ def test_a_hundred_mebibytes_up_at_constant_memory(rig):
             client.send(b"x" * (1 << 20))
         assert client.message().status == 204
     assert rig.worker.line(kind="http", status=204)["bytes_out"] > 100 << 20
-    assert rig.worker.memory("VmHWM") < before + 4096
+    assert rig.worker.memory("VmHWM") < before + 4096 + QUARANTINE
 
 
 def test_a_thousand_downloads_that_nobody_reads_stay_within_their_windows(rig, record_property):
@@ -127,11 +129,55 @@ def test_a_thousand_downloads_that_nobody_reads_stay_within_their_windows(rig, r
     each = (max(seen) - before) / CONNECTIONS
     print(f"\n{CONNECTIONS} downloads that nobody reads: {each:.1f} KiB each")
     record_property("KiB_per_stalled_download", each)
-    assert each < 192
+    assert each < 192 + QUARANTINE / CONNECTIONS
     with rig.client(send=get("server.test", "/small")) as client:  # others are served
         assert client.message().body == b"small\n"
     for client in clients:
         client.close()
+
+
+def processor_seconds(rig):
+    with open(f"/proc/{rig.worker.process.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_when_descriptors_run_out_what_needs_more_ends_and_the_loop_does_not_spin():
+    rig = Rig(files=1000)  # 234 connections; blocked in both directions they would need 6 descriptors each
+    stop = threading.Event()
+
+    def serve(stream):  # sends, and reads nothing
+        try:
+            while True:
+                stream.send(b"x" * 65536)
+        except TimeoutError:
+            stop.wait(60)
+    try:
+        rig.worker.apply({"host": "secure.test", "tls": {"passthrough": True}})
+        rig.resolver.names["secure.test"] = [SERVER]
+        rig.upstream(SERVER, 443, lambda stream: (stream.settimeout(3), serve(stream)))
+        clients = [rig.client(443, send=hello()) for _ in range(234)]
+        for client in clients:
+            client.stream.settimeout(0.01)
+            try:
+                while True:
+                    client.stream.send(b"y" * 65536)
+            except (TimeoutError, ConnectionResetError, BrokenPipeError):
+                pass
+        assert rig.worker.line(kind="tls", reason="overloaded")["verdict"] == "allow"
+        assert rig.worker.files() <= 1000
+        began = processor_seconds(rig)
+        time.sleep(2)
+        assert processor_seconds(rig) - began < 1
+        stop.set()
+        for client in clients:
+            client.close()
+        with rig.client(443, send=hello("denied.test")) as client:
+            client.stream.settimeout(30)
+            assert len(client.rest()) == 7
+    finally:
+        stop.set()
+        rig.close()
 
 
 def test_a_head_that_drips_is_refused_at_its_absolute_deadline(rig):

@@ -23,6 +23,7 @@ stopper-shim.static := yes
 test_shim_config.with := init/shim_config.c init/trust_jks.c
 test_shim_trust.with := init/shim_trust.c init/shim_config.c init/trust_jks.c
 test_shim_trust.pkg := jansson
+test_trust_jks.with := init/trust_jks.c
 test_shim_config.pkg := jansson
 test_privdrop.with := init/privdrop.c init/shim_config.c init/trust_jks.c init/shim_filter.c init/shim_net.c
 test_privdrop.pkg := libmnl libseccomp jansson

@@ -498,18 +498,25 @@ bool route_injects(const struct route *route)
     return route->auth.secret_name != NULL;
 }
 
+int policy_check_secrets(const struct policy *policy, struct secrets *secrets, struct err *err)
+{
+    for (size_t i = 0; i < policy->route_count; i++) {
+        const struct route_auth *auth = &policy->routes[i].auth;
+        if (auth->secret_name != NULL && secrets_find(secrets, auth->secret_name) == NULL)
+            return err_set(err, "policy: routes[%zu]: auth: the secret %s is missing", i, auth->secret_name);
+    }
+    return 0;
+}
+
 int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct err *err)
 {
     policy->secrets = secrets;
     for (size_t i = 0; i < policy->route_count; i++) {
         struct route_auth *auth = &policy->routes[i].auth;
-        if (auth->secret_name == NULL)
-            continue;
-        auth->secret = secrets_find(secrets, auth->secret_name);
-        if (auth->secret == NULL)
-            return err_set(err, "policy: routes[%zu]: auth: the secret %s is missing", i, auth->secret_name);
+        if (auth->secret_name != NULL)
+            auth->secret = secrets_find(secrets, auth->secret_name);
     }
-    return 0;
+    return policy_check_secrets(policy, secrets, err);
 }
 
 const char *policy_header_problem(struct str name)

@@ -160,6 +160,29 @@ void secrets_free(struct secrets *secrets)
     free(secrets);
 }
 
+char *secrets_text(const struct secrets *secrets)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < secrets->count; i++) {
+        struct str value = secret_expose(secrets->entries[i].value);
+        json_object_set_new(object, secrets->entries[i].name, json_stringn(value.ptr, value.len));
+    }
+    char *text = json_object_size(object) == secrets->count ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return text;
+}
+
+void secrets_text_free(char *text)
+{
+    json_free_t give;
+
+    json_get_alloc_funcs(NULL, &give);
+    if (text != NULL)
+        secret_wipe(text, strlen(text));
+    give(text);
+}
+
 struct secret_entry *secrets_find(struct secrets *secrets, const char *name)
 {
     for (size_t i = 0; secrets != NULL && i < secrets->count; i++)

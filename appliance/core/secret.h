@@ -62,6 +62,11 @@ struct secrets {
 int secrets_parse(struct str json, struct secrets **secrets, struct err *err);
 void secrets_free(struct secrets *secrets); /* NULL is fine */
 
+/* The set as the text that secrets_parse reads, NUL-terminated, to be wiped and freed with secrets_text_free.
+ * NULL when memory is out. */
+char *secrets_text(const struct secrets *secrets);
+void secrets_text_free(char *text);
+
 /* The entry of this name, NULL when there is none. */
 struct secret_entry *secrets_find(struct secrets *secrets, const char *name);
 

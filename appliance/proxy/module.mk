@@ -15,3 +15,4 @@ test_fuzz_hello.with := tests/fuzz/fuzz_hello.c appliance/proxy/hello.c
 test_resolve.with := appliance/proxy/resolve.c
 test_resolve.pkg := ldns
 test_deny.with := appliance/proxy/deny.c appliance/proxy/decide.c
+test_redact.with := appliance/proxy/redact.c

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "hostctl/manifest.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/runtime.h"
+#include "hostctl/secrets.h"
 #include "hostctl/signals.h"
 
 #define ANSWER_MAX 65536 /* bytes of an answer of the sidecar's control */
@@ -57,6 +59,7 @@ struct plan {
     struct mount *mounts;
     size_t mount_count;
     char *policy;
+    struct secrets *secrets;
     struct bottle_spec spec;
 };
 
@@ -131,18 +134,27 @@ static int check_manifest(struct plan *plan)
     struct ip upstreams[POLICY_MAX_UPSTREAMS];
     struct report report;
     struct err err;
+    char *extra_ca = NULL;
     int count = 0;
 
     report_init(&report, plan->options.file);
     plan->manifest = manifest_load(&report);
+    if (plan->manifest != NULL) {
+        plan->secrets = secrets_take(plan->manifest, &report);
+        extra_ca_read(plan->manifest, &report, &extra_ca);
+    }
     report_print(&report, stderr);
+    bool bad = report.count > 0;
     report_fini(&report);
-    if (plan->manifest == NULL)
+    if (bad) {
+        free(extra_ca);
         return -1;
+    }
     if (plan->manifest->dns_count == 0 && plan->manifest->route_count > 0)
         count = resolvconf_read(upstreams, &err);
     if (count >= 0)
-        plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, &err);
+        plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, extra_ca, &err);
+    free(extra_ca);
     if (plan->policy != NULL)
         return 0;
     complain(plan, &err);
@@ -198,7 +210,7 @@ static json_t *ask(const struct runtime *runtime, const struct state *state, con
     return NULL;
 }
 
-static int give_policy(const struct runtime *runtime, const struct state *state, const char *policy,
+static int give_policy(const struct runtime *runtime, const struct state *state, const struct plan *plan,
                        struct err *err)
 {
     json_t *hello = ask(runtime, state, "hello", "", err);
@@ -215,7 +227,11 @@ static int give_policy(const struct runtime *runtime, const struct state *state,
     if (answer == NULL)
         return -1;
     json_decref(answer);
-    answer = ask(runtime, state, "apply", policy, err);
+    char *text = secrets_apply_text(plan->policy, plan->secrets);
+    if (text == NULL)
+        return err_set(err, "out of memory");
+    answer = ask(runtime, state, "apply", text, err);
+    secrets_text_free(text);
     json_decref(answer);
     return answer != NULL ? 0 : -1;
 }
@@ -277,7 +293,7 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     session_init(&session);
     int result = runtime->sidecar(&plan->spec, state, err);
     if (result == 0)
-        result = give_policy(runtime, state, plan->policy, err);
+        result = give_policy(runtime, state, plan, err);
     if (result == 0)
         result = runtime->agent(&plan->spec, &entry->spec, state, &session, err);
     if (result == 0)
@@ -327,6 +343,7 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, plan.options.file == NULL ? "-f FILE is missing" : "the command stands behind \"--\"");
         status = command_usage(command, &err);
     } else {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* secrets pass through here */
         plan.argv = operands.command;
         if (check(&plan) == 0)
             status = start(&plan);
@@ -335,6 +352,7 @@ static int run(const struct command *command, int argc, char **argv)
         mount_close(&plan.mounts[i]);
     free(plan.mounts);
     free(plan.policy);
+    secrets_free(plan.secrets);
     manifest_free(plan.manifest);
     options_free(options, &plan.options);
     return status;

@@ -29,7 +29,7 @@ void *secret_alloc(size_t size)
     if (memory == MAP_FAILED)
         return NULL;
 #ifdef MADV_DONTDUMP
-    bool hidden = madvise(memory, size, MADV_DONTDUMP) == 0;
+    bool hidden = madvise(memory, size, MADV_DONTDUMP) == 0 && madvise(memory, size, MADV_DONTFORK) == 0;
 #else
     bool hidden = true; /* such systems are the host's only, where no value stays */
 #endif
@@ -153,8 +153,9 @@ void secrets_free(struct secrets *secrets)
         return;
     for (size_t i = 0; i < secrets->count; i++) {
         struct secret_entry *entry = &secrets->entries[i];
-        if (entry->detach != NULL)
-            entry->detach(entry->attached);
+        for (size_t kind = 0; kind < 2; kind++)
+            if (entry->attached[kind] != NULL)
+                entry->detach(entry->attached[kind]);
         secret_free(entry->value);
     }
     free(secrets);

@@ -18,8 +18,8 @@
 #define SECRETS_MAX      1000 /* in one set */
 #define SECRETS_MAX_JSON (16u << 20) /* bytes of the text below */
 
-/* Zeroed memory for what is secret: locked, left out of core dumps. NULL when there is none (RLIMIT_MEMLOCK).
- * Given back with the same size, and wiped. NULL is fine there. */
+/* Zeroed memory for what is secret: locked, left out of core dumps, not there in forked children. NULL when
+ * there is none (RLIMIT_MEMLOCK). Given back with the same size, and wiped. NULL is fine there. */
 void *secret_alloc(size_t size);
 void secret_release(void *memory, size_t size);
 
@@ -52,7 +52,7 @@ struct secrets {
     struct secret_entry {
         char name[SECRET_NAME_MAX + 1];
         struct secret *value;
-        void *attached; /* what a worker derives from the value; goes with it */
+        void *attached[2]; /* what a worker derives from the value, in two kinds; goes with it */
         void (*detach)(void *attached);
     } entries[];
 };

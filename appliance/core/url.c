@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-#define ROUNDS_MAX 8 /* of decoding: no server decodes more often, and each costs a look at the whole path   \
-                      */
+#define ROUNDS_MAX                                                                                           \
+    8 /* of decoding: no server decodes more often, and each costs a look at the whole path                  \
+       */
 
 static int hex(char c)
 {

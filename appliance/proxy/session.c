@@ -15,12 +15,15 @@
 #include "proxy/session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/credentials.h"
 #include "proxy/decide.h"
 #include "proxy/deny.h"
+#include "proxy/gitfetch.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/sniff.h"
@@ -88,12 +91,17 @@ void session_emit(struct session *session, enum denial denial, const char *detai
     struct exchange *x = &session->exchange;
     const struct hello *hello = session->hello;
     bool forwarded = x->bytes_out > 0;
+    char covered[64];
+
+    snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
     const struct audit audit = {
         .kind = x->kind,
-        .verdict = denial == DENIAL_NONE || forwarded ? AUDIT_ALLOW : AUDIT_BLOCK,
+        .verdict = denial != DENIAL_NONE && !forwarded ? AUDIT_BLOCK
+                   : x->redacted > 0                   ? AUDIT_REDACT
+                                                       : AUDIT_ALLOW,
         .rule = x->rule,
         .reason = denial,
-        .detail = str_of(detail),
+        .detail = str_of(detail == NULL && x->redacted > 0 ? covered : detail),
         .host = str_of(x->host),
         .method = str_of(x->method),
         .path = str_of(x->path),
@@ -410,6 +418,10 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     if (denial == DENIAL_NONE)
         denial = decide_http(session->proxy->worker.policy, request->host, session->port, request->host_port,
                              &route);
+    if (denial == DENIAL_NONE)
+        denial = credentials_judge(route, request->secure);
+    if (denial == DENIAL_NONE)
+        denial = gitfetch_judge(route, head, request);
     keep_route(session, route);
     return denial;
 }

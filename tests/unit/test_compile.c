@@ -104,6 +104,12 @@ START_TEST(examples_compile)
     } cases[] = {
         {"examples/plain.yaml", "{\"protocol\":1," HOST_DNS
                                 ",\"routes\":[{\"host\":\"example.com\",\"tls\":{\"passthrough\":true}}]}"},
+        {"examples/forge.yaml",
+         "{\"protocol\":1," HOST_DNS
+         ",\"routes\":[{\"host\":\"api.example.com\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":"
+         "\"FORGE_TOKEN\"}},{\"host\":\"git.example.com\",\"auth\":{\"scheme\":\"basic\",\"secret\":\"FORGE_"
+         "TOKEN\"},"
+         "\"git_fetch\":true},{\"host\":\"registry.example.com\",\"ports\":[443,8443]}]}"},
         {"examples/closed.yaml", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"examples/office.yaml", "{\"protocol\":1,\"dns\":{\"upstreams\":[\"10.20.0.53\"]},\"routes\":[{"
                                  "\"host\":\"*.build.example.com\","

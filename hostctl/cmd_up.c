@@ -25,9 +25,8 @@
 #include "hostctl/resolvconf.h"
 #include "hostctl/runtime.h"
 #include "hostctl/secrets.h"
+#include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
-
-#define ANSWER_MAX 65536 /* bytes of an answer of the sidecar's control */
 
 struct up {
     const char *file, *name, *uplink;
@@ -185,35 +184,10 @@ static int check(struct plan *plan)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-/* One verb to the sidecar. Returns its answer (json_decref) when it is {"ok": true, …}, else NULL with err.
- */
-static json_t *ask(const struct runtime *runtime, const struct state *state, const char *verb, const char *in,
-                   struct err *err)
-{
-    json_error_t where;
-    struct buf out;
-
-    buf_init(&out, ANSWER_MAX);
-    int status = runtime->control(state, verb, str_of(in), &out, err);
-    struct str text = buf_str(&out);
-    json_t *answer = status < 0 ? NULL : json_loadb(text.len > 0 ? text.ptr : "", text.len, 0, &where);
-    buf_fini(&out);
-    if (status < 0) {
-        err_prefix(err, "sidecar: %s", verb);
-        return NULL;
-    }
-    if (json_is_true(json_object_get(answer, "ok")) && status == 0)
-        return answer;
-    const char *error = json_string_value(json_object_get(answer, "error"));
-    err_set(err, "sidecar: %s: %s", verb, error != NULL ? error : "no answer that is understood");
-    json_decref(answer);
-    return NULL;
-}
-
 static int give_policy(const struct runtime *runtime, const struct state *state, const struct plan *plan,
                        struct err *err)
 {
-    json_t *hello = ask(runtime, state, "hello", "", err);
+    json_t *hello = sidecar_ask(runtime, state, "hello", str_of(NULL), err);
     json_int_t protocol = json_integer_value(json_object_get(hello, "protocol"));
 
     if (hello == NULL)
@@ -223,14 +197,14 @@ static int give_policy(const struct runtime *runtime, const struct state *state,
         return err_set(err,
                        "the sidecar speaks protocol %lld, this hostctl %d: they are of different releases",
                        (long long)protocol, POLICY_PROTOCOL);
-    json_t *answer = ask(runtime, state, "wait-ready", "", err);
+    json_t *answer = sidecar_ask(runtime, state, "wait-ready", str_of(NULL), err);
     if (answer == NULL)
         return -1;
     json_decref(answer);
     char *text = secrets_apply_text(plan->policy, plan->secrets);
     if (text == NULL)
         return err_set(err, "out of memory");
-    answer = ask(runtime, state, "apply", text, err);
+    answer = sidecar_ask(runtime, state, "apply", str_of(text), err);
     secrets_text_free(text);
     json_decref(answer);
     return answer != NULL ? 0 : -1;
@@ -288,14 +262,20 @@ static int record(const struct plan *plan, const struct runtime *runtime, struct
 static int live(const struct plan *plan, const struct runtime *runtime, struct state *state,
                 const struct entry *entry, int *status, struct err *err)
 {
+    struct bottle_spec spec = plan->spec;
     struct session session;
 
     session_init(&session);
-    int result = runtime->sidecar(&plan->spec, state, err);
+    int result = runtime->sidecar(&spec, state, err);
     if (result == 0)
         result = give_policy(runtime, state, plan, err);
-    if (result == 0)
-        result = runtime->agent(&plan->spec, &entry->spec, state, &session, err);
+    if (result == 0) {
+        json_t *ca = sidecar_ca(runtime, state, err);
+        spec.ca = json_string_value(json_object_get(ca, "pem"));
+        spec.ca_subject_hash = json_string_value(json_object_get(ca, "subject_hash"));
+        result = ca != NULL ? runtime->agent(&spec, &entry->spec, state, &session, err) : -1;
+        json_decref(ca);
+    }
     if (result == 0)
         result = session_relay(&session, status, err);
     session_close(&session);

@@ -360,7 +360,8 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    return result == 0 ? shim_configure(shim, command, gateway, err) : -1;
+    struct shim_bottle bottle = {gateway, spec->ca, spec->ca_subject_hash};
+    return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 
 static int netns_agent(const struct bottle_spec *spec, const struct command_spec *command,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_netns_root: the tables of what enters. The host's programs (/usr, read-only) and the harmless part of
- * its configuration; nothing of /home, /root, /run, /tmp, /var, /opt, no socket, no key, no state of Stopper.
- * An agent without any capability can connect to a daemon's Unix socket through the bare file system: what is
- * not in a table is not there. Only the user's mounts come in beside that, last and checked.
+ * rt_netns_root: the tables of what enters (but certificates: rt_netns_certs). The host's programs (/usr,
+ * read-only) and the harmless part of its configuration; nothing of /home, /root, /run, /tmp, /var, /opt, no
+ * socket, no key, no state of Stopper. An agent without any capability can connect to a daemon's Unix socket
+ * through the bare file system: what is not in a table is not there. Only the user's mounts come in beside
+ * that, last and checked.
  */
 #include "hostctl/rt_netns_root.h"
 
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hostctl/rt_netns_certs.h"
 #include "hostctl/rt_netns_tree.h"
 
 #define SOURCES_MAX (1 << 20) /* bytes of one of apt's source lists */
@@ -34,8 +36,8 @@ static const char *const etc_binds[] = {
     "/etc/apt/trusted.gpg",
     "/etc/apt/trusted.gpg.d",
     "/etc/bash.bashrc",
-    "/etc/ca-certificates",
     "/etc/ca-certificates.conf",
+    "/etc/ca-certificates/update.d",
     "/etc/crypto-policies",
     "/etc/debian_version",
     "/etc/default/locale",
@@ -59,16 +61,12 @@ static const char *const etc_binds[] = {
     "/etc/networks",
     "/etc/os-release",
     "/etc/perl",
-    "/etc/pki/ca-trust/extracted",
-    "/etc/pki/tls/certs",
-    "/etc/pki/tls/cert.pem",
     "/etc/pki/tls/openssl.cnf",
     "/etc/profile",
     "/etc/protocols",
     "/etc/rpc",
     "/etc/services",
     "/etc/shells",
-    "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
     "/etc/terminfo",
     "/etc/timezone",
@@ -123,8 +121,8 @@ int root_sidecar(void *ctx, struct err *err)
     if (tree_begin(err) == -1 || system_enter(err) == -1 ||
         folder_each(root->programs, "stopper-", program_enter, err) == -1 ||
         tree_bind("/etc/ld.so.cache", NULL, TREE_READ_ONLY | TREE_OPTIONAL, err) == -1 ||
-        tree_tmpfs("run", "mode=755,size=16m", false, err) == -1 || tree_dev(false, err) == -1 ||
-        tree_proc(true, err) == -1 || tree_end(err) == -1)
+        certs_sidecar(err) == -1 || tree_tmpfs("run", "mode=755,size=16m", false, err) == -1 ||
+        tree_dev(false, err) == -1 || tree_proc(true, err) == -1 || tree_end(err) == -1)
         return err_prefix(err, "the sidecar's root");
     return 0;
 }
@@ -186,7 +184,7 @@ static int etc_users(const struct root_agent *root, struct err *err)
 static int etc_make(const struct root_agent *root, struct err *err)
 {
     char text[512];
-    if (tree_tmpfs("etc", "mode=755,size=4m", false, err) == -1 || etc_users(root, err) == -1)
+    if (tree_tmpfs("etc", "mode=755,size=24m", false, err) == -1 || etc_users(root, err) == -1)
         return -1;
     snprintf(text, sizeof text, "127.0.0.1\tlocalhost\n127.0.1.1\t%s\n", root->name);
     if (tree_file("etc/hosts", text, err) == -1)
@@ -204,7 +202,7 @@ static int etc_make(const struct root_agent *root, struct err *err)
     for (size_t i = 0; i < sizeof etc_prefixes / sizeof etc_prefixes[0]; i++)
         if (folder_each("/etc", etc_prefixes[i], etc_bind, err) == -1)
             return -1;
-    if (sources_enter("/etc/apt/sources.list", err) == -1)
+    if (certs_agent(err) == -1 || sources_enter("/etc/apt/sources.list", err) == -1)
         return -1;
     return folder_each("/etc/apt/sources.list.d", "", sources_enter, err);
 }

@@ -106,16 +106,21 @@ static json_t *overlay(const struct command_spec *command, const char *cwd, json
     return NULL;
 }
 
-static char *configuration(const struct command_spec *command, const char *gateway, size_t *len)
+static json_t *whole(const struct command_spec *command, const struct shim_bottle *bottle)
 {
-    json_t *env = environment(command, gateway != NULL);
-    const char *cwd = command->cwd ? command->cwd : gateway ? ROOT_HOME : NULL;
+    return json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:s,s:s}", "protocol", SHIM_PROTOCOL, "interface",
+                     NET_AGENT_LINK, "gateway", bottle->gateway, "resolver", bottle->gateway, "uid",
+                     (json_int_t)command->uid, "gid", (json_int_t)command->gid, "die_with_parent", 1, "ca",
+                     bottle->ca, "ca_subject_hash", bottle->ca_subject_hash);
+}
+
+static char *configuration(const struct command_spec *command, const struct shim_bottle *bottle, size_t *len)
+{
+    json_t *env = environment(command, bottle != NULL);
+    const char *cwd = command->cwd ? command->cwd : bottle ? ROOT_HOME : NULL;
     json_t *all = env ? overlay(command, cwd, env) : NULL;
-    if (all && gateway) {
-        json_t *own =
-            json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b}", "protocol", SHIM_PROTOCOL, "interface", NET_AGENT_LINK,
-                      "gateway", gateway, "resolver", gateway, "uid", (json_int_t)command->uid, "gid",
-                      (json_int_t)command->gid, "die_with_parent", 1);
+    if (all && bottle) {
+        json_t *own = whole(command, bottle);
         if (!own || json_object_update_new(all, own) == -1) {
             json_decref(all);
             all = NULL;
@@ -212,11 +217,11 @@ static int answer(struct shim *shim, const struct command_spec *command, struct 
     return result;
 }
 
-int shim_configure(struct shim *shim, const struct command_spec *command, const char *gateway,
+int shim_configure(struct shim *shim, const struct command_spec *command, const struct shim_bottle *bottle,
                    struct err *err)
 {
     size_t len;
-    char *text = configuration(command, gateway, &len);
+    char *text = configuration(command, bottle, &len);
     if (!text)
         return err_set(err, "the command's environment or folder is not UTF-8");
     int result = send_all(shim->session.control, text, len, err);

@@ -22,10 +22,15 @@ int shim_open(struct shim *shim, const struct command_spec *command, uid_t uid, 
 void shim_started(struct shim *shim);
 void shim_close(struct shim *shim);
 
+/* What PID 1 is told of its bottle. */
+struct shim_bottle {
+    const char *gateway; /* the sidecar's address */
+    const char *ca, *ca_subject_hash;
+};
+
 /* Tells the shim what to do and waits for its answer; with a terminal the pty's master is in session.pty
- * afterwards. `gateway`: the sidecar's address for PID 1's configuration, NULL for an exec. Returns 0, or -1
- * with err. */
-int shim_configure(struct shim *shim, const struct command_spec *command, const char *gateway,
+ * afterwards. `bottle`: for PID 1, NULL for an exec. Returns 0, or -1 with err. */
+int shim_configure(struct shim *shim, const struct command_spec *command, const struct shim_bottle *bottle,
                    struct err *err);
 
 #endif

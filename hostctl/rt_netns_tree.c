@@ -33,8 +33,7 @@ int tree_begin(struct err *err)
     return chdir(STAGE) == -1 ? err_set_errno(err, STAGE) : 0;
 }
 
-/* Makes the folders above the last part. */
-static int parents(const char *at, struct err *err)
+int tree_parents(const char *at, struct err *err)
 {
     char path[PATH_MAX];
     if (at[0] == '/' || snprintf(path, sizeof path, "%s", at) >= (int)sizeof path)
@@ -50,7 +49,7 @@ static int parents(const char *at, struct err *err)
 
 int tree_folder(const char *at, mode_t mode, uid_t uid, gid_t gid, struct err *err)
 {
-    if (parents(at, err) == -1)
+    if (tree_parents(at, err) == -1)
         return -1;
     if (mkdir(at, 0700) == -1 && errno != EEXIST)
         return err_set_errno(err, "/%s", at);
@@ -61,7 +60,7 @@ int tree_folder(const char *at, mode_t mode, uid_t uid, gid_t gid, struct err *e
 
 int tree_file(const char *at, const char *text, struct err *err)
 {
-    if (parents(at, err) == -1)
+    if (tree_parents(at, err) == -1)
         return -1;
     int fd = open(at, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd == -1)
@@ -82,7 +81,7 @@ int tree_file(const char *at, const char *text, struct err *err)
 
 int tree_link(const char *at, const char *target, struct err *err)
 {
-    if (parents(at, err) == -1)
+    if (tree_parents(at, err) == -1)
         return -1;
     return symlink(target, at) == -1 ? err_set_errno(err, "/%s", at) : 0;
 }

@@ -19,6 +19,9 @@
 /* Cuts mount propagation and makes the empty root the working directory. */
 int tree_begin(struct err *err);
 
+/* Makes what is missing above the last part of `at`. */
+int tree_parents(const char *at, struct err *err);
+
 int tree_folder(const char *at, mode_t mode, uid_t uid, gid_t gid, struct err *err);
 int tree_file(const char *at, const char *text, struct err *err);
 int tree_link(const char *at, const char *target, struct err *err);

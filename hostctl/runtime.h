@@ -5,7 +5,7 @@
  *
  *   detect, lock the state, [clean what a killed hostctl left]
  *   sidecar    its namespaces, networks and uplink exist, stopper-init runs with its audit stream connected
- *   control    hello (protocol version), wait-ready, apply
+ *   control    hello (protocol version), wait-ready, apply, ca
  *   agent      the shim has dropped and executes the command; a session comes back
  *   session_relay … until the command ends
  *   clean      everything goes, whatever step was reached; then the state folder
@@ -35,6 +35,8 @@ struct bottle_spec {
     enum uplink uplink;
     const struct mount *mounts;
     size_t mount_count;
+    const char *ca; /* agent: the certificate (PEM) that the agent is to trust beside its own, and its hash */
+    const char *ca_subject_hash;
     int interrupt; /* becomes readable when the user wants an end: functions below that wait also wait for
                       this, leave it unread, and fail with "interrupted" */
 };

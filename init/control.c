@@ -208,6 +208,14 @@ static void verb_wait_ready(struct client *client, const json_t *request)
     uv_timer_start(&client->timer, on_ready_late, (uint64_t)limit, 0);
 }
 
+static void verb_ca(struct client *client, const json_t *request)
+{
+    const struct ca *ca = client->control->setup.ca;
+    (void)request;
+    client_answer(client,
+                  json_pack("{s:b, s:s, s:s}", "ok", 1, "pem", ca->pem, "subject_hash", ca->subject_hash));
+}
+
 static const struct verb {
     const char *name;
     void (*run)(struct client *client, const json_t *request);
@@ -217,6 +225,7 @@ static const struct verb {
     {"apply", verb_apply, {"policy", "secrets"}},
     {"wait-ready", verb_wait_ready, {"timeout_ms"}},
     {"status", verb_status, {NULL}},
+    {"ca", verb_ca, {NULL}},
 };
 
 static bool verb_has(const struct verb *verb, const char *member)

@@ -13,6 +13,7 @@
 
 #include "core/err.h"
 #include "init/audit_mux.h"
+#include "init/ca.h"
 #include "init/rollout.h"
 #include "init/supervise.h"
 
@@ -30,6 +31,7 @@ struct control_setup {
     struct supervisor *supervisor;
     struct rollout *rollout;
     struct audit_mux *audit;
+    const struct ca *ca;
     json_t *(*describe)(
         void *ctx); /* status: members of what is not the supervisor's; the callee makes, control frees */
     void *ctx;

@@ -29,6 +29,7 @@ static const struct verb {
     {"apply", "put {\"policy\": …, \"secrets\": {…}} on stdin in force"},
     {"wait-ready", "wait until everything serves"},
     {"status", "workers, counters, generations"},
+    {"ca", "the certificate of the bottle's authority (PEM)"},
 };
 
 struct request {

@@ -25,6 +25,7 @@
 #include "core/policy.h"
 #include "core/secret.h"
 #include "init/audit_mux.h"
+#include "init/ca.h"
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/meter.h"
@@ -56,6 +57,7 @@ struct init {
     struct audit_mux *audit;
     struct packets packets;
     struct policy_store policies;
+    struct ca ca;
     struct supervisor *supervisor;
     struct rollout rollout;
     struct control *control;
@@ -210,6 +212,7 @@ static int step_loop(struct init *init, struct err *err)
                                      .audit = init->audit,
                                      .policies = &init->policies,
                                      .net = &init->net,
+                                     .ca = &init->ca,
                                      .executable = init->executable,
                                      .proxies = init->options.proxies,
                                      .on_change = on_change,
@@ -268,6 +271,11 @@ static int step_parent(struct init *init, struct err *err)
     return 0;
 }
 
+static int step_authority(struct init *init, struct err *err)
+{
+    return ca_make(&init->ca, err);
+}
+
 static int step_workers(struct init *init, struct err *err)
 {
     (void)err;
@@ -281,6 +289,7 @@ static int step_control(struct init *init, struct err *err)
                                   .supervisor = init->supervisor,
                                   .rollout = &init->rollout,
                                   .audit = init->audit,
+                                  .ca = &init->ca,
                                   .describe = describe,
                                   .ctx = init};
     init->control = control_open(&setup, err);
@@ -301,6 +310,7 @@ static const struct step {
     {"meter", step_meter},
     {"privileges", step_privileges},
     {"die-with-parent", step_parent},
+    {"certificate authority", step_authority},
     {"workers", step_workers},
     {"control socket", step_control},
 };

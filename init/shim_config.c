@@ -14,8 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "init/trust_jks.h"
+
 #define SAVED_DIRECTORY "/run/stopper"
 #define SAVED_NEW       SHIM_SAVED ".new"
+#define CA_MAX          16384 /* bytes */
+#define CA_LETTERS      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \n"
 
 struct member {
     const char *name;
@@ -143,6 +147,26 @@ static int cwd_take(struct shim_config *config, const json_t *value, struct err 
     return 0;
 }
 
+static int ca_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    struct str text = {json_string_value(value), json_string_length(value)}, block;
+
+    if (!json_is_string(value) || text.len > CA_MAX || strspn(text.ptr, CA_LETTERS) != text.len ||
+        !pem_next(&text, &block) || block.ptr != json_string_value(value) || !str_equal(text, str_of("\n")))
+        return err_set(err, "one certificate in PEM is wanted");
+    config->ca = strdup(json_string_value(value));
+    return config->ca ? 0 : err_set(err, "out of memory");
+}
+
+static int ca_hash_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    if (!json_is_string(value) || json_string_length(value) != sizeof config->ca_subject_hash - 1 ||
+        strspn(json_string_value(value), "0123456789abcdef") != sizeof config->ca_subject_hash - 1)
+        return err_set(err, "8 hexadecimal digits are wanted");
+    memcpy(config->ca_subject_hash, json_string_value(value), sizeof config->ca_subject_hash);
+    return 0;
+}
+
 static int terminal_take(struct shim_config *config, const json_t *value, struct err *err)
 {
     return bool_take(value, &config->terminal, err);
@@ -173,6 +197,8 @@ static const struct member members[] = {
     {"groups", groups_take, false, false},
     {"env", env_take, true, true},
     {"cwd", cwd_take, true, true},
+    {"ca", ca_take, false, false},
+    {"ca_subject_hash", ca_hash_take, false, false},
     {"terminal", terminal_take, false, true},
     {"rows", rows_take, false, true},
     {"columns", columns_take, false, true},
@@ -238,8 +264,9 @@ void shim_config_fini(struct shim_config *config)
 {
     json_decref(config->env);
     free(config->cwd);
+    free(config->ca);
     config->env = NULL;
-    config->cwd = NULL;
+    config->cwd = config->ca = NULL;
 }
 
 /* A directory of root's that nobody else may look into; made when it is missing. */

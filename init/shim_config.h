@@ -30,8 +30,10 @@ struct shim_config {
     gid_t gid;
     gid_t groups[SHIM_GROUPS_MAX];
     size_t group_count;
-    json_t *env; /* owned: an object of strings */
-    char *cwd;   /* owned: absolute */
+    json_t *env;             /* owned: an object of strings */
+    char *cwd;               /* owned: absolute */
+    char *ca;                /* owned: one certificate, PEM; NULL = none */
+    char ca_subject_hash[9]; /* of ca; "" = unknown */
     bool terminal;
     unsigned short rows, columns;
     bool die_with_parent;

@@ -2,9 +2,9 @@
 /*
  * stopper-shim: PID 1 of the agent's namespaces, and the door for every later entry (`exec`).
  *
- *   PID 1   configuration -> routes, IPv6, resolver -> saved for `exec` -> drop, tried out -> terminal -> the
- * command as a child -> wait exec    saved configuration -> overlay from the peer -> drop, tried out ->
- * terminal -> the command in its own place
+ *   PID 1   configuration -> routes, IPv6, resolver -> trust -> saved for `exec` -> drop, tried out ->
+ * terminal -> the command as a child -> wait exec    saved configuration -> overlay from the peer -> drop,
+ * tried out -> terminal -> the command in its own place
  *
  * It must never touch a route unless it is PID 1, and never execute anything after a step that failed.
  * Nothing about the bottle comes from argv or the environment; those belong to whoever started it, and
@@ -21,6 +21,7 @@
 #include "init/shim_exec.h"
 #include "init/shim_net.h"
 #include "init/shim_peer.h"
+#include "init/shim_trust.h"
 #include "init/shim_wait.h"
 
 static const char help[] =
@@ -52,6 +53,7 @@ static int agent_prepare(struct str text, struct shim_config *config, struct err
     if (shim_config_parse(text, config, err) != 0)
         return -1;
     if (shim_net_setup(config, err) != 0 || shim_net_resolver(config, err) != 0 ||
+        shim_trust_setup(config, err) != 0 || shim_trust_environment(config, err) != 0 ||
         shim_config_save(text, err) != 0 || privdrop(config, err) != 0)
         return -1;
     if (chdir(config->cwd) != 0)
@@ -137,7 +139,7 @@ static int exec_main(char *argv[])
 
     shim_peer_open(&peer, SHIM_PEER_FD, &err); /* without a socket: nothing over it, and nobody to answer */
     if (shim_config_load(&config, &err) != 0 || exec_overlay(&peer, &config, &err) != 0 ||
-        privdrop(&config, &err) != 0)
+        shim_trust_environment(&config, &err) != 0 || privdrop(&config, &err) != 0)
         return refuse(&peer, &err);
     if (chdir(config.cwd) != 0) {
         err_set_errno(&err, "cwd: %s", config.cwd);

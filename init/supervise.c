@@ -147,6 +147,18 @@ static void worker_send(struct worker_slot *slot, const struct policy_version *v
         slot->offered = version->generation;
 }
 
+/* The authority goes to whoever forges with it, before any policy. */
+static void worker_give_ca(struct worker_slot *slot)
+{
+    if (slot->kind->section != POLICY_FOR_PROXY)
+        return;
+    int fd = ca_memfd(slot->supervisor->setup.ca);
+    if (fd < 0 || channel_send(slot->channel, CHANNEL_CA, 0, fd, str_of("")) < 0)
+        worker_kill(slot, "the certificate authority could not be given to it");
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Serving means: ready, and with the policy in force. */
 static void worker_check(struct worker_slot *slot)
 {
@@ -358,6 +370,7 @@ static int worker_try(struct worker_slot *slot)
     if (outfit.audit >= 0 && audit_mux_add(supervisor->setup.audit, outfit.audit) < 0)
         worker_kill(slot, "out of memory");
     uv_timer_start(&slot->timer, on_start_limit, START_LIMIT_MS, 0);
+    worker_give_ca(slot);
     worker_send(slot, &supervisor->setup.policies->current);
     worker_send(slot, &supervisor->setup.policies->next);
     return 0;

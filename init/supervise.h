@@ -18,6 +18,7 @@
 #include "core/err.h"
 #include "core/str.h"
 #include "init/audit_mux.h"
+#include "init/ca.h"
 #include "init/net.h"
 #include "init/policy_store.h"
 
@@ -28,6 +29,7 @@ struct supervisor_setup {
     struct audit_mux *audit;
     const struct policy_store *policies;
     const struct net *net;
+    const struct ca *ca;    /* for the proxies */
     const char *executable; /* absolute path of this program; the workers' lie beside it */
     unsigned proxies;
     void (*on_change)(void *ctx); /* a worker started, serves, ended, took or refused a policy */

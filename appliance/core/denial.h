@@ -18,17 +18,22 @@
       "Destinations are allowed by name; a bare IP address never is.",                                       \
       "Use the host's name, and have the operator add it to egress.routes.")                                 \
     X(PORT_NOT_ALLOWED, "port-not-allowed", 403, "This host is not allowed on this port.",                   \
-      "HTTP is served on port 80 and TLS on port 443.")                                                      \
-    X(TLS_NOT_ALLOWED, "tls-not-allowed", 0, "This host is allowed over plain HTTP only.",                   \
-      "The operator would have to set tls.passthrough: true on the route of this host.")                     \
+      "Port 80 is for HTTP, 443 for TLS; the operator would have to name others in ports of this route.")    \
     X(TLS_REQUIRED, "tls-required", 403, "This host is allowed over TLS only.",                              \
       "Use https, or have the operator remove tls.passthrough from the route of this host.")                 \
-    X(TLS_NO_NAME, "tls-no-name", 0, "The TLS client sent no server name.",                                  \
+    X(TLS_NO_NAME, "tls-no-name", 403, "The TLS client sent no server name.",                                \
       "Use the host's name instead of its address.")                                                         \
     X(TLS_MALFORMED, "tls-malformed", 0, "The TLS ClientHello is malformed or too large.",                   \
       "Use a client that follows RFC 8446.")                                                                 \
     X(TLS_ECH, "tls-ech", 0, "Encrypted ClientHello hides the server name.",                                 \
       "Switch ECH off in the client, or have the operator set tls.ech: allow on this route.")                \
+    X(TLS_HANDSHAKE, "tls-handshake", 0, "The TLS handshake with the client failed.",                        \
+      "Use a client that speaks TLS 1.2 or 1.3 and HTTP/1.1.")                                               \
+    X(CA_REFUSED, "ca-refused", 0, "The client does not trust the bottle's CA.",                             \
+      "Let the client read the system's certificates or the file that SSL_CERT_FILE names; one that pins "   \
+      "certificates needs tls.passthrough: true on the route of this host.")                                 \
+    X(MISDIRECTED, "misdirected", 421, "This connection was not made for the host of this request.",         \
+      "Use a connection of its own for each host.")                                                          \
     X(HTTP_MALFORMED, "http-malformed", 400, "The request is malformed or ambiguous.",                       \
       "Send a request that follows RFC 9112.")                                                               \
     X(HTTP_METHOD, "http-method", 405, "This method is never forwarded.", "Use another method.")             \
@@ -73,6 +78,8 @@
     X(UPSTREAM_TIMEOUT, "upstream-timeout", 504, "The host did not answer in time.", "Try again later.")     \
     X(UPSTREAM_MALFORMED, "upstream-malformed", 502, "The host's answer was malformed or cut short.",        \
       "Try again later.")                                                                                    \
+    X(UPSTREAM_TLS, "upstream-tls", 502, "The host's TLS was not trusted.",                                  \
+      "Its operator has to mend it; a CA of your own goes into egress.extra_ca.")                            \
     X(DNS_NAME, "dns-name", 0, "This name is not allowed: the answer is the sidecar's own address.",         \
       "The operator would have to add the host to egress.routes.")                                           \
     X(DNS_TYPE, "dns-type", 0, "Only A queries are answered with data.", "Use IPv4 addresses.")              \

@@ -24,11 +24,17 @@ static const char *reason_phrase(int status)
         int status;
         const char *phrase;
     } phrases[] = {
-        {400, "Bad Request"},        {403, "Forbidden"},
-        {405, "Method Not Allowed"}, {408, "Request Timeout"},
-        {417, "Expectation Failed"}, {431, "Request Header Fields Too Large"},
-        {502, "Bad Gateway"},        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},    {505, "HTTP Version Not Supported"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {417, "Expectation Failed"},
+        {421, "Misdirected Request"},
+        {431, "Request Header Fields Too Large"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
         if (phrases[i].status == status)
@@ -42,9 +48,10 @@ static int problem(const struct deny *deny, int status, char *body, size_t size)
     struct json_out json;
 
     snprintf(type, sizeof type, DENY_TYPE "%s", denial_name(deny->denial));
-    snprintf(detail, sizeof detail, "%.32s %.*s%.*s was not forwarded. %s",
+    snprintf(detail, sizeof detail, "%.32s %.*s%.*s was not forwarded. %s%s%s",
              deny->method[0] != '\0' ? deny->method : "The request", ECHO_MAX / 4, deny->host, ECHO_MAX,
-             deny->path, denial_sentence(deny->denial));
+             deny->path, denial_sentence(deny->denial), deny->reason != NULL ? " " : "",
+             deny->reason != NULL ? deny->reason : "");
     json_out_begin(&json, body, size);
     json_out_str(&json, "type", str_of(type), sizeof type);
     json_out_str(&json, "title", str_of(denial_sentence(deny->denial)), 256);

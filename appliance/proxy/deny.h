@@ -20,6 +20,7 @@ struct deny {
     const char *rule;
     const char *id;            /* the audit line's */
     const char *method, *path; /* HTTP; path without its query */
+    const char *reason;        /* a sentence more; NULL = none */
     bool to_head;              /* answers HEAD: no body */
     bool close;                /* the connection ends behind the answer */
 };

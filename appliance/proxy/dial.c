@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* dial: see dial.h. It must never connect to an address that policy_may_dial has not accepted in this very
- * attempt. */
+ * attempt, nor hand over a TLS connection whose peer is not verified. */
 #include "proxy/dial.h"
 
 #include <errno.h>
@@ -19,7 +19,9 @@ struct dial {
     struct resolve *resolve;
     struct policy *policy;
     const struct route *route;
+    char host[HOST_MAX + 1];
     unsigned port;
+    struct tls_kit *tls;
     struct resolve_answer answer; /* those that may be dialled */
     size_t next;
     uint64_t deadline;     /* ms, of all attempts */
@@ -60,6 +62,60 @@ static void on_timer(uv_timer_t *timer)
     attempt_next(dial);
 }
 
+/* Hands the connection over. */
+static void succeed(struct dial *dial)
+{
+    stream_want(dial->stream, 0);
+    dial->result.denial = DENIAL_NONE;
+    dial->result.stream = dial->stream;
+    dial->stream = NULL;
+    finish(dial);
+}
+
+/* A host whose TLS cannot be trusted is not tried at another address. */
+static void distrust(struct dial *dial, const char *reason)
+{
+    dial->result.denial = DENIAL_UPSTREAM_TLS;
+    dial->result.reason = reason;
+    finish(dial); /* closes the stream */
+}
+
+static void on_shake(void *ctx, int events)
+{
+    struct dial *dial = ctx;
+    int wanted;
+
+    (void)events;
+    int result = tls_handshake(dial->stream, &wanted);
+    if (result == -EAGAIN)
+        stream_want(dial->stream, wanted);
+    else if (result == 0)
+        succeed(dial);
+    else
+        distrust(dial, tls_failure(dial->stream).reason);
+}
+
+static void on_shake_timer(uv_timer_t *timer)
+{
+    struct dial *dial = timer->data;
+
+    dial->result.denial = DENIAL_UPSTREAM_TIMEOUT;
+    finish(dial);
+}
+
+static void secure(struct dial *dial)
+{
+    if (tls_connect(dial->tls, dial->stream, dial->host) != 0) {
+        distrust(
+            dial,
+            "Its name has no dot, or a character that certificates do not allow, so it cannot be verified.");
+        return;
+    }
+    stream_hand_over(dial->stream, on_shake, dial);
+    uv_timer_start(&dial->timer, on_shake_timer, TIMEOUT_TLS_MS, 0);
+    on_shake(dial, 0);
+}
+
 /* The attempt has succeeded or failed. */
 static void on_ready(void *ctx, int events)
 {
@@ -70,11 +126,10 @@ static void on_ready(void *ctx, int events)
     if (getsockopt(dial->stream->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error}) != 0)
         error = errno;
     if (error == 0) {
-        stream_want(dial->stream, 0);
-        dial->result.denial = DENIAL_NONE;
-        dial->result.stream = dial->stream;
-        dial->stream = NULL;
-        finish(dial);
+        if (dial->tls != NULL)
+            secure(dial);
+        else
+            succeed(dial);
         return;
     }
     stream_close(dial->stream, true);
@@ -141,14 +196,17 @@ static void on_resolved(void *ctx, const struct resolve_answer *answer)
 }
 
 struct dial *dial_start(uv_loop_t *loop, struct resolver *resolver, struct policy *policy,
-                        const struct route *route, const char *host, unsigned port,
+                        const struct route *route, const char *host, unsigned port, struct tls_kit *tls,
                         void (*done)(void *ctx, const struct dial_result *result), void *ctx)
 {
     struct dial *dial = calloc(1, sizeof *dial);
 
-    if (dial == NULL)
+    if (dial == NULL || strlen(host) > HOST_MAX) {
+        free(dial);
         return NULL;
-    *dial = (struct dial){.loop = loop, .route = route, .port = port, .done = done, .ctx = ctx};
+    }
+    *dial = (struct dial){.loop = loop, .route = route, .port = port, .tls = tls, .done = done, .ctx = ctx};
+    strcpy(dial->host, host);
     dial->resolve = resolve_start(resolver, host, on_resolved, dial);
     if (dial->resolve == NULL) {
         free(dial);

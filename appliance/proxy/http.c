@@ -89,6 +89,7 @@ void http_refuse(struct session *session, enum denial denial)
         .id = x->id,
         .method = x->method,
         .path = x->path,
+        .reason = x->reason,
         .to_head = http->to_head,
         .close = !keep,
     };
@@ -329,7 +330,8 @@ static bool step_finish(struct session *session)
     if (!http->active || !http->response_done || session->out.len > 0)
         return false;
     bool close = http->close || !http->request_done;
-    if (!http->request_done || !http->up_keep || http->up_eof || http->up_deaf || http->up_in.len > 0)
+    if (!http->request_done || !http->up_keep || http->up_eof || http->up_deaf || http->up_in.len > 0 ||
+        http->up_out.len > 0) /* an answer before the request's last byte was sent: the rest would be lost */
         upstream_drop(http);
     session_emit(session, DENIAL_NONE, NULL);
     settle(http);
@@ -477,7 +479,7 @@ void http_policy(struct session *session)
         upstream_drop(http);
         return;
     }
-    enum denial denial = decide_http(policy, x->host, session->port, 0, &route);
+    enum denial denial = decide_http(policy, x->host, session->port, 0, session->opened, &route);
     if (denial == DENIAL_NONE && http->git && !route->git_fetch)
         denial = DENIAL_GIT_FETCH;
     if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))

@@ -40,6 +40,7 @@ struct http {
     bool reused;  /* the upstream connection served a request before */
     bool up_deaf; /* it takes no more bytes; it may still answer */
     bool up_eof, up_keep;
+    bool up_cut; /* it ended by an error, or over TLS without saying so: a body up to the end is not whole */
     bool agent_eof;
     bool old_client;   /* HTTP/1.0: no chunks, no 1xx */
     bool close;        /* the agent's connection ends behind this answer */

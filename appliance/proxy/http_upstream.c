@@ -19,7 +19,7 @@ void upstream_drop(struct http *http)
     http->upstream = NULL;
     buf_fini(&http->up_in);
     buf_fini(&http->up_out);
-    http->up_eof = http->up_deaf = http->reused = false;
+    http->up_eof = http->up_cut = http->up_deaf = http->reused = false;
 }
 
 static bool upstream_fits(const struct session *session, const char *host)
@@ -53,8 +53,10 @@ static void on_upstream(void *ctx, int events)
         ssize_t got = stream_read(http->upstream, &http->up_in, READ_SIZE);
         if (got > 0)
             session->exchange.bytes_in += (uint64_t)got;
-        else if (got != -EAGAIN && got != -ENOBUFS)
+        else if (got != -EAGAIN && got != -ENOBUFS) {
             http->up_eof = true;
+            http->up_cut = got < 0;
+        }
     }
     http_run(session);
 }
@@ -67,6 +69,7 @@ static void on_dialled(void *ctx, const struct dial_result *result)
     enum denial denial = result->denial;
 
     session->dial = NULL;
+    x->reason = result->reason;
     note_upstream(session, &result->ip);
     if (denial == DENIAL_NONE && !policy_may_dial(x->policy, x->route, &result->ip)) {
         denial = DENIAL_ADDRESS_REFUSED; /* by a policy that came while it was dialled */
@@ -93,10 +96,10 @@ static void dial(struct session *session)
 
     stream_close(session->http->upstream, false);
     session->http->upstream = NULL;
-    session->http->up_eof = session->http->up_deaf = session->http->reused = false;
+    session->http->up_eof = session->http->up_cut = session->http->up_deaf = session->http->reused = false;
     buf_fini(&session->http->up_in);
     session->dial = dial_start(&proxy->worker.loop, proxy->resolver, x->policy, x->route, x->host,
-                               session->port, on_dialled, session);
+                               session->port, session->opened ? proxy->tls : NULL, on_dialled, session);
     if (session->dial == NULL)
         http_refuse(session, DENIAL_OVERLOADED);
 }
@@ -265,6 +268,8 @@ bool upstream_receive(struct session *session)
         if (!http->up_eof)
             return false;
         event = h1_eof(&http->response);
+        if (event.type == H1_EVENT_END && http->up_cut)
+            event = (struct h1_event){.type = H1_EVENT_BAD};
         if (event.type == H1_EVENT_MORE || (event.type == H1_EVENT_BAD && !http->head_sent)) {
             upstream_failed(session);
             return true;

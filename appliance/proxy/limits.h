@@ -18,6 +18,7 @@
 #define TIMEOUT_RESOLVE_AGAIN_MS 1000   /* a query is repeated when the resolver is just being restarted */
 #define TIMEOUT_CONNECT_MS       10000  /* all addresses of a name together */
 #define TIMEOUT_CONNECT_ONE_MS   4000   /* one address, when there are others: two lost SYNs (1 s, 3 s) */
+#define TIMEOUT_TLS_MS           10000  /* a handshake, on either leg */
 #define TIMEOUT_RESPONSE_MS                                                                                  \
     610000 /* whole request to response head: language models think for up to ten minutes */
 #define TIMEOUT_IDLE_MS   600000 /* no byte in either direction within a message or a tunnel */

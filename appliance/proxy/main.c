@@ -5,6 +5,7 @@
  * hostile.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,18 +13,35 @@
 
 #include "core/buf.h"
 #include "proxy/deny.h"
+#include "proxy/leaf.h"
 #include "proxy/listen.h"
 #include "proxy/resolve.h"
 #include "proxy/session.h"
+#include "proxy/tls.h"
+#include "sys/channel.h"
 #include "sys/users.h"
 #include "sys/worker.h"
+
+#define ROOTS "/etc/ssl/certs/ca-certificates.crt"
 
 static struct proxy proxy; /* the process has one; the loop inside is too large for the stack */
 
 static void on_policy(void *ctx, struct policy *old)
 {
-    (void)old;
-    session_all_policy(ctx);
+    struct proxy *all = ctx;
+    struct str roots = all->worker.policy->extra_ca;
+
+    if (!str_equal(roots, old != NULL ? old->extra_ca : str_of(NULL)))
+        tls_kit_roots(all->tls, roots); /* what cannot be read is not trusted: upstreams say so */
+    session_all_policy(all);
+}
+
+static void on_ca(void *ctx, struct str bytes)
+{
+    struct proxy *all = ctx;
+
+    if (leaves_authority(all->leaves, bytes) != 0)
+        fputs("stopper-proxy: the CA that arrived is none\n", stderr);
 }
 
 static void on_audit_room(void *ctx)
@@ -40,6 +58,24 @@ static void on_audit_room(void *ctx)
 static void on_stop(void *ctx)
 {
     session_all_stop(ctx);
+}
+
+/* With a CA that is forgotten again: the bottle's arrives when the jail is closed. Returns 0, or -1. */
+static int warm_up_tls(void)
+{
+    uint8_t bytes[CHANNEL_CA_MAX];
+    uint32_t cert_len;
+
+    proxy.leaves = leaves_new();
+    size_t len = proxy.leaves != NULL ? leaves_make_authority(bytes, sizeof bytes) : 0;
+    if (len == 0 || leaves_authority(proxy.leaves, (struct str){(const char *)bytes, len}) != 0)
+        return -1;
+    memcpy(&cert_len, bytes, sizeof cert_len);
+    proxy.tls = tls_kit_new(proxy.leaves, ROOTS);
+    if (proxy.tls == NULL || tls_warm_up(proxy.leaves, bytes + sizeof cert_len, cert_len) != 0)
+        return -1;
+    leaves_forget(proxy.leaves);
+    return 0;
 }
 
 /* What opens files or fills caches at its first use, used once before there are no files any more. */
@@ -79,10 +115,15 @@ int main(void)
         return 1;
     }
     proxy.worker.on_policy = on_policy;
+    proxy.worker.on_ca = on_ca;
     proxy.worker.on_audit_room = on_audit_room;
     proxy.worker.on_stop = on_stop;
     proxy.worker.ctx = &proxy;
     warm_up();
+    if (warm_up_tls() != 0) {
+        fputs("stopper-proxy: TLS does not work\n", stderr);
+        return 1;
+    }
     const struct jail jail = {
         .root = WORKER_EMPTY_ROOT,
         .uid = USER_PROXY,

@@ -3,7 +3,8 @@ PROGRAMS += stopper-proxy
 stopper-proxy.src := $(wildcard appliance/proxy/*.c)
 stopper-proxy.layers := sys core
 stopper-proxy.pkg := ldns libuv jansson
-stopper-proxy.static-deps := llhttp
+stopper-proxy.static-deps := llhttp wolfssl
+stopper-proxy.libs := -lm
 
 h1 := $(addprefix appliance/proxy/,h1.c h1_head.c h1_check.c h1_chunk.c request.c rewrite.c credentials.c redact.c)
 test_hello.with := appliance/proxy/hello.c
@@ -18,3 +19,6 @@ test_resolve.with := appliance/proxy/resolve.c
 test_resolve.pkg := ldns
 test_deny.with := appliance/proxy/deny.c appliance/proxy/decide.c
 test_redact.with := appliance/proxy/redact.c
+test_leaf.with := appliance/proxy/leaf.c
+test_leaf.static-deps := wolfssl
+test_leaf.libs := -lm

@@ -29,9 +29,9 @@ static bool starts_nocase(struct str s, const char *prefix)
     return s.len >= len && str_equal_nocase((struct str){s.ptr, len}, str_of(prefix));
 }
 
-/* Cuts "http://authority" off an absolute-form target. Returns 0; -1 when it is neither that nor origin-form
- * nor "*". */
-static int split_target(const struct h1_head *head, struct str *authority, struct str *rest)
+/* Cuts "http://authority", over TLS "https://authority", off an absolute-form target. Returns 0; -1 when it
+ * is neither that nor origin-form nor "*". */
+static int split_target(const struct h1_head *head, bool tls, struct str *authority, struct str *rest)
 {
     struct str target = head->target;
 
@@ -41,9 +41,10 @@ static int split_target(const struct h1_head *head, struct str *authority, struc
         return 0;
     if (target.len == 1 && target.ptr[0] == '*')
         return method_is(head, "OPTIONS") ? 0 : -1;
-    if (!starts_nocase(target, "http://"))
+    const char *scheme = tls ? "https://" : "http://";
+    if (!starts_nocase(target, scheme))
         return -1;
-    *rest = (struct str){target.ptr + 7, target.len - 7};
+    *rest = (struct str){target.ptr + strlen(scheme), target.len - strlen(scheme)};
     while (authority->len < rest->len && rest->ptr[authority->len] != '/' && rest->ptr[authority->len] != '?')
         authority->len++;
     authority->ptr = rest->ptr;
@@ -62,7 +63,8 @@ static void split_query(const struct h1_head *head, struct str rest, struct requ
         request->path = str_of(rest.len == 0 && method_is(head, "OPTIONS") ? "*" : "/");
 }
 
-static enum denial read_host(const struct h1_head *head, struct str authority, struct request *request)
+static enum denial read_host(const struct h1_head *head, bool tls, struct str authority,
+                             struct request *request)
 {
     size_t hosts;
     const struct h1_field *host = h1_head_find(head, "host", &hosts);
@@ -72,10 +74,10 @@ static enum denial read_host(const struct h1_head *head, struct str authority, s
         return DENIAL_HTTP_MALFORMED;
     request->host_sent = name;
     if (authority.len > 0) {
+        unsigned port, standard = tls ? 443 : 80;
         struct str other;
-        unsigned port;
         if (host_split_port(authority, &other, &port) != 0 || !str_equal_nocase(other, name) ||
-            (port != 0 ? port : 80) != (request->host_port != 0 ? request->host_port : 80))
+            (port != 0 ? port : standard) != (request->host_port != 0 ? request->host_port : standard))
             return DENIAL_HTTP_MALFORMED;
     }
     if (host_is_address(name))
@@ -107,7 +109,7 @@ static enum denial read_expect(const struct h1_head *head, struct request *reque
     return DENIAL_NONE;
 }
 
-enum denial request_read(const struct h1_head *head, struct request *request)
+enum denial request_read(const struct h1_head *head, bool tls, struct request *request)
 {
     struct str authority, rest;
 
@@ -115,10 +117,10 @@ enum denial request_read(const struct h1_head *head, struct request *request)
     request->to_head = method_is(head, "HEAD");
     request->repeatable = (request->to_head || method_is(head, "GET") || method_is(head, "OPTIONS")) &&
                           head->framing == H1_NO_BODY;
-    if (head->target.len == 0 || split_target(head, &authority, &rest) != 0)
+    if (head->target.len == 0 || split_target(head, tls, &authority, &rest) != 0)
         return DENIAL_HTTP_MALFORMED;
     split_query(head, rest, request);
-    enum denial denial = read_host(head, authority, request);
+    enum denial denial = read_host(head, tls, authority, request);
     if (denial == DENIAL_NONE)
         denial = read_upgrade(head);
     if (denial == DENIAL_NONE)

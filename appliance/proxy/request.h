@@ -26,9 +26,9 @@ struct request {
     bool look;   /* gitfetch_batch decides about its body; set by the session */
 };
 
-/* Reads the head. Returns DENIAL_NONE or why it is refused; *request is filled as far as it was understood
- * either way. */
-enum denial request_read(const struct h1_head *head, struct request *request);
+/* Reads the head. tls: it came over TLS, so absolute-form is "https://…". Returns DENIAL_NONE or why it is
+ * refused; *request is filled as far as it was understood either way. */
+enum denial request_read(const struct h1_head *head, bool tls, struct request *request);
 
 /* What a head that cannot be parsed is refused with. */
 enum denial request_denial(enum h1_error error);

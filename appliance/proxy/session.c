@@ -3,10 +3,11 @@
  * session: the order of things.
  *
  *   accept → original destination (listen.c) → first bytes (sniff.c)
- *     TLS     → ClientHello (hello.c) → decide → dial by name → tunnel (splice.c)
- *     HTTP/1  → request head (h1.c) → judge: request.c, decide.c → dial by name, or the kept upstream →
- * rewrite → upstream upstream → response head (h1.c) → rewrite → agent          (http.c moves the events, per
- * request) others  → refused in their own words (deny.c), or by RST
+ *     TLS     → ClientHello (hello.c) → tunnel by name, or opened with a forged leaf   (session_tls.c)
+ *     HTTP/1, opened TLS → request head (h1.c) → judge: request.c, decide.c → dial by name, or the kept
+ * upstream → rewrite → upstream → response head (h1.c) → rewrite → agent    (http.c moves the events, per
+ *               request)
+ *     others  → refused in their own words (deny.c), or by RST
  *
  * Room for the audit line is held before a verdict takes effect. Without room the session is parked: nothing
  * is read, nothing is forwarded. A line is written when its exchange ends; if the process is killed, the
@@ -26,6 +27,7 @@
 #include "proxy/gitfetch.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
+#include "proxy/session_tls.h"
 #include "proxy/sniff.h"
 
 #define RULE_NONE "default" /* what the audit calls it when no route decided */
@@ -101,7 +103,7 @@ void session_emit(struct session *session, enum denial denial, const char *detai
                                                        : AUDIT_ALLOW,
         .rule = x->rule,
         .reason = denial,
-        .detail = str_of(detail == NULL && x->redacted > 0 ? covered : detail),
+        .detail = str_of(detail != NULL ? detail : x->redacted > 0 && x->reason == NULL ? covered : x->reason),
         .host = str_of(x->host),
         .method = str_of(x->method),
         .path = str_of(x->path),
@@ -127,7 +129,7 @@ void session_emit(struct session *session, enum denial denial, const char *detai
     x->route = NULL;
 }
 
-static void keep_text(char *into, size_t size, struct str text)
+void session_keep_text(char *into, size_t size, struct str text)
 {
     size_t len = text.len < size - 1 ? text.len : size - 1;
 
@@ -136,8 +138,7 @@ static void keep_text(char *into, size_t size, struct str text)
     into[len] = '\0';
 }
 
-/* The route that decided, for as long as the exchange runs. */
-static void keep_route(struct session *session, const struct route *route)
+void session_keep_route(struct session *session, const struct route *route)
 {
     struct exchange *x = &session->exchange;
     struct policy *policy = session->proxy->worker.policy;
@@ -166,6 +167,7 @@ void session_end(struct session *session, bool reset)
     if (session->ended)
         return;
     session->ended = true;
+    session_tls_ended(session);
     if (session->reserved)
         audit_sink_release(proxy->worker.audit);
     policy_unref(session->exchange.policy);
@@ -243,163 +245,13 @@ static void refuse_now(struct session *session)
         session_end(session, true);
 }
 
-static void refuse(struct session *session, enum denial denial)
+void session_refuse(struct session *session, enum denial denial)
 {
     session->refusal = denial;
     session->on_agent = linger; /* nothing more is looked at */
     stream_want(session->agent, 0);
     if (session_reserve(session, refuse_now))
         refuse_now(session);
-}
-
-/* TLS. */
-
-static void on_tunnel_progress(void *ctx);
-
-static void tunnel_over(struct session *session, enum denial denial, const char *detail)
-{
-    struct tunnel_bytes bytes = tunnel_bytes(session->tunnel);
-
-    session->exchange.bytes_in = bytes.in;
-    session->exchange.bytes_out = bytes.out;
-    session_emit(session, denial, detail);
-}
-
-static void on_tunnel_done(void *ctx, enum tunnel_end end)
-{
-    static const struct {
-        enum denial denial;
-        const char *detail;
-    } ends[] = {
-        [TUNNEL_DONE] = {DENIAL_NONE, NULL},
-        [TUNNEL_BROKEN] = {DENIAL_NONE, "reset by one side"},
-        [TUNNEL_NO_PIPE] = {DENIAL_OVERLOADED, "no descriptors left"},
-    };
-    struct session *session = ctx;
-
-    tunnel_over(session, ends[end].denial, ends[end].detail);
-    session->tunnel = NULL; /* it disposes of itself */
-    session_end(session, false);
-}
-
-static void break_tunnel(struct session *session, enum denial denial, const char *detail)
-{
-    tunnel_over(session, denial, detail);
-    tunnel_break(session->tunnel);
-    session->tunnel = NULL;
-    session_end(session, true);
-}
-
-static void on_tunnel_idle(struct session *session)
-{
-    break_tunnel(session, DENIAL_NONE, "idle for too long");
-}
-
-static void on_tunnel_progress(void *ctx)
-{
-    session_deadline(ctx, TIMEOUT_IDLE_MS, on_tunnel_idle);
-}
-
-/* What the policy in force now says to this session's name; the route is kept when it allows it. */
-static enum denial judge_tls(struct session *session)
-{
-    struct exchange *x = &session->exchange;
-    struct policy *policy = session->proxy->worker.policy;
-    const struct route *route;
-    enum denial denial = decide_tls(policy, x->host, session->port, session->hello->ech, &route);
-
-    if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))
-        denial = DENIAL_ADDRESS_REFUSED;
-    keep_route(session, route);
-    return denial;
-}
-
-static void on_tls_dialled(void *ctx, const struct dial_result *result)
-{
-    struct session *session = ctx;
-    struct exchange *x = &session->exchange;
-    char ip[IP_TEXT];
-
-    session->dial = NULL;
-    enum denial denial = result->denial;
-    x->ip = result->ip;
-    if (x->ip.family != 0) {
-        ip_format(&x->ip, ip);
-        snprintf(x->upstream, sizeof x->upstream, "%s:%u", ip, session->port);
-    }
-    if (denial == DENIAL_NONE) {
-        denial = judge_tls(session); /* the policy may have changed while it was dialled */
-        if (denial == DENIAL_NONE)
-            session->tunnel = tunnel_new(session->agent, result->stream, &session->in, on_tunnel_progress,
-                                         on_tunnel_done, session);
-        if (session->tunnel == NULL)
-            stream_close(result->stream, true);
-    }
-    if (session->tunnel == NULL) {
-        refuse(session, denial != DENIAL_NONE ? denial : DENIAL_OVERLOADED);
-        return;
-    }
-    session->agent = NULL;
-    session_deadline(session, TIMEOUT_IDLE_MS, on_tunnel_idle);
-}
-
-static void dial_tls(struct session *session)
-{
-    struct exchange *x = &session->exchange;
-    struct proxy *proxy = session->proxy;
-
-    enum denial denial =
-        judge_tls(session); /* again: the policy may have changed while the session was parked */
-    if (denial == DENIAL_NONE)
-        session->dial = dial_start(&proxy->worker.loop, proxy->resolver, x->policy, x->route, x->host,
-                                   session->port, on_tls_dialled, session);
-    if (session->dial == NULL)
-        refuse(session, denial != DENIAL_NONE ? denial : DENIAL_OVERLOADED);
-}
-
-/* The whole ClientHello is there. */
-static void decide_hello(struct session *session)
-{
-    struct exchange *x = &session->exchange;
-    const struct hello *hello = session->hello;
-    struct str name = {hello->name, hello->name_len};
-
-    keep_text(x->host, sizeof x->host, name);
-    enum denial denial = DENIAL_NONE;
-    if (session->proxy->worker.policy == NULL)
-        denial = DENIAL_NO_POLICY;
-    else if (name.len == 0)
-        denial = DENIAL_TLS_NO_NAME;
-    else if (host_is_address(name))
-        denial = DENIAL_ADDRESS_LITERAL;
-    else if (host_canon(name, x->host) != 0)
-        denial = DENIAL_TLS_MALFORMED;
-    else
-        denial = judge_tls(session);
-    if (denial != DENIAL_NONE) {
-        refuse(session, denial);
-        return;
-    }
-    session->deadline = 0;
-    stream_want(session->agent, 0);
-    if (session_reserve(session, dial_tls))
-        dial_tls(session);
-}
-
-static void read_hello(struct session *session)
-{
-    struct str bytes = buf_str(&session->in);
-
-    switch (hello_parse(session->hello, bytes.ptr, bytes.len)) {
-    case HELLO_MORE:
-        break;
-    case HELLO_BAD:
-        refuse(session, session->proxy->worker.policy != NULL ? DENIAL_TLS_MALFORMED : DENIAL_NO_POLICY);
-        break;
-    case HELLO_OK:
-        decide_hello(session);
-        break;
-    }
 }
 
 /* HTTP. */
@@ -409,41 +261,48 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     struct exchange *x = &session->exchange;
     const struct route *route = NULL;
 
-    enum denial denial = request_read(head, request);
-    keep_text(x->method, sizeof x->method, head->method);
-    keep_text(x->path, sizeof x->path, request->path);
-    keep_text(x->host, sizeof x->host, request->host[0] != '\0' ? str_of(request->host) : request->host_sent);
+    session_tls_asked(session);
+    enum denial denial = request_read(head, session->opened, request);
+    session_keep_text(x->method, sizeof x->method, head->method);
+    session_keep_text(x->path, sizeof x->path, request->path);
+    session_keep_text(x->host, sizeof x->host,
+                      request->host[0] != '\0' ? str_of(request->host) : request->host_sent);
     if (session->proxy->worker.policy == NULL)
         return DENIAL_NO_POLICY;
     if (denial == DENIAL_NONE)
+        denial = session_tls_judge(session, request->host);
+    if (denial == DENIAL_NONE)
         denial = decide_http(session->proxy->worker.policy, request->host, session->port, request->host_port,
-                             &route);
+                             session->opened, &route);
+    request->secure = session->opened; /* then its upstream is verified: dial.h */
     if (denial == DENIAL_NONE)
         denial = credentials_judge(route, request->secure);
     if (denial == DENIAL_NONE)
         denial = gitfetch_judge(route, head, request);
-    keep_route(session, route);
+    session_keep_route(session, route);
     return denial;
 }
 
 /* First bytes. */
 
-static void start_hello(struct session *session)
-{
-    session->hello = malloc(sizeof *session->hello);
-    if (session->hello == NULL) {
-        refuse(session, DENIAL_OVERLOADED);
-        return;
-    }
-    session->exchange.kind = AUDIT_TLS;
-    hello_init(session->hello);
-    read_hello(session);
-}
-
 static void refuse_other(struct session *session, const char *protocol, enum denial denial)
 {
     session->exchange.protocol = protocol;
-    refuse(session, session->proxy->worker.policy != NULL ? denial : DENIAL_NO_POLICY);
+    session_refuse(session, session->proxy->worker.policy != NULL ? denial : DENIAL_NO_POLICY);
+}
+
+/* Whether some route is served here, and so the client may be expected to speak. */
+static bool reachable(const struct session *session)
+{
+    const struct policy *policy = session->proxy->worker.policy;
+
+    return session->port == PORT_HTTP || session->port == PORT_HTTPS ||
+           (policy != NULL && policy_has_port(policy, session->port));
+}
+
+static bool serves_http(const struct session *session)
+{
+    return session->port != PORT_HTTPS && reachable(session);
 }
 
 static void sniff(struct session *session, int events)
@@ -456,15 +315,11 @@ static void sniff(struct session *session, int events)
         session_end(session, got < 0);
         return;
     }
-    if (session->hello != NULL) {
-        read_hello(session);
-        return;
-    }
-    switch (sniff_first(buf_str(&session->in), session->port == PORT_HTTP)) {
+    switch (sniff_first(buf_str(&session->in), serves_http(session))) {
     case SNIFF_MORE:
         break;
     case SNIFF_TLS:
-        start_hello(session);
+        session_tls_start(session);
         break;
     case SNIFF_HTTP1:
         http_start(session);
@@ -483,10 +338,8 @@ static void sniff(struct session *session, int events)
 
 static void on_sniff_deadline(struct session *session)
 {
-    bool reachable = session->port == PORT_HTTP || session->port == PORT_HTTPS;
-
     refuse_other(session, NULL,
-                 reachable || session->in.len == 0 ? DENIAL_CLIENT_SILENT : DENIAL_PORT_NOT_ALLOWED);
+                 reachable(session) || session->in.len == 0 ? DENIAL_CLIENT_SILENT : DENIAL_PORT_NOT_ALLOWED);
 }
 
 void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port)
@@ -514,28 +367,12 @@ void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port
     proxy->sessions = session;
     proxy->count++;
     session_begin(session, AUDIT_TCP);
-    session_deadline(session,
-                     port == PORT_HTTP || port == PORT_HTTPS ? TIMEOUT_SNIFF_MS : TIMEOUT_SNIFF_OTHER_MS,
+    session_deadline(session, reachable(session) ? TIMEOUT_SNIFF_MS : TIMEOUT_SNIFF_OTHER_MS,
                      on_sniff_deadline);
     stream_want(agent, UV_READABLE);
 }
 
 /* What concerns all. */
-
-static void tls_policy(struct session *session)
-{
-    enum denial denial = judge_tls(session);
-
-    if (denial == DENIAL_NONE)
-        return;
-    if (session->tunnel != NULL) {
-        break_tunnel(session, denial, "closed by a new policy");
-        return;
-    }
-    dial_cancel(session->dial);
-    session->dial = NULL;
-    refuse(session, denial);
-}
 
 void session_all_policy(struct proxy *proxy)
 {
@@ -546,7 +383,7 @@ void session_all_policy(struct proxy *proxy)
         if (session->http != NULL)
             http_policy(session);
         else if (session->tunnel != NULL || session->dial != NULL)
-            tls_policy(session);
+            session_tls_policy(session);
     }
 }
 
@@ -569,7 +406,7 @@ void session_all_stop(struct proxy *proxy)
 {
     for (struct session *session = proxy->sessions; session != NULL; session = session->next) {
         if (session->tunnel != NULL)
-            tunnel_over(session, DENIAL_NONE, "the sidecar was stopped");
+            session_tls_stop(session);
         else if (http_running(session))
             session_emit(session, DENIAL_NONE, "the sidecar was stopped");
     }

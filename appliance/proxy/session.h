@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * session: one connection of the agent, from accept to close. session.c is the only file that knows the order
- * of the stages; http.c moves bytes and events for it. Both see the struct; nobody else looks inside.
+ * of the stages, those of TLS are in session_tls.c; http.c moves bytes and events for it. They see the
+ * struct; nobody else looks inside.
  */
 #ifndef PROXY_SESSION_H
 #define PROXY_SESSION_H
@@ -17,10 +18,12 @@
 #include "proxy/dial.h"
 #include "proxy/h1_head.h"
 #include "proxy/hello.h"
+#include "proxy/leaf.h"
 #include "proxy/request.h"
 #include "proxy/resolve.h"
 #include "proxy/splice.h"
 #include "proxy/stream.h"
+#include "proxy/tls.h"
 #include "sys/worker.h"
 
 struct http;
@@ -30,6 +33,8 @@ struct session;
 struct proxy {
     struct worker worker;
     struct resolver *resolver;
+    struct leaves *leaves;
+    struct tls_kit *tls;
     struct session *sessions; /* all live ones */
     size_t count, max;
     bool starved; /* some session, or the listener, waits for room in the audit queue */
@@ -54,7 +59,8 @@ struct exchange {
     uint64_t started_ns, generation;
     struct policy *policy; /* a reference while the exchange runs; NULL before a route is found */
     const struct route *route;
-    struct ip ip; /* dialled; family 0 = not yet */
+    struct ip ip;       /* dialled; family 0 = not yet */
+    const char *reason; /* a sentence more than the denial's; NULL = none */
 };
 
 struct session {
@@ -74,7 +80,10 @@ struct session {
     size_t lingered;     /* bytes thrown away */
     enum denial refusal; /* being said */
     struct exchange exchange;
-    struct hello *hello;
+    struct hello *hello;  /* of TLS; when opened, its name is canonical or empty */
+    enum denial nameless; /* opened without a host name: why all its requests are refused */
+    bool opened;          /* TLS ends here */
+    bool asked;           /* and a request has come in it */
     struct dial *dial;
     struct tunnel *tunnel;
     struct http *http;
@@ -87,6 +96,17 @@ void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port
 void session_all_policy(struct proxy *proxy); /* proxy->worker.policy is new */
 void session_all_room(struct proxy *proxy);   /* the audit queue has room again */
 void session_all_stop(struct proxy *proxy);   /* the worker ends: lines of what runs are written now */
+
+/* For session_tls.c: */
+
+/* Text of the agent's for the audit, cut to fit. */
+void session_keep_text(char *into, size_t size, struct str text);
+
+/* Notes the route that decided, NULL = none, for as long as the exchange runs. */
+void session_keep_route(struct session *session, const struct route *route);
+
+/* Refuses the connection outside of HTTP, in the words of what it speaks. */
+void session_refuse(struct session *session, enum denial denial);
 
 /* For http.c: */
 

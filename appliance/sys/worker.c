@@ -90,6 +90,17 @@ static void take_policy(struct worker *worker, const struct channel_msg *msg)
     channel_send(WORKER_FD_CHANNEL, CHANNEL_APPLIED, msg->generation, -1, str_of(NULL));
 }
 
+/* The mapping is the memfd's: what the worker keeps of it, it copies. */
+static void take_ca(struct worker *worker, const struct channel_msg *msg)
+{
+    struct str bytes;
+
+    if (worker->on_ca == NULL || msg->fd < 0 || channel_map(msg->fd, CHANNEL_CA_MAX, &bytes) != 0)
+        return;
+    worker->on_ca(worker->ctx, bytes);
+    munmap((void *)bytes.ptr, bytes.len);
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
     static struct channel_msg msg; /* too large for the stack; one loop, never re-entered */
@@ -106,6 +117,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         take_policy(worker, &msg);
     if (msg.type == CHANNEL_SECRETS && take_secrets(worker, &msg, &err) != 0)
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
+    if (msg.type == CHANNEL_CA)
+        take_ca(worker, &msg);
     if (msg.fd >= 0)
         close(msg.fd);
 }

@@ -40,7 +40,7 @@ static void check_request(void)
     enum h1_error error;
     struct buf out;
 
-    if (request_read(&head, &request) != DENIAL_NONE)
+    if (request_read(&head, false, &request) != DENIAL_NONE)
         return;
     buf_init(&out, 2 * HEAD_MAX);
     require(rewrite_request(&head, &request, &out) == 0);
@@ -49,7 +49,7 @@ static void check_request(void)
     if (text.len <= HEAD_MAX) {
         require(end == (long)text.len);
         require(h1_head_parse(&check, true, false, text.ptr, text.len, &again) == H1_OK);
-        require(request_read(&again, &copy) == DENIAL_NONE && strcmp(copy.host, request.host) == 0);
+        require(request_read(&again, false, &copy) == DENIAL_NONE && strcmp(copy.host, request.host) == 0);
         require(again.framing == head.framing && again.length == head.length &&
                 str_equal(again.method, head.method));
         require(str_equal(copy.path, request.path) && str_equal(copy.query, request.query));

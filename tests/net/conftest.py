@@ -14,6 +14,14 @@ def pytest_xdist_make_scheduler(config, log):
     return LoadFileScheduling(config, log)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """The figures that tests recorded."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "teardown" else ():
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def lab():
     if os.geteuid() != 0:

@@ -327,8 +327,9 @@ exec chroot / "$@"
         self.undo.append(lambda: (self.shim.kill(), self.shim.wait(), self.control.close()))
         self.control = ours
         ours.settimeout(WAIT)
+        authority = self.ctl("ca")[1]
         ours.sendall(json.dumps(
-            {"protocol": 1, "interface": "agent0", "gateway": SIDECAR_ADDRESS, "resolver": SIDECAR_ADDRESS, "uid": 1000,
+            {"protocol": 1, "ca": authority["pem"], "ca_subject_hash": authority["subject_hash"], "interface": "agent0", "gateway": SIDECAR_ADDRESS, "resolver": SIDECAR_ADDRESS, "uid": 1000,
              "gid": 1000, "groups": [], "env": {"HOME": "/home/agent", "PATH": "/usr/bin:/usr/sbin", MARK: self.lab.token},
              "cwd": "/work", "terminal": False, "die_with_parent": True}).encode() + b"\n")
         answer = ours.recv(4096)

@@ -225,7 +225,33 @@ class Reader:
         return made
 
 
-POLICY, READY, APPLIED, REFUSAL = 1, 2, 3, 4
+def openssl(*argv, **named):
+    """The openssl program; returns what it wrote."""
+    return subprocess.run(["openssl", *argv], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **named).stdout
+
+
+class Authority:
+    """A CA as stopper-init makes it; `pem` is a file, removed with the process that made it."""
+
+    _made = None
+
+    @classmethod
+    def get(cls):
+        if cls._made is None:
+            cls._made = cls()
+        return cls._made
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="stopper-proxy-ca-")
+        self.pem, key = os.path.join(self.folder.name, "ca.pem"), os.path.join(self.folder.name, "key.pem")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                "/O=Stopper/CN=of the rig", "-addext", "basicConstraints=critical,CA:true,pathlen:0", "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key, "-out", self.pem)
+        parts = (openssl("x509", "-in", self.pem, "-outform", "DER"), openssl("ec", "-in", key, "-outform", "DER"))
+        self.message = b"".join(struct.pack("@I", len(part)) + part for part in parts)
+
+
+POLICY, READY, APPLIED, REFUSAL, AUTHORITY = 1, 2, 3, 4, 6
 HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
 START = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
@@ -262,6 +288,7 @@ class Worker:
             self.process.kill()
             self.process.wait()
             raise
+        self._send(AUTHORITY, 0, Authority.get().message)
         if not deaf:
             self.reader.start()
 
@@ -283,16 +310,19 @@ class Worker:
         """Starts reading the audit stream of a worker that was started deaf."""
         self.reader.start()
 
-    def apply(self, *routes):
+    def _send(self, kind, generation, blob):
+        fd = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.write(fd, blob)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+        socket.send_fds(self.channel, [HEAD.pack(kind, 0, generation)], [fd])
+        os.close(fd)
+
+    def apply(self, *routes, **members):
         self.generation += 1
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": SIDECAR, "own": ["10.7.7.0/30", "198.51.100.77/32"]},
-                  "routes": [{"host": r} if isinstance(r, str) else r for r in routes]}
-        fd = os.memfd_create("policy", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.write(fd, json.dumps(policy).encode())
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
-        socket.send_fds(self.channel, [HEAD.pack(POLICY, 0, self.generation)], [fd])
-        os.close(fd)
+                  "routes": [{"host": r} if isinstance(r, str) else r for r in routes], **members}
+        self._send(POLICY, self.generation, json.dumps(policy).encode())
         assert self._message() == (APPLIED, self.generation, "")
 
     def line(self, **members):
@@ -314,7 +344,14 @@ class Worker:
             return int(re.search(which + r":\s+(\d+)", status.read()).group(1))
 
     def files(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """Open descriptors, without a policy that is just being read."""
+        folder, count = f"/proc/{self.process.pid}/fd", 0
+        for name in os.listdir(folder):
+            try:
+                count += not os.readlink(os.path.join(folder, name)).startswith("/memfd:")
+            except FileNotFoundError:
+                pass
+        return count
 
     def close(self):
         """SIGTERM ends it with status 0, whatever was sent to it before."""
@@ -395,6 +432,17 @@ class Rig:
         with self.client(port, send=request) as client:
             return client.message(**named)
 
+    def https(self, name, port=443, ca=None, **settings):
+        """A TLS client that trusts our CA; its Client reads and writes in clear. Without a name: no SNI."""
+        client = Client(self.agent, port)
+        try:
+            client.stream = tls_client(client, name, ca or Authority.get().pem, **settings)
+        except BaseException:
+            client.close()
+            raise
+        client.reader = Reader(client.stream)
+        return client
+
     def run(self, *argv, **named):
         """A program of the agent."""
         with self.agent:
@@ -467,6 +515,12 @@ def tls_client(client, name, ca, **settings):
     """TLS over a client's connection."""
     context = ssl.create_default_context(cafile=ca)
     context.set_alpn_protocols(settings.get("alpn", ["http/1.1"]))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    if name is None:
+        context.check_hostname = False
+    for key in ("minimum_version", "maximum_version"):
+        if key in settings:
+            setattr(context, key, settings[key])
     return context.wrap_socket(client.stream, server_hostname=name)
 
 
@@ -482,6 +536,9 @@ def hello(name="secure.test", extra=b"", cut=None):
     cut = cut or len(message)
     return b"".join(b"\x16\3\1" + struct.pack("!H", len(part)) + part
                     for part in (message[i:i + cut] for i in range(0, len(message), cut)))
+
+
+ECH = struct.pack("!HH", 0xfe0d, 5) + b"\0\0\1\0\1"
 
 
 def wait_until(condition, seconds=WAIT):

@@ -8,6 +8,7 @@ policy), noise (a line that is no audit line), audit (many audit lines), dial AD
 SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
 """
 import array
+import base64
 import json
 import os
 import select
@@ -16,7 +17,7 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED = 1, 2, 3, 4
+POLICY, READY, APPLIED, REFUSED, CA = 1, 2, 3, 4, 6
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
 ORIGINAL_DESTINATION = 80
 
@@ -76,7 +77,7 @@ def serve(name, mode, channel, audit, listeners):
     while True:
         for ready in select.select([channel, *listeners], [], [])[0]:
             if ready is channel:
-                take_policy(mode, channel, audit)
+                take_policy(name, mode, channel, audit)
             elif ready.type == socket.SOCK_DGRAM:
                 data, peer = ready.recvfrom(2048)
                 ready.sendto(name.encode() + b" " + data, peer)
@@ -87,15 +88,21 @@ def serve(name, mode, channel, audit, listeners):
                 sock.close()
 
 
-def take_policy(mode, channel, audit):
+def take_policy(name, mode, channel, audit):
     data, control, _, _ = channel.recvmsg(65536, socket.CMSG_LEN(4))
     if not data:
         sys.exit(0)
     kind, _, generation = struct.unpack("=IIQ", data[:16])
-    assert kind == POLICY
     fd = array.array("i", control[0][2])[0]
-    policy = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
+    held = os.pread(fd, os.fstat(fd).st_size, 0)
     os.close(fd)
+    if kind == CA:
+        assert name == "stopper-proxy"
+        mode.append("authority")
+        take_authority(held, audit)
+        return
+    assert kind == POLICY and ("authority" in mode) == (name == "stopper-proxy")
+    policy = json.loads(held)
     assert policy["generation"] == generation
     audit.send(json.dumps({"kind": "test", "policy": policy}).encode() + b"\n")
     if "mute" in mode:
@@ -107,5 +114,17 @@ def take_policy(mode, channel, audit):
         channel.send(struct.pack("=IIQ", APPLIED, 0, generation))
 
 
+def take_authority(held, audit):
+    """Of the key only the length is told."""
+    parts = []
+    while held:
+        size, = struct.unpack("=I", held[:4])
+        parts.append(held[4:4 + size])
+        held = held[4 + size:]
+    certificate, key = parts
+    audit.send(json.dumps({"kind": "authority", "authority": base64.b64encode(certificate).decode(), "key": len(key)}).encode() + b"\n")
+
+
 if __name__ == "__main__":
     main()
+

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """stopper-init by itself, with stand-ins for its workers: its wall rule by rule, its boot, its supervision, its control
 socket, its audit stream."""
+import base64
 import json
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
@@ -441,6 +443,18 @@ def test_apply_hands_each_worker_its_section(rig):
     assert proxy["routes"] == POLICY["routes"]
     line = init.audit.wait(mark, kind="control", verdict="allow", rule="apply", generation=2)
     assert line["detail"] == "the policy is in force"
+
+
+def test_each_proxy_is_given_the_authority_before_any_policy_and_nobody_else_is(rig):
+    init = Init(rig, "--proxies", "2", policy=POLICY)
+    answer = init.ctl("ca")[1]
+    der = base64.b64encode(ssl.PEM_cert_to_DER_cert(answer["pem"])).decode()
+    given = [line for line in init.audit.lines if line.get("authority")]
+    assert [line["authority"] for line in given] == [der, der] and all(line["key"] > 100 for line in given)
+    mark = init.audit.mark()
+    os.kill(init.worker("stopper-proxy.2")[1], signal.SIGKILL)  # the next one gets the same
+    assert init.audit.wait(mark, kind="authority", authority=der)
+    assert init.ctl("ca") == (0, answer)
 
 
 @pytest.mark.parametrize("policy, words", [

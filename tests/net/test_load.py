@@ -20,14 +20,13 @@ def sanitized(bottle):
 
 
 @pytest.fixture
-def growth(bottle, capsys):
-    """Measures the proxies before and after, prints both, and bounds the difference."""
+def growth(bottle, record_property):
+    """Measures the proxies before and after, has both printed at the end of the run, and bounds the difference."""
     bottle.agent.https(host="allowed.test")
     before = resident(bottle)
     yield
     after = resident(bottle)
-    with capsys.disabled():
-        print(f"\n  proxy memory: {before / MEGABYTE:.1f} MB before, {after / MEGABYTE:.1f} MB after")
+    record_property("memory of the proxy", f"{before / MEGABYTE:.1f} MB before, {after / MEGABYTE:.1f} MB after")
     # the address sanitizer keeps what was freed, up to 256 MB, to find its late uses
     assert after - before < (384 if sanitized(bottle) else 64) * MEGABYTE
 

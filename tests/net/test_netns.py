@@ -313,18 +313,22 @@ def test_without_a_way_out_up_says_so_and_leaves_nothing(host):
     host.space.run("ip", "route", "add", *routes)
 
 
-def test_nat_needs_a_host_that_forwards_and_never_makes_it_one(host):
-    status, _, err = up(host, "true", options=("--uplink", "nat"))
-    assert status == STOPPER_FAILED and "net.ipv4.ip_forward" in err, err
-    assert host.traces()["forwarding"] == "0\n"
-
-
 def forward(host, value):
     host.space.run("sysctl", "-qw", f"net.ipv4.ip_forward={value}")
 
 
+def test_nat_needs_a_host_that_forwards_and_never_makes_it_one(host):
+    was = host.traces()["forwarding"].strip()
+    forward(host, 0)
+    status, _, err = up(host, "true", options=("--uplink", "nat"))
+    assert status == STOPPER_FAILED and "net.ipv4.ip_forward" in err, err
+    assert host.traces()["forwarding"] == "0\n"
+    forward(host, was)
+
+
 @pytest.mark.parametrize("kill", ["nothing", "hostctl", "guard", "both"])
 def test_the_nat_rule_goes_whoever_is_killed(host, kill):
+    was = host.traces()["forwarding"].strip()
     forward(host, 1)
     bottle = Up(host, "sh", "-c", "echo up; sleep 60", options=("--uplink", "nat"))
     bottle.said("up")
@@ -337,8 +341,8 @@ def test_the_nat_rule_goes_whoever_is_killed(host, kill):
     bottle.process.wait(WAIT)
     if kill == "hostctl":  # the guard does it at once, without any command of the user's
         wait_for(lambda: record["table"] not in host.traces()["rules"], "the end of the rule")
-    host.hostctl("gc")
-    forward(host, 0)
+    assert host.hostctl("gc").returncode == 0
+    forward(host, was)
 
 
 def test_gc_all_finds_a_table_of_nobody(host):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from proxy_rig import BUILD, PUBLIC, SERVER, Rig, hello, wait_until
+from proxy_rig import ECH, BUILD, PUBLIC, SERVER, Rig, hello, wait_until
 from test_proxy import get, problem
 
 CONNECTIONS = 1000
@@ -58,7 +58,7 @@ def test_a_thousand_tunnels_at_once_hold_no_pipes(rig, record_property):
     print(f"\n{CONNECTIONS} tunnels: {each:.1f} KiB each, peak {rig.worker.memory('VmHWM')} KiB in all")
     record_property("KiB_per_tunnel", each)
     assert rig.worker.files() <= files + 2 * CONNECTIONS + 2 * 32 and each < 20 + QUARANTINE / CONNECTIONS
-    with rig.client(443, send=hello("denied.test")) as client:  # a thousand promised lines leave room for one more
+    with rig.client(443, send=hello(extra=ECH)) as client:  # a thousand promised lines leave room for one more
         assert len(client.rest()) == 7
     for client in clients:
         client.close()
@@ -172,7 +172,7 @@ def test_when_descriptors_run_out_what_needs_more_ends_and_the_loop_does_not_spi
         stop.set()
         for client in clients:
             client.close()
-        with rig.client(443, send=hello("denied.test")) as client:
+        with rig.client(443, send=hello(extra=ECH)) as client:
             client.stream.settimeout(30)
             assert len(client.rest()) == 7
     finally:

@@ -172,5 +172,4 @@ def test_both_uplinks_serve_and_leave_nothing(host, uplink):
         assert bottle.down().returncode == 0
     finally:
         bottle.close()
-        host.space.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
     host.clean()

@@ -342,21 +342,27 @@ def test_the_agent_has_no_ipv6_at_all(bottle):
 
 
 def test_ipv6_of_one_who_switched_it_on_again_is_rejected(new_bottle):
-    """Root in the agent's namespace, past the shim, gives itself an address and a route."""
+    """Root in the agent's namespace, past the shim, gives itself an address and a route; the sidecar is given a way back, so
+    that its rejection is seen."""
     bottle = new_bottle()
-    lladdr = links(bottle.pid)["agent0"]["address"]
-    for words in (("-6", "route", "flush", "type", "unreachable"),
-                  ("link", "set", "agent0", "addrgenmode", "none"), ("-6", "address", "add", "2001:db8:7::2/64", "dev", "agent0", "nodad"),
-                  ("-6", "neigh", "replace", "2001:db8:7::1", "lladdr", lladdr, "dev", "agent0"),
-                  ("-6", "route", "add", "default", "via", "2001:db8:7::1")):
-        bottle.lab.run("nsenter", "-t", str(bottle.inner.pid), "-n", "sysctl", "-qw", "net.ipv6.conf.agent0.disable_ipv6=0")
-        bottle.lab.run("nsenter", "-t", str(bottle.inner.pid), "-n", "ip", *words)
+    there, here = links(bottle.pid)["agent0"]["address"], links(bottle.inner.pid)["agent0"]["address"]
+
+    def agents(*words):
+        bottle.lab.run("nsenter", "-t", str(bottle.inner.pid), "-n", *words)
+    agents("sysctl", "-qw", "net.ipv6.conf.agent0.disable_ipv6=0")
+    agents("ip", "-6", "route", "flush", "type", "unreachable")
+    agents("ip", "-6", "address", "add", "2001:db8:7::2/64", "dev", "agent0", "nodad")
+    agents("ip", "-6", "neigh", "replace", "2001:db8:7::1", "lladdr", there, "dev", "agent0")
+    agents("ip", "-6", "route", "add", "default", "via", "2001:db8:7::1")
+    bottle.sidecar_run("ip", "-6", "route", "add", "2001:db8:7::/64", "dev", "agent0")
+    bottle.sidecar_run("ip", "-6", "neigh", "replace", "2001:db8:7::2", "lladdr", here, "dev", "agent0")
 
     def check(bottle):
         mark = bottle.audit.mark()
         with bottle.capture() as capture:
-            bottle.bare("udp", address="2001:db8::53", port=53, timeout=0.3)
+            answer = bottle.bare("udp", address="2001:db8::53", port=9999, timeout=1)
         assert [frame for frame in capture.frames if frame.target == "2001:db8::53"] == []
+        assert answer == {"error": "EACCES"}  # ipv6: what the kernel makes of "admin prohibited"
         bottle.audit.wait(mark, kind="packet", verdict="block", reason="packet-ipv6", seconds=5)
     check(bottle)
     for chain in "agent", "forward", "output":
@@ -365,7 +371,7 @@ def test_ipv6_of_one_who_switched_it_on_again_is_rejected(new_bottle):
     bottle.sidecar_run("ip", "-6", "address", "add", "2001:db8:6::2/64", "dev", "egress0", "nodad")
     bottle.sidecar_run("ip", "-6", "neigh", "replace", "2001:db8:6::1", "lladdr", "02:00:00:00:00:01", "dev", "egress0")
     bottle.sidecar_run("ip", "-6", "route", "replace", "default", "via", "2001:db8:6::1")
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="udp 2001:db8:7::2"):
         check(bottle)
 
 

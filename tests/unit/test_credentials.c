@@ -30,7 +30,7 @@ static const char *rewritten(struct route *route, const char *value, const char 
     buf_init(&buf, sizeof out - 1);
     h1_init(&h1, true);
     ck_assert_int_eq(h1_next(&h1, in, strlen(in), &used, &head).type, H1_EVENT_HEAD);
-    ck_assert_int_eq(request_read(&head, &request), DENIAL_NONE);
+    ck_assert_int_eq(request_read(&head, false, &request), DENIAL_NONE);
     ck_assert_int_eq(rewrite_request(&head, &request, route, &buf), 0);
     memcpy(out, buf.data + buf.head, buf.len);
     out[buf.len] = '\0';

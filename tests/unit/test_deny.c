@@ -94,6 +94,7 @@ static const char POLICY[] =
     "{\"protocol\":1,\"dns\":{\"upstreams\":[\"203.0.113.53\"]},\"generation\":1,"
     "\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"own\":[]},\"routes\":[{\"host\":\"plain.test\"},"
     "{\"host\":\"tls.test\",\"tls\":{\"passthrough\":true}},"
+    "{\"host\":\"forge.test\",\"ports\":[443,3000]},"
     "{\"host\":\"*.ech.test\",\"tls\":{\"passthrough\":true,\"ech\":\"allow\"}}]}";
 
 START_TEST(names_first_then_ports_then_what_the_route_says)
@@ -102,19 +103,33 @@ START_TEST(names_first_then_ports_then_what_the_route_says)
         const char *host;
         unsigned port, host_port;
         bool ech;
-        enum denial tls, http;
+        bool tunnel;
+        enum denial tls, http, https; /* a tunnel, a plain request, an opened one */
     } cases[] = {
-        {"none.test", 443, 0, false, DENIAL_HOST_NOT_ALLOWED, DENIAL_HOST_NOT_ALLOWED},
-        {"none.test", 8443, 0, true, DENIAL_HOST_NOT_ALLOWED, DENIAL_HOST_NOT_ALLOWED},
-        {"plain.test", 443, 0, false, DENIAL_TLS_NOT_ALLOWED, DENIAL_PORT_NOT_ALLOWED},
-        {"plain.test", 80, 0, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_NONE},
-        {"plain.test", 80, 80, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_NONE},
-        {"plain.test", 80, 81, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_PORT_NOT_ALLOWED},
-        {"tls.test", 443, 0, false, DENIAL_NONE, DENIAL_PORT_NOT_ALLOWED},
-        {"tls.test", 443, 0, true, DENIAL_TLS_ECH, DENIAL_PORT_NOT_ALLOWED},
-        {"tls.test", 80, 0, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_TLS_REQUIRED},
-        {"a.ech.test", 443, 0, true, DENIAL_NONE, DENIAL_PORT_NOT_ALLOWED},
-        {"ech.test", 443, 0, true, DENIAL_HOST_NOT_ALLOWED, DENIAL_HOST_NOT_ALLOWED},
+        {"none.test", 443, 0, false, false, DENIAL_HOST_NOT_ALLOWED, DENIAL_HOST_NOT_ALLOWED,
+         DENIAL_HOST_NOT_ALLOWED},
+        {"none.test", 8443, 0, true, false, DENIAL_HOST_NOT_ALLOWED, DENIAL_HOST_NOT_ALLOWED,
+         DENIAL_HOST_NOT_ALLOWED},
+        {"plain.test", 443, 0, false, false, DENIAL_MISDIRECTED, DENIAL_PORT_NOT_ALLOWED, DENIAL_NONE},
+        {"plain.test", 443, 443, false, false, DENIAL_MISDIRECTED, DENIAL_PORT_NOT_ALLOWED, DENIAL_NONE},
+        {"plain.test", 80, 0, false, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_NONE, DENIAL_PORT_NOT_ALLOWED},
+        {"plain.test", 80, 80, false, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_NONE, DENIAL_PORT_NOT_ALLOWED},
+        {"plain.test", 80, 81, false, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_PORT_NOT_ALLOWED,
+         DENIAL_PORT_NOT_ALLOWED},
+        {"plain.test", 3000, 0, false, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_PORT_NOT_ALLOWED,
+         DENIAL_PORT_NOT_ALLOWED},
+        {"forge.test", 3000, 0, false, false, DENIAL_MISDIRECTED, DENIAL_NONE, DENIAL_NONE},
+        {"forge.test", 3000, 3001, false, false, DENIAL_MISDIRECTED, DENIAL_PORT_NOT_ALLOWED,
+         DENIAL_PORT_NOT_ALLOWED},
+        {"forge.test", 80, 0, false, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_PORT_NOT_ALLOWED,
+         DENIAL_PORT_NOT_ALLOWED},
+        {"tls.test", 443, 0, false, true, DENIAL_NONE, DENIAL_PORT_NOT_ALLOWED, DENIAL_MISDIRECTED},
+        {"tls.test", 443, 0, true, true, DENIAL_TLS_ECH, DENIAL_PORT_NOT_ALLOWED, DENIAL_MISDIRECTED},
+        {"tls.test", 80, 0, false, false, DENIAL_PORT_NOT_ALLOWED, DENIAL_TLS_REQUIRED,
+         DENIAL_PORT_NOT_ALLOWED},
+        {"a.ech.test", 443, 0, true, true, DENIAL_NONE, DENIAL_PORT_NOT_ALLOWED, DENIAL_MISDIRECTED},
+        {"ech.test", 443, 0, true, false, DENIAL_HOST_NOT_ALLOWED, DENIAL_HOST_NOT_ALLOWED,
+         DENIAL_HOST_NOT_ALLOWED},
     };
     struct policy *policy;
     const struct route *route;
@@ -124,11 +139,15 @@ START_TEST(names_first_then_ports_then_what_the_route_says)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_int_eq(decide_tls(policy, cases[i].host, cases[i].port, cases[i].ech, &route),
                          cases[i].tls);
-        ck_assert_int_eq(decide_http(policy, cases[i].host, cases[i].port, cases[i].host_port, &route),
+        ck_assert_int_eq(decide_http(policy, cases[i].host, cases[i].port, cases[i].host_port, false, &route),
                          cases[i].http);
+        ck_assert_int_eq(decide_http(policy, cases[i].host, cases[i].port, cases[i].host_port, true, &route),
+                         cases[i].https);
+        ck_assert_int_eq(decide_tunnel(policy, cases[i].host, cases[i].port), cases[i].tunnel);
     }
     ck_assert_int_eq(decide_tls(NULL, "tls.test", 443, false, &route), DENIAL_NO_POLICY);
-    ck_assert_int_eq(decide_http(NULL, "plain.test", 80, 0, &route), DENIAL_NO_POLICY);
+    ck_assert_int_eq(decide_http(NULL, "plain.test", 80, 0, false, &route), DENIAL_NO_POLICY);
+    ck_assert(!decide_tunnel(NULL, "tls.test", 443));
     policy_unref(policy);
 }
 END_TEST

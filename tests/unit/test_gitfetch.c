@@ -22,7 +22,7 @@ static enum denial judge(bool git_fetch, const char *method, const char *target,
     snprintf(in, sizeof in, "%s %s HTTP/1.1\r\nHost: a.test\r\n%s\r\n", method, target, fields);
     h1_init(&h1, true);
     ck_assert_msg(h1_next(&h1, in, strlen(in), &used, &head).type == H1_EVENT_HEAD, "%s", target);
-    ck_assert_int_eq(request_read(&head, &asked), DENIAL_NONE);
+    ck_assert_int_eq(request_read(&head, false, &asked), DENIAL_NONE);
     return gitfetch_judge(&route, &head, &asked);
 }
 

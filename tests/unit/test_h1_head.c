@@ -295,7 +295,7 @@ START_TEST(a_request_names_one_host_or_is_refused)
     for (size_t i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
         const char *text = ASKED[i].text;
         enum h1_error error = h1_head_parse(&check, true, false, text, strlen(text), &head);
-        enum denial got = request_read(&head, &request);
+        enum denial got = request_read(&head, false, &request);
         if (error != H1_OK)
             got = request_denial(error);
         ck_assert_msg(got == ASKED[i].want, "%s: got %s", text, denial_name(got));
@@ -311,5 +311,31 @@ START_TEST(a_request_names_one_host_or_is_refused)
 }
 END_TEST
 
+START_TEST(over_tls_absolute_form_is_https)
+{
+    static const struct {
+        const char *text;
+        enum denial want;
+    } cases[] = {
+        {R("GET https://a.test/x HTTP/1.1", "Host: a.test\r\n"), DENIAL_NONE},
+        {R("GET HTTPS://a.test:443/x HTTP/1.1", "Host: a.test\r\n"), DENIAL_NONE},
+        {R("GET https://a.test/x HTTP/1.1", "Host: a.test:443\r\n"), DENIAL_NONE},
+        {R("GET https://a.test/x HTTP/1.1", "Host: a.test:80\r\n"), DENIAL_HTTP_MALFORMED},
+        {R("GET https://b.test/x HTTP/1.1", "Host: a.test\r\n"), DENIAL_HTTP_MALFORMED},
+        {R("GET http://a.test/x HTTP/1.1", "Host: a.test\r\n"), DENIAL_HTTP_MALFORMED},
+    };
+    struct request request;
+    struct h1_check check;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *text = cases[i].text;
+        ck_assert_int_eq(h1_head_parse(&check, true, false, text, strlen(text), &head), H1_OK);
+        ck_assert_msg(request_read(&head, true, &request) == cases[i].want, "%s", text);
+        if (cases[i].want == DENIAL_NONE)
+            ck_assert_str_eq(request.host, "a.test");
+    }
+}
+END_TEST
+
 SUITE_MAIN("h1_head", requests_are_understood_or_refused, responses_are_understood_or_refused,
-           heads_are_bounded, a_request_names_one_host_or_is_refused)
+           heads_are_bounded, a_request_names_one_host_or_is_refused, over_tls_absolute_form_is_https)

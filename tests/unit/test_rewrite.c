@@ -31,7 +31,7 @@ static const char *request(const char *in)
 
     buf_init(&buf, 65536);
     ck_assert_int_eq(h1_head_parse(&check, true, false, in, strlen(in), &head), H1_OK);
-    ck_assert_int_eq(request_read(&head, &asked), DENIAL_NONE);
+    ck_assert_int_eq(request_read(&head, false, &asked), DENIAL_NONE);
     return taken(&buf, rewrite_request(&head, &asked, &plain, &buf));
 }
 

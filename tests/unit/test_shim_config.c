@@ -15,6 +15,8 @@
     "work\",\"terminal\":true,\"rows\":2,"                                                                   \
     "\"columns\":65535,\"die_with_parent\":true}"
 
+#define CA "-----BEGIN CERTIFICATE-----\\nQUJD\\n-----END CERTIFICATE-----\\n"
+
 static struct shim_config config;
 static struct err err;
 
@@ -57,6 +59,12 @@ static const struct change {
     {"\"terminal\":true", "\"terminal\":1", "terminal: true or false is wanted"},
     {"\"rows\":2", "\"rows\":0", "rows: a number from 1 to 65535 is wanted"},
     {"65535", "65536", "columns: a number from 1 to 65535 is wanted"},
+    {"\"rows\"", "\"ca\":1,\"rows\"", "ca: one certificate in PEM is wanted"},
+    {"\"rows\"", "\"ca\":\"" CA CA "\",\"rows\"", "ca: one certificate in PEM is wanted"},
+    {"\"rows\"", "\"ca\":\" " CA "\",\"rows\"", "ca: one certificate in PEM is wanted"},
+    {"\"rows\"", "\"ca\":\"-----BEGIN CERTIFICATE-----\",\"rows\"", "ca: one certificate in PEM is wanted"},
+    {"\"rows\"", "\"ca_subject_hash\":\"0123456G\",\"rows\"",
+     "ca_subject_hash: 8 hexadecimal digits are wanted"},
     {"\"cwd\"", "\"CWD\"", "unknown member \"CWD\""},
     {",\"cwd\":\"/work\"", "", "member \"cwd\" is missing"},
     {"\"gid\":1001,", "", "member \"gid\" is missing"},
@@ -73,6 +81,22 @@ START_TEST(a_wrong_member_is_named)
     snprintf(wanted, sizeof wanted, "configuration: %s", change->error);
     ck_assert_int_eq(shim_config_parse(str_of(text), &config, &err), -1);
     ck_assert_str_eq(err.text, wanted);
+}
+END_TEST
+
+START_TEST(an_authority_is_one_certificate)
+{
+    static const char text[] = "{\"ca\":\"" CA "\",\"ca_subject_hash\":\"01234567\",";
+    char whole[2048];
+
+    snprintf(whole, sizeof whole, "%s%s", text, WHOLE + 1);
+    ck_assert_msg(shim_config_parse(str_of(whole), &config, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(config.ca, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n");
+    ck_assert_str_eq(config.ca_subject_hash, "01234567");
+    shim_config_fini(&config);
+    ck_assert_int_eq(shim_config_parse(str_of(WHOLE), &config, &err), 0);
+    ck_assert_ptr_null(config.ca);
+    shim_config_fini(&config);
 }
 END_TEST
 
@@ -144,6 +168,7 @@ int main(void)
 
     tcase_add_test(tcase, a_whole_configuration_is_taken);
     tcase_add_loop_test(tcase, a_wrong_member_is_named, 0, sizeof changes / sizeof *changes);
+    tcase_add_test(tcase, an_authority_is_one_certificate);
     tcase_add_test(tcase, a_cut_configuration_is_refused);
     tcase_add_test(tcase, an_overlay_adds_and_replaces);
     tcase_add_loop_test(tcase, an_overlay_changes_nothing_of_the_wall, 0,

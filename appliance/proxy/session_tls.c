@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * session_tls: the stages of a connection that begins with a ClientHello. The server name in it, and nothing
+ * that TLS says later, decides: a route with tls.passthrough gets a tunnel, everything else is opened with a
+ * forged leaf, whether it is allowed or not, so that a refusal can be read. The handshake with the agent
+ * never waits for an upstream's.
+ */
+#include "proxy/session_tls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proxy/decide.h"
+#include "proxy/http.h"
+#include "proxy/limits.h"
+
+/* Tunnels. */
+
+static void on_tunnel_progress(void *ctx);
+
+static void tunnel_over(struct session *session, enum denial denial, const char *detail)
+{
+    struct tunnel_bytes bytes = tunnel_bytes(session->tunnel);
+
+    session->exchange.bytes_in = bytes.in;
+    session->exchange.bytes_out = bytes.out;
+    session_emit(session, denial, detail);
+}
+
+static void on_tunnel_done(void *ctx, enum tunnel_end end)
+{
+    static const struct {
+        enum denial denial;
+        const char *detail;
+    } ends[] = {
+        [TUNNEL_DONE] = {DENIAL_NONE, NULL},
+        [TUNNEL_BROKEN] = {DENIAL_NONE, "reset by one side"},
+        [TUNNEL_NO_PIPE] = {DENIAL_OVERLOADED, "no descriptors left"},
+    };
+    struct session *session = ctx;
+
+    tunnel_over(session, ends[end].denial, ends[end].detail);
+    session->tunnel = NULL; /* it disposes of itself */
+    session_end(session, false);
+}
+
+static void break_tunnel(struct session *session, enum denial denial, const char *detail)
+{
+    tunnel_over(session, denial, detail);
+    tunnel_break(session->tunnel);
+    session->tunnel = NULL;
+    session_end(session, true);
+}
+
+static void on_tunnel_idle(struct session *session)
+{
+    break_tunnel(session, DENIAL_NONE, "idle for too long");
+}
+
+static void on_tunnel_progress(void *ctx)
+{
+    session_deadline(ctx, TIMEOUT_IDLE_MS, on_tunnel_idle);
+}
+
+/* What the policy in force now says to this session's name; the route is kept when it allows it. */
+static enum denial judge_tls(struct session *session)
+{
+    struct exchange *x = &session->exchange;
+    struct policy *policy = session->proxy->worker.policy;
+    const struct route *route;
+    enum denial denial = decide_tls(policy, x->host, session->port, session->hello->ech, &route);
+
+    if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))
+        denial = DENIAL_ADDRESS_REFUSED;
+    session_keep_route(session, route);
+    return denial;
+}
+
+static void on_tls_dialled(void *ctx, const struct dial_result *result)
+{
+    struct session *session = ctx;
+    struct exchange *x = &session->exchange;
+    char ip[IP_TEXT];
+
+    session->dial = NULL;
+    enum denial denial = result->denial;
+    x->ip = result->ip;
+    if (x->ip.family != 0) {
+        ip_format(&x->ip, ip);
+        snprintf(x->upstream, sizeof x->upstream, "%s:%u", ip, session->port);
+    }
+    if (denial == DENIAL_NONE) {
+        denial = judge_tls(session); /* the policy may have changed while it was dialled */
+        if (denial == DENIAL_NONE)
+            session->tunnel = tunnel_new(session->agent, result->stream, &session->in, on_tunnel_progress,
+                                         on_tunnel_done, session);
+        if (session->tunnel == NULL)
+            stream_close(result->stream, true);
+    }
+    if (session->tunnel == NULL) {
+        session_refuse(session, denial != DENIAL_NONE ? denial : DENIAL_OVERLOADED);
+        return;
+    }
+    session->agent = NULL;
+    session_deadline(session, TIMEOUT_IDLE_MS, on_tunnel_idle);
+}
+
+static void dial_tls(struct session *session)
+{
+    struct exchange *x = &session->exchange;
+    struct proxy *proxy = session->proxy;
+
+    enum denial denial =
+        judge_tls(session); /* again: the policy may have changed while the session was parked */
+    if (denial == DENIAL_NONE)
+        session->dial = dial_start(&proxy->worker.loop, proxy->resolver, x->policy, x->route, x->host,
+                                   session->port, NULL, on_tls_dialled, session);
+    if (session->dial == NULL)
+        session_refuse(session, denial != DENIAL_NONE ? denial : DENIAL_OVERLOADED);
+}
+
+void session_tls_policy(struct session *session)
+{
+    enum denial denial = judge_tls(session);
+
+    if (denial == DENIAL_NONE)
+        return;
+    if (session->tunnel != NULL) {
+        break_tunnel(session, denial, "closed by a new policy");
+        return;
+    }
+    dial_cancel(session->dial);
+    session->dial = NULL;
+    session_refuse(session, denial);
+}
+
+void session_tls_stop(struct session *session)
+{
+    tunnel_over(session, DENIAL_NONE, "the sidecar was stopped");
+}
+
+/* Opened connections. */
+
+/* The name of the leaf: what the client asked for, else where it thinks to be. */
+static const char *leaf_name(const struct session *session)
+{
+    return session->hello->name_len > 0 ? session->hello->name : session->address;
+}
+
+void session_tls_asked(struct session *session)
+{
+    if (session->opened && !session->asked)
+        leaf_trusted(session->proxy->leaves, leaf_name(session));
+    session->asked = true;
+}
+
+enum denial session_tls_judge(struct session *session, const char *host)
+{
+    if (!session->opened)
+        return DENIAL_NONE;
+    if (session->nameless != DENIAL_NONE)
+        return session->nameless;
+    return strcmp(host, session->hello->name) == 0 ? DENIAL_NONE : DENIAL_MISDIRECTED;
+}
+
+static void say_lost(struct session *session)
+{
+    session_emit(session, session->refusal, NULL);
+    session->asked = true; /* said */
+    session_end(session, false);
+}
+
+static void ignore(struct session *session, int events)
+{
+    (void)session;
+    (void)events;
+}
+
+static void lose(struct session *session, enum denial denial, const char *reason)
+{
+    session->refusal = denial;
+    session->exchange.reason = reason;
+    session->on_agent = ignore;
+    session->deadline = 0;
+    stream_want(session->agent, 0);
+    if (session_reserve(session, say_lost))
+        say_lost(session);
+}
+
+#define REMEDY                                                                                               \
+    " Let the client read the system's certificates or the file that SSL_CERT_FILE names; one that pins "    \
+    "certificates needs tls.passthrough on its route."
+
+static void shake_failed(struct session *session)
+{
+    struct tls_failure failure = tls_failure(session->agent);
+
+    if (failure.refused)
+        lose(session, DENIAL_CA_REFUSED, "The client refused the certificate by an alert." REMEDY);
+    else if (failure.gone && failure.answered)
+        lose(session, DENIAL_CA_REFUSED, "The client ended the connection at the certificate." REMEDY);
+    else
+        lose(session, DENIAL_TLS_HANDSHAKE, failure.reason);
+}
+
+static void shake(struct session *session, int events)
+{
+    int wanted;
+
+    (void)events;
+    int result = tls_handshake(session->agent, &wanted);
+    if (result == -EAGAIN)
+        stream_want(session->agent, wanted);
+    else if (result == 0)
+        http_start(session);
+    else
+        shake_failed(session);
+}
+
+static void on_shake_deadline(struct session *session)
+{
+    lose(session, DENIAL_TLS_HANDSHAKE, "The client did not finish the handshake in time.");
+}
+
+static void open_tls(struct session *session)
+{
+    struct proxy *proxy = session->proxy;
+    const struct hello *hello = session->hello;
+    const struct leaf *leaf =
+        leaf_get(proxy->leaves, leaf_name(session), session->nameless != DENIAL_NONE, time(NULL));
+
+    if (leaf == NULL ||
+        tls_serve(proxy->tls, session->agent, leaf, hello->alpn[0] != '\0', &session->in) != 0) {
+        session_refuse(session, DENIAL_OVERLOADED);
+        return;
+    }
+    session->opened = true;
+    session->on_agent = shake;
+    session_deadline(session, TIMEOUT_TLS_MS, on_shake_deadline);
+    shake(session, 0);
+}
+
+void session_tls_ended(struct session *session)
+{
+    struct exchange *x = &session->exchange;
+
+    if (!session->opened || session->asked || session->agent == NULL || tls_version(session->agent) == NULL)
+        return;
+    struct tls_failure failure = tls_failure(session->agent);
+    const struct leaf *leaf =
+        leaf_get(session->proxy->leaves, leaf_name(session), session->nameless != DENIAL_NONE, time(NULL));
+    bool trusted = leaf != NULL && leaf->trusted;
+    if (!failure.refused && (!failure.gone || trusted)) /* browsers open connections ahead of need */
+        return;
+    session->reserved = session->reserved || audit_sink_reserve(session->proxy->worker.audit);
+    if (!session->reserved)
+        return;
+    x->reason = failure.refused ? "The client refused the certificate by an alert." REMEDY
+                                : "The client left without a request; perhaps it does not trust the "
+                                  "certificate." REMEDY;
+    session_emit(session, DENIAL_CA_REFUSED, NULL);
+}
+
+/* The first bytes. */
+
+/* The whole ClientHello is there. */
+static void decide_hello(struct session *session)
+{
+    struct exchange *x = &session->exchange;
+    struct policy *policy = session->proxy->worker.policy;
+    struct hello *hello = session->hello;
+    struct str name = {hello->name, hello->name_len};
+
+    session_keep_text(x->host, sizeof x->host, name);
+    if (name.len == 0)
+        session->nameless = DENIAL_TLS_NO_NAME;
+    else if (host_is_address(name))
+        session->nameless = DENIAL_ADDRESS_LITERAL;
+    else if (host_canon(name, x->host) != 0) {
+        session_refuse(session, DENIAL_TLS_MALFORMED);
+        return;
+    }
+    if (session->nameless != DENIAL_NONE)
+        hello->name_len = 0;
+    else
+        strcpy(hello->name, x->host);
+    if (session->nameless != DENIAL_NONE || !decide_tunnel(policy, x->host, session->port)) {
+        open_tls(session);
+        return;
+    }
+    enum denial denial = judge_tls(session);
+    if (denial != DENIAL_NONE) {
+        session_refuse(session, denial);
+        return;
+    }
+    session->deadline = 0;
+    stream_want(session->agent, 0);
+    if (session_reserve(session, dial_tls))
+        dial_tls(session);
+}
+
+static void read_hello(struct session *session)
+{
+    struct str bytes = buf_str(&session->in);
+
+    switch (hello_parse(session->hello, bytes.ptr, bytes.len)) {
+    case HELLO_MORE:
+        break;
+    case HELLO_BAD:
+        session_refuse(session,
+                       session->proxy->worker.policy != NULL ? DENIAL_TLS_MALFORMED : DENIAL_NO_POLICY);
+        break;
+    case HELLO_OK:
+        decide_hello(session);
+        break;
+    }
+}
+
+static void more_hello(struct session *session, int events)
+{
+    (void)events;
+    ssize_t got = stream_read(session->agent, &session->in, READ_SIZE);
+    if (got > 0)
+        read_hello(session);
+    else if (got != -EAGAIN) /* gone before it said anything that could be judged */
+        session_end(session, got < 0);
+}
+
+void session_tls_start(struct session *session)
+{
+    session->hello = malloc(sizeof *session->hello);
+    if (session->hello == NULL) {
+        session_refuse(session, DENIAL_OVERLOADED);
+        return;
+    }
+    session->exchange.kind = AUDIT_TLS;
+    session->on_agent = more_hello;
+    hello_init(session->hello);
+    read_hello(session);
+}

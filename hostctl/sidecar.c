@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sidecar: see the header. It holds no state: each question is a connection of its own. */
+#include "hostctl/sidecar.h"
+
+#include "core/buf.h"
+
+#define ANSWER_MAX 65536 /* bytes of an answer */
+
+json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, const char *verb, struct str in,
+                    struct err *err)
+{
+    json_error_t where;
+    struct buf out;
+
+    buf_init(&out, ANSWER_MAX);
+    int status = runtime->control(state, verb, in, &out, err);
+    struct str text = buf_str(&out);
+    json_t *answer = status < 0 ? NULL : json_loadb(text.len > 0 ? text.ptr : "", text.len, 0, &where);
+    buf_fini(&out);
+    if (status < 0) {
+        err_prefix(err, "sidecar: %s", verb);
+        return NULL;
+    }
+    if (json_is_true(json_object_get(answer, "ok")) && status == 0)
+        return answer;
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    err_set(err, "sidecar: %s: %s", verb, error != NULL ? error : "no answer that is understood");
+    json_decref(answer);
+    return NULL;
+}
+
+json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, struct err *err)
+{
+    json_t *answer = sidecar_ask(runtime, state, "ca", str_of(NULL), err);
+
+    if (answer == NULL || (json_is_string(json_object_get(answer, "pem")) &&
+                           json_is_string(json_object_get(answer, "subject_hash"))))
+        return answer;
+    err_set(err, "sidecar: ca: no answer that is understood");
+    json_decref(answer);
+    return NULL;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sidecar: what commands say to a bottle's sidecar, over the runtime's `control`. */
+#ifndef HOSTCTL_SIDECAR_H
+#define HOSTCTL_SIDECAR_H
+
+#include <jansson.h>
+
+#include "core/err.h"
+#include "core/str.h"
+#include "hostctl/runtime.h"
+#include "hostctl/state.h"
+
+/* One verb with `in` as its input. Returns the answer (json_decref) when it is {"ok": true, …}, else NULL
+ * with err. */
+json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, const char *verb, struct str in,
+                    struct err *err);
+
+/* The bottle's certificate authority: members `pem` and `subject_hash` are strings. json_decref; NULL with
+ * err. */
+json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, struct err *err);
+
+#endif

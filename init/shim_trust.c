@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * shim_trust: see the header. What programs read is in the four tables below, and only there. Runs as root,
+ * on an image in which no agent has run yet, or whose root-owned places no agent could change. It must never
+ * take a root away, and leave every file of the image either as it was or whole.
+ */
+#include "init/shim_trust.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "init/trust_jks.h"
+
+#define CA     SHIM_TRUST_FOLDER "/ca.pem"
+#define BUNDLE SHIM_TRUST_FOLDER "/bundle.pem"
+#define CERTS  SHIM_TRUST_FOLDER "/certs"
+#define JAVA   SHIM_TRUST_FOLDER "/cacerts.jks"
+
+#define BUNDLE_MAX (8u << 20)                                    /* bytes */
+#define MARK       "\n# Stopper: the authority of this bottle\n" /* no dash: Java looks for one */
+
+/* Bundles of PEM: Debian and Alpine and distroless, Alpine's and OpenSSL's own name, SUSE, Fedora, Arch. The
+ * first one that holds certificates is "the image's roots". */
+static const char *const bundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/tls/cert.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
+    "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
+};
+
+/* Folders by subject hash, which OpenSSL reads where no variable is set. */
+static const char *const hashed[] = {
+    "/etc/ssl/certs",
+    "/etc/pki/ca-trust/extracted/pem/directory-hash",
+    "/etc/pki/tls/certs",
+    "/var/lib/ca-certificates/pem",
+};
+
+/* Where administrators put an authority: p11-kit (GnuTLS, NSS) reads the first three, and the systems' own
+ * tools make bundles of all of them again after an upgrade. */
+static const char *const anchors[] = {
+    "/etc/pki/ca-trust/source/anchors/stopper.pem",
+    "/etc/ca-certificates/trust-source/anchors/stopper.pem",
+    "/etc/pki/trust/anchors/stopper.pem",
+    "/usr/local/share/ca-certificates/stopper.crt",
+};
+
+/* bundle.pem for what reads this file instead of its own roots, ca.pem for what reads it beside them. npm,
+ * pnpm and yarn are node's; uv, Go, Ruby, PHP and rustls-native-certs read SSL_CERT_FILE. */
+static const struct {
+    const char *name, *value;
+} variables[] = {
+    {"SSL_CERT_FILE", BUNDLE},
+    {"SSL_CERT_DIR", CERTS},
+    {"NODE_EXTRA_CA_CERTS", CA}, /* node, bun; deno from 2.8 */
+    {"DENO_CERT", CA},
+    {"REQUESTS_CA_BUNDLE", BUNDLE}, /* python-requests */
+    {"HTTPLIB2_CA_CERTS", BUNDLE},
+    {"PIP_CERT", BUNDLE},
+    {"CURL_CA_BUNDLE", BUNDLE},
+    {"GIT_SSL_CAINFO", BUNDLE},
+    {"CARGO_HTTP_CAINFO", BUNDLE},
+    {"AWS_CA_BUNDLE", BUNDLE},
+    {"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", BUNDLE},
+    {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", BUNDLE},
+    {"NIX_SSL_CERT_FILE", BUNDLE},
+};
+#define JAVA_OPTIONS "JAVA_TOOL_OPTIONS" /* set only where there is a Java: each prints a line about it */
+
+/* ---- files ---- */
+
+static bool is_closed(int reason)
+{
+    return reason == EROFS || reason == EACCES || reason == EPERM || reason == EBUSY || reason == ETXTBSY;
+}
+
+/* Appends the file. Returns 0, or -1 when it is not there, not to be read, or too large. */
+static int file_read(const char *path, struct buf *text)
+{
+    char bytes[16384];
+    ssize_t got;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), result = 0;
+    if (fd < 0)
+        return -1;
+    while ((got = read(fd, bytes, sizeof bytes)) > 0 && result == 0)
+        result = buf_append(text, bytes, (size_t)got);
+    close(fd);
+    return got == 0 ? result : -1;
+}
+
+/* The file is new as a whole, or as it was. Returns 0, or -1 with errno. */
+static int file_write(const char *path, struct str text)
+{
+    char next[PATH_MAX];
+    if (snprintf(next, sizeof next, "%s.stopper-new", path) >= (int)sizeof next) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    unlink(next);
+    int fd = open(next, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -1;
+    bool failed = fchmod(fd, 0644) != 0;
+    while (!failed && text.len > 0) {
+        ssize_t put = write(fd, text.ptr, text.len);
+        failed = put < 0 && errno != EINTR;
+        text.ptr += put > 0 ? put : 0;
+        text.len -= put > 0 ? (size_t)put : 0;
+    }
+    failed |= close(fd) != 0;
+    if (!failed && rename(next, path) == 0)
+        return 0;
+    int reason = errno;
+    unlink(next);
+    errno = reason;
+    return -1;
+}
+
+/* ---- what the image has ---- */
+
+/* A bundle of the image's as it was, without what an earlier start of this container added. Returns whether
+ * it holds certificates. */
+static bool roots_read(const char *path, struct buf *text)
+{
+    struct str rest, block;
+    buf_init(text, BUNDLE_MAX);
+    if (file_read(path, text) == 0 && buf_str(text).len > 0) {
+        rest = buf_str(text);
+        const char *mark = memmem(rest.ptr, rest.len, MARK, sizeof MARK - 1);
+        if (mark)
+            text->len = (size_t)(mark - rest.ptr);
+        rest = buf_str(text);
+        if (pem_next(&rest, &block))
+            return true;
+    }
+    buf_fini(text);
+    return false;
+}
+
+static int add_ca(struct buf *text, const char *ca, struct err *err)
+{
+    if (buf_append(text, MARK, sizeof MARK - 1) != 0 || buf_append(text, ca, strlen(ca)) != 0)
+        return err_set(err, "the image's bundle of roots is too large");
+    return 0;
+}
+
+/* In its own place, where that can be written; else the environment has to do. */
+static int bundle_extend(const char *path, const char *ca, struct err *err)
+{
+    char real[PATH_MAX];
+    struct buf text;
+    if (!realpath(path, real) || !roots_read(real, &text))
+        return 0;
+    int result = add_ca(&text, ca, err);
+    if (result == 0 && file_write(real, buf_str(&text)) != 0 && !is_closed(errno))
+        result = err_set_errno(err, "%s", real);
+    buf_fini(&text);
+    return result;
+}
+
+/* The first free name HASH.0, HASH.1…, as OpenSSL looks for them. */
+static int hashed_extend(const char *folder, const char *hash, struct err *err)
+{
+    char path[PATH_MAX], target[64];
+    struct stat status;
+    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
+        return 0;
+    for (unsigned number = 0; number < 10; number++) {
+        snprintf(path, sizeof path, "%s/%s.%u", folder, hash, number);
+        if (symlink(CA, path) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return is_closed(errno) ? 0 : err_set_errno(err, "%s", path);
+        ssize_t len = readlink(path, target, sizeof target);
+        if (len == (ssize_t)strlen(CA) && memcmp(target, CA, (size_t)len) == 0)
+            return 0; /* an earlier start's */
+    }
+    return 0;
+}
+
+static int anchor_add(const char *path, const char *ca, struct err *err)
+{
+    if (file_write(path, str_of(ca)) == 0 || errno == ENOENT || errno == ENOTDIR || is_closed(errno))
+        return 0;
+    return err_set_errno(err, "%s", path);
+}
+
+/* ---- our own folder ---- */
+
+static int folder_make(const char *path, struct err *err)
+{
+    struct stat status;
+    if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        return err_set_errno(err, "%s", path);
+    if (lstat(path, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
+        return err_set(err, "%s is not a folder of root's", path);
+    return chmod(path, 0755) != 0 ? err_set_errno(err, "%s", path) : 0;
+}
+
+static bool is_hashed_name(const char *name)
+{
+    size_t hex = strspn(name, "0123456789abcdef");
+    return hex == 8 && name[8] == '.' && name[9] != '\0' &&
+           strspn(name + 9, "0123456789") == strlen(name + 9);
+}
+
+/* Links to what the image's folder holds. Returns how many, or -1 with err. */
+static int links_make(const char *folder, struct err *err)
+{
+    char path[PATH_MAX], target[PATH_MAX];
+    struct dirent *entry;
+    int count = 0;
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return 0;
+    while (count >= 0 && (entry = readdir(dir))) {
+        if (!is_hashed_name(entry->d_name))
+            continue;
+        snprintf(path, sizeof path, CERTS "/%s", entry->d_name);
+        snprintf(target, sizeof target, "%s/%s", folder, entry->d_name);
+        if (symlink(target, path) == 0)
+            count++;
+        else if (errno != EEXIST)
+            count = err_set_errno(err, "%s", path);
+    }
+    closedir(dir);
+    return count;
+}
+
+static int certs_make(const struct shim_config *config, struct err *err)
+{
+    if (folder_make(CERTS, err) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof hashed / sizeof hashed[0]; i++) {
+        int count = links_make(hashed[i], err);
+        if (count < 0)
+            return -1;
+        if (count > 0)
+            break;
+    }
+    return config->ca_subject_hash[0] ? hashed_extend(CERTS, config->ca_subject_hash, err) : 0;
+}
+
+/* ---- Java ---- */
+
+/* FOLDER/bin/java for every folder in this one. */
+static bool java_below(const char *folder)
+{
+    char path[PATH_MAX];
+    struct dirent *entry;
+    bool found = false;
+    DIR *dir = opendir(folder);
+    while (dir && !found && (entry = readdir(dir)))
+        found = entry->d_name[0] != '.' &&
+                snprintf(path, sizeof path, "%s/%s/bin/java", folder, entry->d_name) < (int)sizeof path &&
+                access(path, X_OK) == 0;
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+static bool java_found(const struct shim_config *config)
+{
+    static const char *const folders[] = {"/usr/lib/jvm", "/opt/java", "/opt", "/usr/java"};
+    const char *home = json_string_value(json_object_get(config->env, "JAVA_HOME"));
+    const char *path = json_string_value(json_object_get(config->env, "PATH"));
+    char file[PATH_MAX];
+
+    if (home && snprintf(file, sizeof file, "%s/bin/java", home) < (int)sizeof file &&
+        access(file, X_OK) == 0)
+        return true;
+    for (const char *end; path && *path; path = *end ? end + 1 : end) {
+        end = strchrnul(path, ':');
+        if (snprintf(file, sizeof file, "%.*s/java", (int)(end - path), path) < (int)sizeof file &&
+            access(file, X_OK) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        if (java_below(folders[i]))
+            return true;
+    return false;
+}
+
+/* From the image's bundle: where it has none, Java keeps the roots that it brought. */
+static int java_make(const struct shim_config *config, struct str bundle, struct err *err)
+{
+    struct buf store;
+    if (!java_found(config))
+        return 0;
+    buf_init(&store, BUNDLE_MAX);
+    int result = jks_make(bundle, &store) < 0             ? err_set(err, "too many roots for Java")
+                 : file_write(JAVA, buf_str(&store)) != 0 ? err_set_errno(err, JAVA)
+                                                          : 0;
+    buf_fini(&store);
+    return result;
+}
+
+/* ---- as a whole ---- */
+
+static int own_write(const struct shim_config *config, struct err *err)
+{
+    struct buf text;
+    bool found = false;
+
+    unlink(JAVA);
+    for (size_t i = 0; !found && i < sizeof bundles / sizeof bundles[0]; i++)
+        found = roots_read(bundles[i], &text);
+    if (!found)
+        buf_init(&text, BUNDLE_MAX);
+    int result = add_ca(&text, config->ca, err);
+    if (result == 0 && (file_write(CA, str_of(config->ca)) != 0 || file_write(BUNDLE, buf_str(&text)) != 0))
+        result = err_set_errno(err, SHIM_TRUST_FOLDER);
+    if (result == 0 && found)
+        result = java_make(config, buf_str(&text), err);
+    buf_fini(&text);
+    return result;
+}
+
+int shim_trust_setup(const struct shim_config *config, struct err *err)
+{
+    if (!config->ca)
+        return 0;
+    int result = folder_make(SHIM_TRUST_FOLDER, err) == 0 && own_write(config, err) == 0
+                     ? certs_make(config, err)
+                     : -1;
+    for (size_t i = 0; result == 0 && i < sizeof bundles / sizeof bundles[0]; i++)
+        result = bundle_extend(bundles[i], config->ca, err);
+    for (size_t i = 0; result == 0 && config->ca_subject_hash[0] && i < sizeof hashed / sizeof hashed[0]; i++)
+        result = hashed_extend(hashed[i], config->ca_subject_hash, err);
+    for (size_t i = 0; result == 0 && i < sizeof anchors / sizeof anchors[0]; i++)
+        result = anchor_add(anchors[i], config->ca, err);
+    return result == 0 ? 0 : err_prefix(err, "trust");
+}
+
+static int variable_add(struct shim_config *config, const char *name, const char *value, struct err *err)
+{
+    if (json_object_get(config->env, name)) /* the manifest's own word */
+        return 0;
+    return json_object_set_new(config->env, name, json_string(value)) != 0 ? err_set(err, "out of memory")
+                                                                           : 0;
+}
+
+int shim_trust_environment(struct shim_config *config, struct err *err)
+{
+    int result = 0;
+    if (!config->ca)
+        return 0;
+    for (size_t i = 0; result == 0 && i < sizeof variables / sizeof variables[0]; i++)
+        result = variable_add(config, variables[i].name, variables[i].value, err);
+    if (result == 0 && access(JAVA, R_OK) == 0)
+        result = variable_add(config, JAVA_OPTIONS, "-Djavax.net.ssl.trustStore=" JAVA, err);
+    return result;
+}

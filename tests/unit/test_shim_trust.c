@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the shim makes of an image's roots. Each test builds an image in a folder and goes there by chroot(2),
+ * in a process and a mount namespace of its own. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "init/shim_trust.h"
+#include "tests/unit/suite.h"
+
+#define PEM(bytes) "-----BEGIN CERTIFICATE-----\n" bytes "\n-----END CERTIFICATE-----\n"
+#define ROOTS      "# a root\n" PEM("QUJD") PEM("REVG")
+#define OURS       PEM("T1VS")
+#define MARK       "\n# Stopper: the authority of this bottle\n"
+#define HASH       "0a1b2c3d"
+
+static void parents_make(const char *path)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s", path);
+    for (char *slash = text; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        ck_assert(mkdir(text, 0755) == 0 || errno == EEXIST);
+        *slash = '/';
+    }
+}
+
+static void put(const char *path, const char *text)
+{
+    parents_make(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void holds(const char *path, const char *wanted)
+{
+    char text[4096];
+    int fd = open(path, O_RDONLY);
+    ck_assert_msg(fd >= 0, "%s is not there", path);
+    ssize_t len = read(fd, text, sizeof text - 1);
+    ck_assert_int_ge(len, 0);
+    text[len] = '\0';
+    close(fd);
+    ck_assert_msg(strcmp(text, wanted) == 0, "%s holds:\n%s", path, text);
+}
+
+static void leads(const char *path, const char *wanted)
+{
+    char target[256];
+    ssize_t len = readlink(path, target, sizeof target - 1);
+    ck_assert_msg(len > 0, "%s is no link", path);
+    target[len] = '\0';
+    ck_assert_str_eq(target, wanted);
+}
+
+/* An empty image as "/". */
+static void image(void)
+{
+    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount("image", "/tmp", "tmpfs", 0, "mode=755"), 0);
+    ck_assert_int_eq(chroot("/tmp"), 0);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(mkdir("/run", 0755), 0);
+}
+
+static struct shim_config configure(const char *ca, const char *env)
+{
+    char text[1024], escaped[512];
+    struct shim_config config;
+    struct err err;
+    size_t len = 0;
+    for (const char *at = ca; *at; at++)
+        len += (size_t)snprintf(escaped + len, sizeof escaped - len, *at == '\n' ? "\\n" : "%c", *at);
+    snprintf(text, sizeof text,
+             "{\"protocol\":1,\"interface\":\"a0\",\"gateway\":\"10.0.0.1\",\"resolver\":\"10.0.0.1\","
+             "\"uid\":1000,"
+             "\"gid\":1000,\"cwd\":\"/\",\"env\":{%s},\"ca\":\"%s\",\"ca_subject_hash\":\"" HASH "\"}",
+             env, escaped);
+    ck_assert_msg(shim_config_parse(str_of(text), &config, &err) == 0, "%s", err.text);
+    return config;
+}
+
+static void trust(const char *ca, const char *env)
+{
+    struct shim_config config = configure(ca, env);
+    struct err err;
+    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    shim_config_fini(&config);
+}
+
+START_TEST(debians_roots_stay_and_ours_comes_beside_them)
+{
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    put("/usr/share/one.crt", PEM("QUJD"));
+    ck_assert_int_eq(symlink("/usr/share/one.crt", "/etc/ssl/certs/deadbeef.0"), 0);
+    put("/etc/ssl/certs/java/cacerts", "no matter");
+    trust(OURS, "");
+    holds("/run/stopper-ca/ca.pem", OURS);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS MARK OURS);
+    leads("/run/stopper-ca/certs/deadbeef.0", "/etc/ssl/certs/deadbeef.0");
+    holds("/run/stopper-ca/certs/deadbeef.0", PEM("QUJD"));
+    leads("/run/stopper-ca/certs/" HASH ".0", "/run/stopper-ca/ca.pem");
+    holds("/etc/ssl/certs/" HASH ".0", OURS);
+    ck_assert_int_ne(access("/run/stopper-ca/cacerts.jks", F_OK), 0);
+    ck_assert_int_ne(access("/etc/ssl/certs/ca-certificates.crt.stopper-new", F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_container_that_starts_again_trusts_its_new_authority_only)
+{
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    trust(PEM("T0xE"), "");
+    trust(OURS, "");
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS MARK OURS);
+    holds("/etc/ssl/certs/" HASH ".0", OURS);
+    ck_assert_int_ne(access("/etc/ssl/certs/" HASH ".1", F_OK), 0);
+}
+END_TEST
+
+START_TEST(fedoras_links_stay_links_and_its_tools_find_ours_again)
+{
+    image();
+    put("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", ROOTS);
+    put("/etc/pki/tls/certs/x", "");
+    ck_assert_int_eq(
+        symlink("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/pki/tls/certs/ca-bundle.crt"), 0);
+    ck_assert_int_eq(symlink("../pki/tls/certs", "/etc/ssl"), 0);
+    put("/etc/pki/ca-trust/source/anchors/corporate.pem", PEM("Q09S"));
+    trust(OURS, "");
+    leads("/etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem");
+    holds("/etc/pki/tls/certs/ca-bundle.crt", ROOTS MARK OURS);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    holds("/etc/pki/ca-trust/source/anchors/stopper.pem", OURS);
+    holds("/etc/pki/ca-trust/source/anchors/corporate.pem", PEM("Q09S"));
+}
+END_TEST
+
+START_TEST(an_image_without_roots_gets_ours_and_no_new_places)
+{
+    image();
+    trust(OURS, "\"PATH\":\"/usr/bin\"");
+    holds("/run/stopper-ca/bundle.pem", MARK OURS);
+    holds("/run/stopper-ca/certs/" HASH ".0", OURS);
+    ck_assert_int_ne(access("/etc", F_OK), 0);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_stays_as_it_is)
+{
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_eq(mount("/etc", "/etc", NULL, MS_BIND, NULL), 0);
+    ck_assert_int_eq(mount(NULL, "/etc", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
+    trust(OURS, "");
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+}
+END_TEST
+
+START_TEST(a_folder_that_is_not_roots_is_refused)
+{
+    struct err err;
+    image();
+    struct shim_config config = configure(OURS, "");
+    ck_assert_int_eq(mkdir("/run/stopper-ca", 0777), 0);
+    ck_assert_int_eq(chown("/run/stopper-ca", 1000, 1000), 0);
+    ck_assert_int_eq(shim_trust_setup(&config, &err), -1);
+    ck_assert_str_eq(err.text, "trust: /run/stopper-ca is not a folder of root's");
+    shim_config_fini(&config);
+}
+END_TEST
+
+START_TEST(java_gets_a_store_where_there_is_one)
+{
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    put("/opt/java/openjdk/bin/java", "");
+    trust(OURS, "");
+    ck_assert_int_eq(access("/run/stopper-ca/cacerts.jks", R_OK), 0);
+    struct shim_config config = configure(OURS, "");
+    struct err err;
+    ck_assert_int_eq(shim_trust_environment(&config, &err), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(config.env, "JAVA_TOOL_OPTIONS")),
+                     "-Djavax.net.ssl.trustStore=/run/stopper-ca/cacerts.jks");
+    shim_config_fini(&config);
+    /* that would stand in place of Java's own roots, of which nothing is known */
+    unlink("/etc/ssl/certs/ca-certificates.crt");
+    trust(OURS, "");
+    ck_assert_int_ne(access("/run/stopper-ca/cacerts.jks", F_OK), 0);
+}
+END_TEST
+
+START_TEST(the_manifests_variables_win)
+{
+    struct err err;
+    image();
+    struct shim_config config = configure(OURS, "\"PIP_CERT\":\"/mine\",\"OTHER\":\"1\"");
+    ck_assert_int_eq(shim_trust_environment(&config, &err), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(config.env, "PIP_CERT")), "/mine");
+    ck_assert_str_eq(json_string_value(json_object_get(config.env, "OTHER")), "1");
+    ck_assert_str_eq(json_string_value(json_object_get(config.env, "SSL_CERT_FILE")),
+                     "/run/stopper-ca/bundle.pem");
+    ck_assert_str_eq(json_string_value(json_object_get(config.env, "NODE_EXTRA_CA_CERTS")),
+                     "/run/stopper-ca/ca.pem");
+    ck_assert_ptr_null(json_object_get(config.env, "JAVA_TOOL_OPTIONS"));
+    shim_config_fini(&config);
+}
+END_TEST
+
+START_TEST(without_an_authority_nothing_is_touched)
+{
+    struct err err;
+    image();
+    struct shim_config config = configure(OURS, "");
+    free(config.ca);
+    config.ca = NULL;
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_eq(shim_trust_setup(&config, &err), 0);
+    ck_assert_int_eq(shim_trust_environment(&config, &err), 0);
+    ck_assert_uint_eq(json_object_size(config.env), 0);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_ne(access("/run/stopper-ca", F_OK), 0);
+    shim_config_fini(&config);
+}
+END_TEST
+
+SUITE_MAIN("shim_trust", debians_roots_stay_and_ours_comes_beside_them,
+           a_container_that_starts_again_trusts_its_new_authority_only,
+           fedoras_links_stay_links_and_its_tools_find_ours_again,
+           an_image_without_roots_gets_ours_and_no_new_places, what_cannot_be_written_stays_as_it_is,
+           a_folder_that_is_not_roots_is_refused, java_gets_a_store_where_there_is_one,
+           the_manifests_variables_win, without_an_authority_nothing_is_touched)

@@ -174,14 +174,19 @@ char *secrets_text(const struct secrets *secrets)
     return text;
 }
 
-void secrets_text_free(char *text)
+void secret_json_free(void *made)
 {
     json_free_t give;
 
     json_get_alloc_funcs(NULL, &give);
+    give(made);
+}
+
+void secrets_text_free(char *text)
+{
     if (text != NULL)
         secret_wipe(text, strlen(text));
-    give(text);
+    secret_json_free(text);
 }
 
 struct secret_entry *secrets_find(struct secrets *secrets, const char *name)

@@ -52,7 +52,7 @@ def test_http_to_a_denied_host_is_a_403_that_says_why(bottle, new_bottle):
 def https_to_a_denied_host_is_a_403(bottle):
     mark = bottle.audit.mark()
     answer = nothing_left(bottle, lambda: bottle.agent.https(host="denied.test", ca=None))
-    assert answer["status"] == 403 and answer["json"]["type"].endswith("host-not-allowed")
+    assert answer.get("status") == 403 and answer["json"]["type"].endswith("host-not-allowed")
     bottle.audit.wait(mark, kind="http", verdict="block", reason="host-not-allowed", host="denied.test", port=443)
 
 
@@ -70,7 +70,7 @@ def test_a_host_that_is_passed_through_is_refused_over_plain_http(bottle, new_bo
     def check(bottle):
         mark = bottle.audit.mark()
         answer = bottle.agent.http(host="allowed.test")
-        assert (answer["status"], answer["json"]["type"].endswith("tls-required")) == (403, True)
+        assert answer["status"] == 403 and answer["json"]["type"].endswith("tls-required")
         bottle.audit.wait(mark, kind="http", verdict="block", reason="tls-required", host="allowed.test")
     check(bottle)
     assert bottle.agent.http(host="plain.test")["status"] == 200
@@ -84,7 +84,7 @@ def test_an_upstream_is_verified_against_the_roots_and_extra_ca(bottle, new_bott
     def check(bottle):
         mark = bottle.audit.mark()
         answer = bottle.agent.https(host="plain.test", ca=None)
-        assert answer["status"] == 502 and "issuer is unknown" in answer["json"]["detail"]
+        assert answer.get("status") == 502 and "issuer is unknown" in answer["json"]["detail"]
         bottle.audit.wait(mark, kind="http", verdict="block", reason="upstream-tls", host="plain.test")
     check(bottle)
     with open(bottle.lab.world.ca, encoding="ascii") as pem:
@@ -208,7 +208,7 @@ def test_http_and_tls_to_an_allowed_host_on_another_port_are_refused(bottle, new
         bottle.audit.wait(mark, kind="http", verdict="block", reason="port-not-allowed", port=8080)
         for port in 853, 8443:
             answer = nothing_left(bottle, lambda: bottle.agent.https(host="allowed.test", address=NAMES["allowed.test"], port=port))
-            assert answer["status"] == 403 and answer["json"]["type"].endswith("port-not-allowed")
+            assert answer.get("status") == 403 and answer["json"]["type"].endswith("port-not-allowed")
             bottle.audit.wait(mark, kind="http", verdict="block", reason="port-not-allowed", host="allowed.test", port=port)
     check(bottle)
     assert bottle.agent.https(host="allowed.test")["status"] == 200
@@ -333,7 +333,7 @@ def test_the_record_types_wall_can_be_seen_to_fail(new_bottle):
 def test_a_doh_server_is_a_host_like_any_other(bottle, new_bottle):
     def check(bottle):
         mark = bottle.audit.mark()
-        assert bottle.agent.https(host="dns.google", address="8.8.8.8", path="/dns-query?dns=AAAA")["status"] == 403
+        assert bottle.agent.https(host="dns.google", address="8.8.8.8", path="/dns-query?dns=AAAA").get("status") == 403
         bottle.audit.wait(mark, kind="http", verdict="block", reason="host-not-allowed", host="dns.google", address="8.8.8.8")
     check(bottle)
     bites(new_bottle, routed("ip daddr 8.8.8.8"), check)

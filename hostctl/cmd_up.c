@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@
 #include "hostctl/manifest.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/runtime.h"
+#include "hostctl/secrets.h"
 #include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
 
@@ -56,6 +58,7 @@ struct plan {
     struct mount *mounts;
     size_t mount_count;
     char *policy;
+    struct secrets *secrets;
     struct bottle_spec spec;
 };
 
@@ -130,18 +133,27 @@ static int check_manifest(struct plan *plan)
     struct ip upstreams[POLICY_MAX_UPSTREAMS];
     struct report report;
     struct err err;
+    char *extra_ca = NULL;
     int count = 0;
 
     report_init(&report, plan->options.file);
     plan->manifest = manifest_load(&report);
+    if (plan->manifest != NULL) {
+        plan->secrets = secrets_take(plan->manifest, &report);
+        extra_ca_read(plan->manifest, &report, &extra_ca);
+    }
     report_print(&report, stderr);
+    bool bad = report.count > 0;
     report_fini(&report);
-    if (plan->manifest == NULL)
+    if (bad) {
+        free(extra_ca);
         return -1;
+    }
     if (plan->manifest->dns_count == 0 && plan->manifest->route_count > 0)
         count = resolvconf_read(upstreams, &err);
     if (count >= 0)
-        plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, &err);
+        plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, extra_ca, &err);
+    free(extra_ca);
     if (plan->policy != NULL)
         return 0;
     complain(plan, &err);
@@ -172,7 +184,7 @@ static int check(struct plan *plan)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static int give_policy(const struct runtime *runtime, const struct state *state, const char *policy,
+static int give_policy(const struct runtime *runtime, const struct state *state, const struct plan *plan,
                        struct err *err)
 {
     json_t *hello = sidecar_ask(runtime, state, "hello", str_of(NULL), err);
@@ -189,7 +201,11 @@ static int give_policy(const struct runtime *runtime, const struct state *state,
     if (answer == NULL)
         return -1;
     json_decref(answer);
-    answer = sidecar_ask(runtime, state, "apply", str_of(policy), err);
+    char *text = secrets_apply_text(plan->policy, plan->secrets);
+    if (text == NULL)
+        return err_set(err, "out of memory");
+    answer = sidecar_ask(runtime, state, "apply", str_of(text), err);
+    secrets_text_free(text);
     json_decref(answer);
     return answer != NULL ? 0 : -1;
 }
@@ -252,7 +268,7 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     session_init(&session);
     int result = runtime->sidecar(&spec, state, err);
     if (result == 0)
-        result = give_policy(runtime, state, plan->policy, err);
+        result = give_policy(runtime, state, plan, err);
     if (result == 0) {
         json_t *ca = sidecar_ca(runtime, state, err);
         spec.ca = json_string_value(json_object_get(ca, "pem"));
@@ -307,6 +323,7 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, plan.options.file == NULL ? "-f FILE is missing" : "the command stands behind \"--\"");
         status = command_usage(command, &err);
     } else {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* secrets pass through here */
         plan.argv = operands.command;
         if (check(&plan) == 0)
             status = start(&plan);
@@ -315,6 +332,7 @@ static int run(const struct command *command, int argc, char **argv)
         mount_close(&plan.mounts[i]);
     free(plan.mounts);
     free(plan.policy);
+    secrets_free(plan.secrets);
     manifest_free(plan.manifest);
     options_free(options, &plan.options);
     return status;

@@ -34,6 +34,26 @@ static json_t *prefixes(const struct manifest_route *route)
     return array;
 }
 
+static json_t *compile_auth(const struct manifest_route *route)
+{
+    if (route->auth.scheme == AUTH_PASSTHROUGH)
+        return json_string("passthrough");
+    json_t *auth = json_pack("{s:s, s:s}", "scheme", policy_scheme_name(route->auth.scheme), "secret",
+                             route->auth.token_ref);
+    if (route->auth.header != NULL)
+        json_object_set_new(auth, "header", json_string(route->auth.header));
+    return auth;
+}
+
+static json_t *ports(const struct manifest_route *route)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < route->port_count; i++)
+        json_array_append_new(array, json_integer(route->ports[i]));
+    return array;
+}
+
 static json_t *compile_route(const struct manifest_route *route)
 {
     json_t *object = json_pack("{s:s}", "host", route->host);
@@ -48,7 +68,34 @@ static json_t *compile_route(const struct manifest_route *route)
     if (json_object_size(tls) > 0)
         json_object_set(object, "tls", tls);
     json_decref(tls);
+    if (route->port_count > 0)
+        json_object_set_new(object, "ports", ports(route));
+    if (route->auth.scheme != AUTH_NONE)
+        json_object_set_new(object, "auth", compile_auth(route));
+    if (route->cookies)
+        json_object_set_new(object, "cookies", json_true());
+    if (route->insecure)
+        json_object_set_new(object, "insecure", json_true());
+    if (route->git_fetch)
+        json_object_set_new(object, "git_fetch", json_true());
     return object;
+}
+
+static bool same_route(const struct route *route, const struct manifest_route *wanted)
+{
+    char name[HOST_MAX + 3];
+
+    route_name(route, name);
+    bool same =
+        strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
+        route->tls_ech == wanted->tls_ech && route->allow_private_count == wanted->allow_private_count &&
+        route->auth.scheme == wanted->auth.scheme &&
+        route_injects(route) == (wanted->auth.token_ref != NULL) && route->cookies == wanted->cookies &&
+        route->insecure == wanted->insecure && route->git_fetch == wanted->git_fetch &&
+        (wanted->port_count == 0 || route->port_count == wanted->port_count);
+    for (size_t i = 0; i < wanted->port_count; i++)
+        same = same && route->ports[i] == wanted->ports[i];
+    return same;
 }
 
 /* Whether the text says what the manifest says; a write that failed half-way for want of memory is seen here.
@@ -60,21 +107,14 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
     if (policy_parse(str_of(text), false, &policy, err) != 0)
         return -1;
     bool same = policy->route_count == manifest->route_count && policy->dns_upstream_count == upstream_count;
-    for (size_t i = 0; same && i < policy->route_count; i++) {
-        const struct manifest_route *wanted = &manifest->routes[i];
-        char name[HOST_MAX + 3];
-        route_name(&policy->routes[i], name);
-        same = strcmp(name, wanted->host) == 0 &&
-               policy->routes[i].tls_passthrough == wanted->tls_passthrough &&
-               policy->routes[i].tls_ech == wanted->tls_ech &&
-               policy->routes[i].allow_private_count == wanted->allow_private_count;
-    }
+    for (size_t i = 0; same && i < policy->route_count; i++)
+        same = same_route(&policy->routes[i], &manifest->routes[i]);
     policy_unref(policy);
     return same ? 0 : err_set(err, "the policy does not say what the manifest says");
 }
 
 char *compile_policy(const struct manifest *manifest, const struct ip *upstreams, size_t upstream_count,
-                     struct err *err)
+                     const char *extra_ca, struct err *err)
 {
     const struct ip *dns = manifest->dns_count > 0 ? manifest->dns : upstreams;
     size_t dns_count = manifest->dns_count > 0 ? manifest->dns_count : upstream_count;
@@ -85,6 +125,8 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     for (size_t i = 0; i < manifest->route_count; i++)
         json_array_append_new(routes, compile_route(&manifest->routes[i]));
     json_object_set_new(root, "routes", routes);
+    if (extra_ca != NULL)
+        json_object_set_new(root, "extra_ca", json_string(extra_ca));
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     int status = text != NULL ? check(text, manifest, dns_count, err) : err_set(err, "out of memory");

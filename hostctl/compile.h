@@ -7,9 +7,10 @@
 #include "core/err.h"
 #include "hostctl/manifest.h"
 
-/* Upstreams are the manifest's, or else the ones given (none are needed where no route is). Returns the text,
- * NUL-terminated and without a line break (free), which policy_parse has accepted; or NULL with err. */
+/* extra_ca: PEM of issuers that the manifest names, NULL = none. Upstreams are the manifest's, or else the
+ * ones given (none are needed where no route is). Returns the text, NUL-terminated and without a line break
+ * (free), which policy_parse has accepted; or NULL with err. */
 char *compile_policy(const struct manifest *manifest, const struct ip *upstreams, size_t upstream_count,
-                     struct err *err);
+                     const char *extra_ca, struct err *err);
 
 #endif

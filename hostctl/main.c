@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/secret.h"
 #include "hostctl/command.h"
 #include "hostctl/runtime.h"
 
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
         if (dup2(fd, fd) < 0 && errno == EBADF)
             return EXIT_STOPPER;
     }
+    secret_json(); /* before the library is used at all */
     int status = choose(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "hostctl: stdout: %s\n", strerror(errno));

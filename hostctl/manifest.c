@@ -91,12 +91,11 @@ static const char *found(const struct node *node)
 static bool right_type(struct manifest_reader *reader, const struct node *node,
                        const struct manifest_key *key)
 {
-    static const enum node_kind kinds[] = {[MANIFEST_MAP] = NODE_MAP,
-                                           [MANIFEST_LIST] = NODE_LIST,
-                                           [MANIFEST_STRING] = NODE_SCALAR,
-                                           [MANIFEST_BOOL] = NODE_SCALAR};
+    static const enum node_kind kinds[] = {
+        [MANIFEST_MAP] = NODE_MAP,     [MANIFEST_LIST] = NODE_LIST,     [MANIFEST_STRING] = NODE_SCALAR,
+        [MANIFEST_BOOL] = NODE_SCALAR, [MANIFEST_NUMBER] = NODE_SCALAR, [MANIFEST_CHOICE] = NODE_SCALAR};
     char quoted[REPORT_QUOTED] = "";
-    bool right = node->kind == kinds[key->type];
+    bool right = node->kind == kinds[key->type] || (key->type == MANIFEST_CHOICE && node->kind == NODE_MAP);
     const char *is = found(node), *hint = "";
 
     if (node->anchor || node->tag || node->kind == NODE_ALIAS) {
@@ -107,7 +106,13 @@ static bool right_type(struct manifest_reader *reader, const struct node *node,
         right = node->plain && (strcmp(node->text, "true") == 0 || strcmp(node->text, "false") == 0);
         hint = node->len > 0 ? " " : "";
     }
-    if (right && key->type == MANIFEST_STRING && scalar_type(node) != NULL) {
+    if (right && key->type == MANIFEST_NUMBER) {
+        right = node->plain && node->len > 0 && node->len < 10 &&
+                strspn(node->text, "0123456789") == node->len && (node->text[0] != '0' || node->len == 1);
+        hint = node->len > 0 ? " " : "";
+    }
+    if (right && (key->type == MANIFEST_STRING || key->type == MANIFEST_CHOICE) &&
+        node->kind == NODE_SCALAR && scalar_type(node) != NULL) {
         right = false;
         hint = node->len > 0 ? "; as text it would be " : "; an empty text would be ";
     }
@@ -218,7 +223,7 @@ static void walk(struct manifest_reader *reader, const struct node *node, const 
 
     if (!right_type(reader, node, key) || (key->take != NULL && key->take(reader, node) != 0))
         return;
-    if (key->type == MANIFEST_MAP)
+    if (key->type == MANIFEST_MAP || (key->type == MANIFEST_CHOICE && node->kind == NODE_MAP))
         walk_map(reader, node, key);
     if (key->type != MANIFEST_LIST)
         return;
@@ -305,12 +310,21 @@ struct manifest *manifest_load(struct report *report)
     return manifest;
 }
 
+static void route_free(struct manifest_route *route)
+{
+    free(route->allow_private);
+    free(route->auth.token_ref);
+    free(route->auth.header);
+}
+
 void manifest_free(struct manifest *manifest)
 {
     if (manifest == NULL)
         return;
     for (size_t i = 0; i < manifest->route_count; i++)
-        free(manifest->routes[i].allow_private);
+        route_free(&manifest->routes[i]);
+    for (size_t i = 0; i < manifest->extra_ca_count; i++)
+        free(manifest->extra_ca[i].path);
     for (size_t i = 0; i < manifest->env_count; i++)
         free(manifest->env[i]);
     free(manifest->routes);

@@ -13,8 +13,9 @@
 #include "hostctl/node.h"
 #include "hostctl/report.h"
 
-#define MANIFEST_ROUTES_MAX 10000
-#define MANIFEST_CIDRS_MAX  64 /* in one allow_private */
+#define MANIFEST_ROUTES_MAX   10000
+#define MANIFEST_CIDRS_MAX    64 /* in one allow_private */
+#define MANIFEST_EXTRA_CA_MAX 16 /* files */
 
 struct manifest_route {
     char host[HOST_MAX + 3]; /* canonical, with its "*." */
@@ -22,6 +23,15 @@ struct manifest_route {
     size_t allow_private_count;
     bool tls_passthrough;
     bool tls_ech;
+    uint16_t ports[POLICY_MAX_PORTS]; /* none: the default */
+    size_t port_count;
+    struct {
+        enum auth_scheme scheme;
+        char *token_ref;     /* the host's variable; NULL without one */
+        unsigned token_line; /* where it is named */
+        char *header;        /* NULL: the default */
+    } auth;
+    bool cookies, insecure, git_fetch;
 };
 
 struct manifest {
@@ -29,6 +39,11 @@ struct manifest {
     size_t dns_count;
     struct manifest_route *routes;
     size_t route_count;
+    struct manifest_file {
+        char *path;
+        unsigned line;
+    } extra_ca[MANIFEST_EXTRA_CA_MAX];
+    size_t extra_ca_count;
     char **env; /* "NAME=VALUE", env_count of them and NULL; NULL when there is no env */
     size_t env_count;
 };
@@ -43,7 +58,15 @@ void manifest_free(struct manifest *manifest);
 
 struct manifest_reader;
 
-enum manifest_type { MANIFEST_MAP, MANIFEST_LIST, MANIFEST_STRING, MANIFEST_BOOL };
+/* A choice is a string or a map: its taker says which words there are. */
+enum manifest_type {
+    MANIFEST_MAP,
+    MANIFEST_LIST,
+    MANIFEST_STRING,
+    MANIFEST_BOOL,
+    MANIFEST_NUMBER,
+    MANIFEST_CHOICE
+};
 
 struct manifest_key {
     const char *path; /* "[]" is any entry of a list, ".*" any name in a map that chooses its own names */

@@ -20,17 +20,32 @@ static int take_cidr(struct manifest_reader *reader, const struct node *node);
 static int take_tls(struct manifest_reader *reader, const struct node *node);
 static int take_passthrough(struct manifest_reader *reader, const struct node *node);
 static int take_ech(struct manifest_reader *reader, const struct node *node);
+static int take_port_list(struct manifest_reader *reader, const struct node *node);
+static int take_port(struct manifest_reader *reader, const struct node *node);
+static int take_auth(struct manifest_reader *reader, const struct node *node);
+static int take_scheme(struct manifest_reader *reader, const struct node *node);
+static int take_token_ref(struct manifest_reader *reader, const struct node *node);
+static int take_header(struct manifest_reader *reader, const struct node *node);
+static int take_cookies(struct manifest_reader *reader, const struct node *node);
+static int take_insecure(struct manifest_reader *reader, const struct node *node);
+static int take_fetch(struct manifest_reader *reader, const struct node *node);
+static int take_extra_ca_list(struct manifest_reader *reader, const struct node *node);
+static int take_extra_ca(struct manifest_reader *reader, const struct node *node);
 static int take_env(struct manifest_reader *reader, const struct node *node);
 
 #define MAP    MANIFEST_MAP
 #define LIST   MANIFEST_LIST
 #define STRING MANIFEST_STRING
 #define BOOL   MANIFEST_BOOL
+#define NUMBER MANIFEST_NUMBER
+#define CHOICE MANIFEST_CHOICE
 
 const struct manifest_key manifest_keys[] = {
     {"egress", MAP, false, "a map", NULL},
     {"egress.dns", LIST, false, "a list of IPv4 addresses", take_dns_list},
     {"egress.dns[]", STRING, false, "an IPv4 address", take_dns},
+    {"egress.extra_ca", LIST, false, "a list of files", take_extra_ca_list},
+    {"egress.extra_ca[]", STRING, false, "a file", take_extra_ca},
     {"egress.routes", LIST, false, "a list of routes", take_route_list},
     {"egress.routes[]", MAP, false, "a map with the key host", take_route},
     {"egress.routes[].host", STRING, true, "a host name", take_host},
@@ -39,6 +54,16 @@ const struct manifest_key manifest_keys[] = {
     {"egress.routes[].tls", MAP, false, "a map", take_tls},
     {"egress.routes[].tls.passthrough", BOOL, false, "true or false", take_passthrough},
     {"egress.routes[].tls.ech", STRING, false, "the word allow", take_ech},
+    {"egress.routes[].ports", LIST, false, "a list of ports", take_port_list},
+    {"egress.routes[].ports[]", NUMBER, false, "a port", take_port},
+    {"egress.routes[].auth", CHOICE, false, "a map, or the word passthrough", take_auth},
+    {"egress.routes[].auth.scheme", STRING, true, "Bearer, token, basic or raw", take_scheme},
+    {"egress.routes[].auth.token_ref", STRING, true, "the name of an environment variable", take_token_ref},
+    {"egress.routes[].auth.header", STRING, false, "the name of a header field", take_header},
+    {"egress.routes[].cookies", STRING, false, "the word allow", take_cookies},
+    {"egress.routes[].insecure", BOOL, false, "true or false", take_insecure},
+    {"egress.routes[].git", MAP, false, "a map", NULL},
+    {"egress.routes[].git.fetch", BOOL, false, "true or false", take_fetch},
     {"env", MAP, false, "a map of names and strings", NULL},
     {"env.*", STRING, false, "a string", take_env},
     {NULL, MAP, false, NULL, NULL},
@@ -52,21 +77,17 @@ const char *const manifest_keys_elsewhere[] = {
     "skills",
     "image",
     "runtime",
-    "egress.extra_ca",
     "egress.explicit_proxy",
     "egress.upstream_proxy",
     "egress.on_denied",
     "egress.ignore",
     "egress.on_canary",
-    "egress.routes[].ports",
     "egress.routes[].role",
-    "egress.routes[].auth",
+    "egress.routes[].auth.placeholder",
+    "egress.routes[].auth.in",
     "egress.routes[].matches",
     "egress.routes[].deny",
     "egress.routes[].dlp",
-    "egress.routes[].git",
-    "egress.routes[].cookies",
-    "egress.routes[].insecure",
     "egress.routes[].tcp",
     "egress.routes[].multi_tenant",
     NULL,
@@ -108,10 +129,36 @@ static int take_route_list(struct manifest_reader *reader, const struct node *no
     return reader->manifest->routes != NULL && reader->route_hosts != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
+static const struct node *child_of(const struct node *map, const char *key)
+{
+    const struct node *child = map->first;
+
+    while (child != NULL && strcmp(child->key, key) != 0)
+        child = child->next;
+    return child;
+}
+
+static bool is_true(const struct node *node)
+{
+    return node != NULL && node->kind == NODE_SCALAR && strcmp(node->text, "true") == 0;
+}
+
 static int take_route(struct manifest_reader *reader, const struct node *node)
 {
-    (void)node;
+    static const char *const inside[] = {"auth", "cookies", "insecure", "git"};
+    const struct node *tls = child_of(node, "tls"), *auth = child_of(node, "auth"),
+                      *insecure = child_of(node, "insecure");
+    const struct node *passthrough = tls != NULL ? child_of(tls, "passthrough") : NULL;
+
     reader->route = &reader->manifest->routes[reader->manifest->route_count++];
+    for (size_t i = 0; is_true(passthrough) && i < sizeof inside / sizeof inside[0]; i++) {
+        const struct node *child = child_of(node, inside[i]);
+        if (child != NULL)
+            COMPLAIN(reader, child,
+                     "%s has no meaning beside tls.passthrough: true: nothing inside is opened", inside[i]);
+    }
+    if (is_true(insecure) && (auth == NULL || auth->kind == NODE_SCALAR))
+        COMPLAIN(reader, insecure, "insecure has a meaning only beside auth with a token_ref");
     return 0;
 }
 
@@ -218,6 +265,128 @@ static int take_ech(struct manifest_reader *reader, const struct node *node)
     if (!str_equal(text_of(node), str_of("allow")))
         COMPLAIN(reader, node, "must be the word allow, is %s", report_quote(text_of(node), quoted));
     reader->route->tls_ech = true;
+    return 0;
+}
+
+static int take_port_list(struct manifest_reader *reader, const struct node *node)
+{
+    if (node->count >= 1 && node->count <= POLICY_MAX_PORTS)
+        return 0;
+    COMPLAIN(reader, node, "%zu ports; 1 to %d are allowed", node->count, POLICY_MAX_PORTS);
+    return -1;
+}
+
+static int take_port(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest_route *route = reader->route;
+    unsigned long port = strtoul(node->text, NULL, 10);
+
+    for (size_t i = 0; i < route->port_count; i++)
+        if (route->ports[i] == port) {
+            COMPLAIN(reader, node, "%lu is there already", port);
+            return 0;
+        }
+    if (port < 1 || port > 65535)
+        COMPLAIN(reader, node, "%s is no port: 1 to 65535", node->text);
+    else
+        route->ports[route->port_count++] = (uint16_t)port;
+    return 0;
+}
+
+static int take_auth(struct manifest_reader *reader, const struct node *node)
+{
+    char quoted[REPORT_QUOTED];
+
+    if (node->kind == NODE_MAP)
+        return 0;
+    if (!str_equal(text_of(node), str_of("passthrough")))
+        COMPLAIN(reader, node, "must be a map, or the word passthrough, is %s",
+                 report_quote(text_of(node), quoted));
+    reader->route->auth.scheme = AUTH_PASSTHROUGH;
+    return 0;
+}
+
+static int take_scheme(struct manifest_reader *reader, const struct node *node)
+{
+    char quoted[REPORT_QUOTED];
+
+    for (enum auth_scheme scheme = AUTH_BEARER; scheme <= AUTH_RAW; scheme++)
+        if (str_equal(text_of(node), str_of(policy_scheme_name(scheme)))) {
+            reader->route->auth.scheme = scheme;
+            return 0;
+        }
+    COMPLAIN(reader, node, "must be Bearer, token, basic or raw, is %s", report_quote(text_of(node), quoted));
+    return 0;
+}
+
+static int take_token_ref(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest_route *route = reader->route;
+
+    if (!secret_is_name(text_of(node))) { /* not quoted: it may be a token that was put here */
+        COMPLAIN(reader, node,
+                 "must be the name of an environment variable of the host that holds the value: letters, "
+                 "digits and _");
+        return 0;
+    }
+    route->auth.token_line = node->line;
+    route->auth.token_ref = strdup(node->text);
+    return route->auth.token_ref != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
+static int take_header(struct manifest_reader *reader, const struct node *node)
+{
+    const char *problem = policy_header_problem(text_of(node));
+    char quoted[REPORT_QUOTED];
+
+    if (problem != NULL) {
+        COMPLAIN(reader, node, "%s %s", report_quote(text_of(node), quoted), problem);
+        return 0;
+    }
+    reader->route->auth.header = strdup(node->text);
+    return reader->route->auth.header != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
+static int take_cookies(struct manifest_reader *reader, const struct node *node)
+{
+    char quoted[REPORT_QUOTED];
+
+    if (!str_equal(text_of(node), str_of("allow")))
+        COMPLAIN(reader, node, "must be the word allow, is %s", report_quote(text_of(node), quoted));
+    reader->route->cookies = true;
+    return 0;
+}
+
+static int take_insecure(struct manifest_reader *reader, const struct node *node)
+{
+    reader->route->insecure = node->text[0] == 't';
+    return 0;
+}
+
+static int take_fetch(struct manifest_reader *reader, const struct node *node)
+{
+    reader->route->git_fetch = node->text[0] == 't';
+    return 0;
+}
+
+static int take_extra_ca_list(struct manifest_reader *reader, const struct node *node)
+{
+    if (node->count >= 1 && node->count <= MANIFEST_EXTRA_CA_MAX)
+        return 0;
+    COMPLAIN(reader, node, "%zu files; 1 to %d are allowed", node->count, MANIFEST_EXTRA_CA_MAX);
+    return -1;
+}
+
+static int take_extra_ca(struct manifest_reader *reader, const struct node *node)
+{
+    struct manifest *manifest = reader->manifest;
+    char *path = node->len > 0 && memchr(node->text, '\0', node->len) == NULL ? strdup(node->text) : NULL;
+
+    if (path == NULL) {
+        COMPLAIN(reader, node, "is no file");
+        return 0;
+    }
+    manifest->extra_ca[manifest->extra_ca_count++] = (struct manifest_file){path, node->line};
     return 0;
 }
 

@@ -13,10 +13,11 @@
 
 #include "core/buf.h"
 #include "core/policy.h"
+#include "core/secret.h"
 
 #define CLIENTS_MAX 16u
-#define REQUEST_MAX (POLICY_MAX_BYTES + 4096u) /* bytes of a line */
-#define REQUEST_MS  30000u                     /* from connecting, or the last answer, to a whole request */
+#define REQUEST_MAX (POLICY_MAX_BYTES + SECRETS_MAX_JSON + 4096u) /* bytes of a line */
+#define REQUEST_MS  30000u /* from connecting, or the last answer, to a whole request */
 #define READ_SIZE   65536u
 
 struct client {
@@ -156,7 +157,7 @@ static void on_applied(void *ctx, uint64_t generation, const struct err *err)
 static void verb_apply(struct client *client, const json_t *request)
 {
     struct control *control = client->control;
-    const json_t *policy = json_object_get(request, "policy");
+    const json_t *policy = json_object_get(request, "policy"), *secrets = json_object_get(request, "secrets");
     struct err err;
     if (policy == NULL) {
         client_refuse(client, "apply: the member \"policy\" is missing");
@@ -173,7 +174,7 @@ static void verb_apply(struct client *client, const json_t *request)
     control->applying = client;
     client->busy = true;
     uv_timer_stop(&client->timer);
-    if (rollout_begin(control->setup.rollout, policy, on_applied, control, &err) < 0) {
+    if (rollout_begin(control->setup.rollout, policy, secrets, on_applied, control, &err) < 0) {
         control->applying = NULL;
         client_refuse(client, err.text);
     }
@@ -218,14 +219,22 @@ static void verb_ca(struct client *client, const json_t *request)
 static const struct verb {
     const char *name;
     void (*run)(struct client *client, const json_t *request);
-    const char *member; /* the one that a request may have beside "verb" */
+    const char *members[2]; /* what a request may have beside "verb" */
 } verbs[] = {
-    {"hello", verb_hello, NULL},
-    {"apply", verb_apply, "policy"},
-    {"wait-ready", verb_wait_ready, "timeout_ms"},
-    {"status", verb_status, NULL},
-    {"ca", verb_ca, NULL},
+    {"hello", verb_hello, {NULL}},
+    {"apply", verb_apply, {"policy", "secrets"}},
+    {"wait-ready", verb_wait_ready, {"timeout_ms"}},
+    {"status", verb_status, {NULL}},
+    {"ca", verb_ca, {NULL}},
 };
+
+static bool verb_has(const struct verb *verb, const char *member)
+{
+    for (size_t i = 0; i < sizeof verb->members / sizeof verb->members[0]; i++)
+        if (verb->members[i] != NULL && strcmp(verb->members[i], member) == 0)
+            return true;
+    return false;
+}
 
 void control_check(struct control *control)
 {
@@ -257,7 +266,7 @@ static const struct verb *request_verb(const json_t *request, struct err *err)
         return NULL;
     }
     json_object_foreach((json_t *)request, key, value) {
-        if (strcmp(key, "verb") != 0 && (verb->member == NULL || strcmp(key, verb->member) != 0)) {
+        if (strcmp(key, "verb") != 0 && !verb_has(verb, key)) {
             err_set(err, "%s: unknown member \"%.64s\"", verb->name, key);
             return NULL;
         }
@@ -276,10 +285,12 @@ static bool request_run(struct client *client)
         return false;
     size_t len = (size_t)(end - in.ptr);
     json_t *request = json_loadb(in.ptr, len, JSON_REJECT_DUPLICATES, &where);
+    secret_wipe(client->in.data + client->in.head, len); /* an apply holds values */
     buf_consume(&client->in, len + 1);
     const struct verb *verb = NULL;
     if (request == NULL)
-        err_set(&err, "the request is not JSON: %s", where.text);
+        err_set(&err, "the request is not JSON, from column %d on",
+                where.column); /* its text may hold values */
     else
         verb = request_verb(request, &err);
     if (verb != NULL)

@@ -15,6 +15,7 @@
 
 #include "core/err.h"
 #include "core/policy.h"
+#include "core/secret.h"
 #include "init/control.h"
 
 #define ANSWER_MAX        (1024u * 1024) /* bytes */
@@ -25,7 +26,7 @@ static const struct verb {
     const char *name, *help;
 } verbs[] = {
     {"hello", "protocol and version"},
-    {"apply", "put the policy on stdin (JSON) in force"},
+    {"apply", "put {\"policy\": …, \"secrets\": {…}} on stdin in force"},
     {"wait-ready", "wait until everything serves"},
     {"status", "workers, counters, generations"},
     {"ca", "the certificate of the bottle's authority (PEM)"},
@@ -71,12 +72,13 @@ static int arguments(int argc, char *const *argv, struct request *request)
     return request->verb != NULL ? 0 : -1;
 }
 
-static json_t *policy_read(struct err *err)
+/* What apply takes: an object with the members policy and secrets, which the sidecar checks. */
+static json_t *input_read(struct err *err)
 {
-    size_t size = POLICY_MAX_BYTES + 1, len = 0, got;
+    size_t size = POLICY_MAX_BYTES + SECRETS_MAX_JSON + 1, len = 0, got;
     json_error_t where;
     char *text = malloc(size);
-    json_t *policy = NULL;
+    json_t *input = NULL;
     if (text == NULL) {
         err_set(err, "out of memory");
         return NULL;
@@ -84,11 +86,17 @@ static json_t *policy_read(struct err *err)
     while (len < size && (got = fread(text + len, 1, size - len, stdin)) > 0)
         len += got;
     if (len == size)
-        err_set(err, "the policy on stdin is larger than %u bytes", POLICY_MAX_BYTES);
-    else if ((policy = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where)) == NULL)
-        err_set(err, "the policy on stdin is not JSON: line %d: %s", where.line, where.text);
+        err_set(err, "the input is larger than %zu bytes", size - 1);
+    else if ((input = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where)) == NULL)
+        err_set(err, "the input is not a JSON object: line %d, column %d", where.line,
+                where.column); /* no more: secrets */
+    secret_wipe(text, len);
     free(text);
-    return policy;
+    if (input == NULL || (json_is_object(input) && json_object_get(input, "verb") == NULL))
+        return input;
+    err_set(err, "the input is not an object with the members policy and secrets");
+    json_decref(input);
+    return NULL;
 }
 
 /* The request as a line, to be freed; NULL with err. */
@@ -96,12 +104,13 @@ static char *request_line(const struct request *request, struct err *err)
 {
     json_t *object = json_pack("{s:s}", "verb", request->verb);
     if (strcmp(request->verb, "apply") == 0) {
-        json_t *policy = policy_read(err);
-        if (policy == NULL) {
+        json_t *input = input_read(err);
+        if (input == NULL) {
             json_decref(object);
             return NULL;
         }
-        json_object_set_new(object, "policy", policy);
+        json_object_update(object, input);
+        json_decref(input);
     }
     if (strcmp(request->verb, "wait-ready") == 0)
         json_object_set_new(object, "timeout_ms", json_integer(request->timeout_ms));
@@ -195,7 +204,7 @@ int ctl_main(int argc, char *const *argv)
 
     char *line = request_line(&request, &err);
     status = line == NULL ? -1 : exchange(&request, line, answer, &err);
-    free(line);
+    secrets_text_free(line);
     json_t *object =
         status < 0 ? json_pack("{s:b, s:s}", "ok", 0, "error", err.text) : json_loads(answer, 0, NULL);
     if (object == NULL)

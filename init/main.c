@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include <uv.h>
 
 #include "core/policy.h"
+#include "core/secret.h"
 #include "init/audit_mux.h"
 #include "init/ca.h"
 #include "init/control.h"
@@ -344,6 +346,8 @@ static int init_main(int argc, char *const *argv)
 
 int main(int argc, char **argv)
 {
+    mallopt(M_PERTURB, 0xa5); /* freed memory is overwritten: requests hold secrets */
+    secret_json();
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)

@@ -16,10 +16,12 @@
  * = all. */
 static const struct section {
     const char *members[4];
-    const char *route_members[4];
+    const char *route_members[10];
 } sections[POLICY_SECTIONS] = {
     [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", NULL}},
-    [POLICY_FOR_PROXY] = {{"protocol", NULL}, {"host", "allow_private", "tls", NULL}},
+    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", NULL},
+                          {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
+                           "git_fetch", NULL}},
 };
 
 static json_t *members_copy(const json_t *from, const char *const *members)
@@ -79,6 +81,7 @@ static void version_close(struct policy_version *version)
     for (int i = 0; i < POLICY_SECTIONS; i++)
         if (version->generation != 0 && version->fds[i] >= 0)
             close(version->fds[i]);
+    secrets_free(version->secrets);
     *version = (struct policy_version){0};
 }
 
@@ -96,17 +99,43 @@ static int section_seal(const char *text, struct err *err)
     return fd < 0 ? err_set_errno(err, "sealing the policy") : fd;
 }
 
-static int validate(const json_t *policy, struct err *err)
+static int validate(const json_t *policy, struct secrets *secrets, struct err *err)
 {
     struct policy *check;
     char *text = json_dumps(policy, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL)
         return err_set(err, "out of memory");
     int status = policy_parse(str_of(text), false, &check, err);
-    free(text);
-    if (status == 0)
-        policy_unref(check);
+    secrets_text_free(text);
+    if (status != 0)
+        return -1;
+    status = policy_check_secrets(check, secrets, err);
+    policy_unref(check);
     return status;
+}
+
+static int secrets_take(const json_t *object, struct secrets **secrets, struct err *err)
+{
+    *secrets = NULL;
+    if (object == NULL)
+        return 0;
+    char *text = json_dumps(object, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text == NULL)
+        return err_set(err, "out of memory");
+    int status = secrets_parse(str_of(text), secrets, err);
+    secrets_text_free(text);
+    return status;
+}
+
+int policy_version_secrets(const struct policy_version *version)
+{
+    char *text = secrets_text(version->secrets);
+    int fd = -1;
+
+    if (text != NULL)
+        fd = channel_memfd("secrets", str_of(text));
+    secrets_text_free(text);
+    return fd;
 }
 
 void policy_store_init(struct policy_store *store, const struct net *net)
@@ -114,17 +143,23 @@ void policy_store_init(struct policy_store *store, const struct net *net)
     *store = (struct policy_store){.net = net};
 }
 
-int policy_store_stage(struct policy_store *store, const json_t *policy, struct err *err)
+int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
+                       struct err *err)
 {
+    struct policy_version next = {.generation = store->last + 1, .fds = {-1, -1}};
+
     if (store->next.generation != 0)
         return err_set(err, "another policy is being applied");
-    if (validate(policy, err) < 0)
+    if (secrets_take(secrets, &next.secrets, err) < 0)
         return -1;
-    struct policy_version next = {.generation = store->last + 1, .fds = {-1, -1}};
+    if (validate(policy, next.secrets, err) < 0) {
+        version_close(&next);
+        return -1;
+    }
     for (int i = 0; i < POLICY_SECTIONS; i++) {
         char *text = policy_section(policy, (enum policy_section)i, next.generation, store->net);
         next.fds[i] = section_seal(text, err);
-        free(text);
+        secrets_text_free(text);
         if (next.fds[i] < 0) {
             version_close(&next);
             return -1;

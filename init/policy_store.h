@@ -12,6 +12,7 @@
 
 #include "core/err.h"
 #include "core/policy.h"
+#include "core/secret.h"
 #include "init/net.h"
 
 enum policy_section { POLICY_FOR_DNS, POLICY_FOR_PROXY, POLICY_SECTIONS, POLICY_FOR_NOBODY };
@@ -19,6 +20,7 @@ enum policy_section { POLICY_FOR_DNS, POLICY_FOR_PROXY, POLICY_SECTIONS, POLICY_
 struct policy_version {
     uint64_t generation;      /* 0 = none */
     int fds[POLICY_SECTIONS]; /* sealed memfds, valid when generation is not 0 */
+    struct secrets *secrets;  /* for the proxy only; NULL = none */
 };
 
 struct policy_store {
@@ -30,15 +32,21 @@ struct policy_store {
 /* net is borrowed for the store's life. */
 void policy_store_init(struct policy_store *store, const struct net *net);
 
-/* Validates a policy as operators send it (no generation, no sidecar) and keeps it as `next`, of which there
- * must be none. Returns 0, or -1 with err: nothing has changed. */
-int policy_store_stage(struct policy_store *store, const json_t *policy, struct err *err);
+/* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names
+ * and values; NULL = none) and keeps both as `next`, of which there must be none. Returns 0, or -1 with err:
+ * nothing has changed. */
+int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
+                       struct err *err);
+
+/* The secrets of a version, which has some, as a sealed memfd, to be closed when it is sent. Returns -1 with
+ * errno. */
+int policy_version_secrets(const struct policy_version *version);
 
 /* The next one is now current; or is dropped. */
 void policy_store_commit(struct policy_store *store);
 void policy_store_drop(struct policy_store *store);
 
-/* The text of a section, to be freed by the caller; NULL when memory is out. The policy has passed
+/* The text of a section, to be freed with secrets_text_free; NULL when memory is out. The policy has passed
  * validation. */
 char *policy_section(const json_t *policy, enum policy_section section, uint64_t generation,
                      const struct net *net);

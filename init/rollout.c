@@ -63,11 +63,11 @@ void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store 
     rollout->timer.data = rollout;
 }
 
-int rollout_begin(struct rollout *rollout, const json_t *policy,
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err)
 {
-    if (policy_store_stage(rollout->policies, policy, err) < 0) {
+    if (policy_store_stage(rollout->policies, policy, secrets, err) < 0) {
         audit_end(rollout, 0, err);
         return -1;
     }

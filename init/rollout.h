@@ -34,7 +34,7 @@ void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store 
 
 /* Begins. Returns 0: done will be called, from the loop or before this returns; or -1 with err: nothing has
  * begun. */
-int rollout_begin(struct rollout *rollout, const json_t *policy,
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err);
 

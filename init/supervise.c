@@ -116,10 +116,27 @@ static void worker_kill(struct worker_slot *slot, const char *why)
     kill(slot->pid, SIGKILL);
 }
 
+/* Immediately before their policy. */
+static int secrets_send(const struct worker_slot *slot, const struct policy_version *version)
+{
+    if (version->secrets == NULL)
+        return 0;
+    int fd = policy_version_secrets(version);
+    if (fd < 0)
+        return -1;
+    int status = channel_send(slot->channel, CHANNEL_SECRETS, version->generation, fd, str_of(""));
+    close(fd);
+    return status;
+}
+
 static void worker_send(struct worker_slot *slot, const struct policy_version *version)
 {
     if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || version->generation == 0)
         return;
+    if (slot->kind->section == POLICY_FOR_PROXY && secrets_send(slot, version) < 0) {
+        worker_kill(slot, "its secrets cannot be handed over");
+        return;
+    }
     if (channel_send(slot->channel, CHANNEL_POLICY, version->generation, version->fds[slot->kind->section],
                      str_of("")) < 0)
         worker_kill(slot, "it does not read its channel");

@@ -17,7 +17,7 @@
 #define CAP_WORD 64  /* of method, protocol, addresses */
 
 static const char *const kinds[] = {"http", "tls", "dns", "tcp", "packet", "control", "lifecycle"};
-static const char *const verdicts[] = {"allow", "block", "alarm"};
+static const char *const verdicts[] = {"allow", "block", "alarm", "redact"};
 
 void audit_id(char out[AUDIT_ID_MAX])
 {

@@ -59,6 +59,20 @@
     X(ADDRESS_REFUSED, "address-refused", 403,                                                               \
       "The host's name resolves to an address that must not be dialled.",                                    \
       "The operator would have to name the private range in allow_private of this route.")                   \
+    X(AUTH_NEEDS_TLS, "auth-needs-tls", 403, "This host's credential is sent over TLS only.",                \
+      "Use https; or the operator would have to set insecure: true on this route.")                          \
+    X(PATH_AMBIGUOUS, "path-ambiguous", 400, "Servers would read this path in different ways.",              \
+      "Send the path without dot segments, empty segments, ';', backslashes and encoded slashes.")           \
+    X(GIT_FETCH, "git-fetch", 403, "This way of fetching with git is not allowed on this host.",             \
+      "The operator would have to set git.fetch: true on this route; only smart HTTP fetches are allowed "   \
+      "then.")                                                                                               \
+    X(GIT_PUSH, "git-push", 403,                                                                             \
+      "Pushing with git over HTTP is never allowed, uploads to Git LFS included.",                           \
+      "Push through the bottle's git-gate, if the operator has set one up.")                                 \
+    X(UPSTREAM_ENCODING, "upstream-encoding", 502,                                                           \
+      "The host's answer is compressed although that was not accepted, so it cannot be searched for the "    \
+      "credential.",                                                                                         \
+      "Use another resource, or ask the operator about the host.")                                           \
     X(UPSTREAM_UNREACHABLE, "upstream-unreachable", 502, "The host could not be reached.",                   \
       "Try again later.")                                                                                    \
     X(UPSTREAM_TIMEOUT, "upstream-timeout", 504, "The host did not answer in time.", "Try again later.")     \

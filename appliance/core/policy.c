@@ -154,15 +154,11 @@ static int read_ports(json_t *value, void *into, struct err *err)
 
 static int read_scheme(json_t *value, void *into, struct err *err)
 {
-    static const struct {
-        const char *name;
-        enum auth_scheme scheme;
-    } schemes[] = {{"Bearer", AUTH_BEARER}, {"token", AUTH_TOKEN}, {"basic", AUTH_BASIC}, {"raw", AUTH_RAW}};
     const char *name = json_string_value(value);
 
-    for (size_t i = 0; name != NULL && i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (strcmp(schemes[i].name, name) == 0) {
-            ((struct route_auth *)into)->scheme = schemes[i].scheme;
+    for (enum auth_scheme scheme = AUTH_BEARER; name != NULL && scheme <= AUTH_RAW; scheme++) {
+        if (strcmp(policy_scheme_name(scheme), name) == 0) {
+            ((struct route_auth *)into)->scheme = scheme;
             return 0;
         }
     }
@@ -498,18 +494,48 @@ bool route_injects(const struct route *route)
     return route->auth.secret_name != NULL;
 }
 
+struct str policy_sensitive(enum auth_scheme scheme, struct str value)
+{
+    const char *colon = scheme == AUTH_BASIC ? memchr(value.ptr, ':', value.len) : NULL;
+
+    return colon == NULL ? value : (struct str){colon + 1, value.len - (size_t)(colon + 1 - value.ptr)};
+}
+
+int policy_check_secrets(const struct policy *policy, struct secrets *secrets, struct err *err)
+{
+    for (size_t i = 0; i < policy->route_count; i++) {
+        const struct route_auth *auth = &policy->routes[i].auth;
+        if (auth->secret_name == NULL)
+            continue;
+        const struct secret_entry *entry = secrets_find(secrets, auth->secret_name);
+        if (entry == NULL)
+            return err_set(err, "policy: routes[%zu]: auth: the secret %s is missing", i, auth->secret_name);
+        if (policy_sensitive(auth->scheme, secret_expose(entry->value)).len < SECRET_MIN)
+            return err_set(err,
+                           "policy: routes[%zu]: auth: the password in the secret %s is shorter than 8 bytes",
+                           i, auth->secret_name);
+    }
+    return 0;
+}
+
 int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct err *err)
 {
     policy->secrets = secrets;
     for (size_t i = 0; i < policy->route_count; i++) {
         struct route_auth *auth = &policy->routes[i].auth;
-        if (auth->secret_name == NULL)
-            continue;
-        auth->secret = secrets_find(secrets, auth->secret_name);
-        if (auth->secret == NULL)
-            return err_set(err, "policy: routes[%zu]: auth: the secret %s is missing", i, auth->secret_name);
+        if (auth->secret_name != NULL)
+            auth->secret = secrets_find(secrets, auth->secret_name);
     }
-    return 0;
+    return policy_check_secrets(policy, secrets, err);
+}
+
+const char *policy_scheme_name(enum auth_scheme scheme)
+{
+    static const char *const names[] = {[AUTH_NONE] = "",         [AUTH_PASSTHROUGH] = "passthrough",
+                                        [AUTH_BEARER] = "Bearer", [AUTH_TOKEN] = "token",
+                                        [AUTH_BASIC] = "basic",   [AUTH_RAW] = "raw"};
+
+    return names[scheme];
 }
 
 const char *policy_header_problem(struct str name)

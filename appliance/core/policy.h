@@ -109,9 +109,19 @@ bool policy_has_port(const struct policy *policy, unsigned port);
 /* Whether a value is injected on this route. */
 bool route_injects(const struct route *route);
 
-/* Gives the policy its secrets, which it owns from here on, also when this fails. Returns 0, or -1 with err
- * naming the secret that a route needs and that is not there. */
+/* The part of a value that is secret: of a "user:password" with basic, the password. */
+struct str policy_sensitive(enum auth_scheme scheme, struct str value);
+
+/* Whether all the secrets that the routes need are in the set (NULL = an empty one). Returns 0, or -1 with
+ * err naming the first that is not. */
+int policy_check_secrets(const struct policy *policy, struct secrets *secrets, struct err *err);
+
+/* Gives the policy its secrets, which it owns from here on, also when this fails, as policy_check_secrets
+ * says. */
 int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct err *err);
+
+/* As policies and manifests write it: "Bearer", "token", "basic", "raw". */
+const char *policy_scheme_name(enum auth_scheme scheme);
 
 /* What is wrong with the name of a field that a value is to be injected in; NULL when nothing is. */
 const char *policy_header_problem(struct str name);

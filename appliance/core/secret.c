@@ -29,7 +29,7 @@ void *secret_alloc(size_t size)
     if (memory == MAP_FAILED)
         return NULL;
 #ifdef MADV_DONTDUMP
-    bool hidden = madvise(memory, size, MADV_DONTDUMP) == 0;
+    bool hidden = madvise(memory, size, MADV_DONTDUMP) == 0 && madvise(memory, size, MADV_DONTFORK) == 0;
 #else
     bool hidden = true; /* such systems are the host's only, where no value stays */
 #endif
@@ -153,11 +153,35 @@ void secrets_free(struct secrets *secrets)
         return;
     for (size_t i = 0; i < secrets->count; i++) {
         struct secret_entry *entry = &secrets->entries[i];
-        if (entry->detach != NULL)
-            entry->detach(entry->attached);
+        for (size_t kind = 0; kind < 2; kind++)
+            if (entry->attached[kind] != NULL)
+                entry->detach(entry->attached[kind]);
         secret_free(entry->value);
     }
     free(secrets);
+}
+
+char *secrets_text(const struct secrets *secrets)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < secrets->count; i++) {
+        struct str value = secret_expose(secrets->entries[i].value);
+        json_object_set_new(object, secrets->entries[i].name, json_stringn(value.ptr, value.len));
+    }
+    char *text = json_object_size(object) == secrets->count ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return text;
+}
+
+void secrets_text_free(char *text)
+{
+    json_free_t give;
+
+    json_get_alloc_funcs(NULL, &give);
+    if (text != NULL)
+        secret_wipe(text, strlen(text));
+    give(text);
 }
 
 struct secret_entry *secrets_find(struct secrets *secrets, const char *name)

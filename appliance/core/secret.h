@@ -18,8 +18,8 @@
 #define SECRETS_MAX      1000 /* in one set */
 #define SECRETS_MAX_JSON (16u << 20) /* bytes of the text below */
 
-/* Zeroed memory for what is secret: locked, left out of core dumps. NULL when there is none (RLIMIT_MEMLOCK).
- * Given back with the same size, and wiped. NULL is fine there. */
+/* Zeroed memory for what is secret: locked, left out of core dumps, not there in forked children. NULL when
+ * there is none (RLIMIT_MEMLOCK). Given back with the same size, and wiped. NULL is fine there. */
 void *secret_alloc(size_t size);
 void secret_release(void *memory, size_t size);
 
@@ -52,7 +52,7 @@ struct secrets {
     struct secret_entry {
         char name[SECRET_NAME_MAX + 1];
         struct secret *value;
-        void *attached; /* what a worker derives from the value; goes with it */
+        void *attached[2]; /* what a worker derives from the value, in two kinds; goes with it */
         void (*detach)(void *attached);
     } entries[];
 };
@@ -61,6 +61,11 @@ struct secrets {
  * -1. */
 int secrets_parse(struct str json, struct secrets **secrets, struct err *err);
 void secrets_free(struct secrets *secrets); /* NULL is fine */
+
+/* The set as the text that secrets_parse reads, NUL-terminated, to be wiped and freed with secrets_text_free.
+ * NULL when memory is out. */
+char *secrets_text(const struct secrets *secrets);
+void secrets_text_free(char *text);
 
 /* The entry of this name, NULL when there is none. */
 struct secret_entry *secrets_find(struct secrets *secrets, const char *name);

@@ -16,11 +16,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/credentials.h"
 #include "proxy/decide.h"
 #include "proxy/deny.h"
+#include "proxy/gitfetch.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
 #include "proxy/rewrite.h"
+
+static void forget_look(struct http *http)
+{
+    if (http->look != NULL)
+        buf_fini(&http->look->body);
+    free(http->look);
+    http->look = NULL;
+}
+
+/* What is kept for the exchange only. */
+static void forget_exchange(struct http *http)
+{
+    forget_look(http);
+    redact_fini(&http->redact);
+    policy_unref(http->redact_policy);
+    http->redact_policy = NULL;
+    buf_fini(&http->again);
+}
 
 void http_free(struct session *session)
 {
@@ -29,7 +49,7 @@ void http_free(struct session *session)
     if (http == NULL)
         return;
     upstream_drop(http);
-    buf_fini(&http->again);
+    forget_exchange(http);
     free(http);
     session->http = NULL;
 }
@@ -46,7 +66,7 @@ static void settle(struct http *http)
     http->begun = http->active = http->request_done = http->response_done = http->head_sent =
         http->in_interim = false;
     http->interim = 0;
-    buf_fini(&http->again);
+    forget_exchange(http);
 }
 
 void http_abort(struct session *session, enum denial denial, const char *detail)
@@ -97,18 +117,70 @@ void http_refuse(struct session *session, enum denial denial)
 
 /* Requests. */
 
-static void begin_request(struct session *session, const struct h1_head *head, const struct request *request)
+/* What the route's value will be covered with in the response. */
+static int prepare_redaction(struct session *session)
+{
+    struct http *http = session->http;
+    const struct exchange *x = &session->exchange;
+
+    if (!route_injects(x->route))
+        return 0;
+    const struct redactor *redactor = credentials_redactor(x->route);
+    if (redactor == NULL)
+        return -1;
+    redact_init(&http->redact, redactor);
+    http->redact_policy = policy_ref(x->policy);
+    return 0;
+}
+
+/* The body waits here until it is whole; whoever waits to be asked for it is asked. */
+static int begin_look(struct session *session, struct request *request)
+{
+    struct look *look = calloc(1, sizeof *look);
+
+    if (look == NULL)
+        return -1;
+    buf_init(&look->body, GITFETCH_BODY_MAX);
+    session->http->look = look;
+    if (request->expect_continue && buf_printf(&session->out, "HTTP/1.1 100 Continue\r\n\r\n") != 0)
+        return -1;
+    request->expect_continue = false;
+    look->request = *request;
+    return 0;
+}
+
+static void begin_request(struct session *session, const struct h1_head *head, struct request *request)
 {
     struct http *http = session->http;
 
     http->active = true;
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
-    if (rewrite_request(head, request, &http->up_out) != 0) {
+    if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
+        http_refuse(session, DENIAL_OVERLOADED);
+        return;
+    }
+    if (rewrite_request(head, request, session->exchange.route, &http->up_out) != 0) {
         http_refuse(session, DENIAL_HTTP_HEAD_TOO_LARGE);
         return;
     }
-    upstream_take(session, request);
+    if (http->look == NULL)
+        upstream_take(session, request);
+}
+
+/* The whole body is there. */
+static void end_look(struct session *session)
+{
+    struct look *look = session->http->look;
+    enum denial denial = gitfetch_batch(buf_str(&look->body));
+
+    if (denial != DENIAL_NONE) {
+        http_refuse(session, denial);
+        return;
+    }
+    upstream_take(session, &look->request);
+    if (!session->ended)
+        forget_look(session->http);
 }
 
 static void take_request(struct session *session, const struct h1_head *head)
@@ -120,6 +192,7 @@ static void take_request(struct session *session, const struct h1_head *head)
     http->old_client = head->minor == 0;
     http->close = !head->keep_alive || http->old_client;
     http->to_head = request.to_head;
+    http->git = request.git;
     http->keep_refused = head->framing == H1_NO_BODY && !http->close && denial != DENIAL_HTTP_MALFORMED;
     if (denial != DENIAL_NONE)
         http_refuse(session, denial);
@@ -149,6 +222,11 @@ static void request_event(struct session *session, const struct h1_event *event)
         take_request(session, &session->proxy->head);
         return;
     case H1_EVENT_DATA:
+        if (http->look != NULL && buf_append(&http->look->body, event->data.ptr, event->data.len) != 0) {
+            http->keep_refused = false;
+            http_refuse(session, DENIAL_GIT_PUSH); /* too long to be read whole */
+            return;
+        }
         fits = http->chunk_up ? rewrite_chunk(event->data, &http->up_out)
                               : buf_append(&http->up_out, event->data.ptr, event->data.len);
         break;
@@ -157,6 +235,8 @@ static void request_event(struct session *session, const struct h1_event *event)
             return;
         fits = http->chunk_up ? rewrite_last_chunk(&http->up_out) : 0;
         http->request_done = true;
+        if (fits == 0 && http->look != NULL)
+            end_look(session);
         break;
     case H1_EVENT_BAD:
         bad_request(session, event->error);
@@ -200,8 +280,8 @@ static bool step_request(struct session *session)
     bool within = http->request.state != H1_STATE_HEAD;
     size_t used;
 
-    if (http->active &&
-        (http->request_done || http->upstream == NULL || http->up_deaf || http->up_out.len >= READ_SIZE))
+    if (http->active && (http->request_done || http->up_deaf ||
+                         (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
     if (!http->active && !within) {
         if (session->in.len == 0)
@@ -289,6 +369,8 @@ static enum phase phase_of(const struct session *session)
 
     if (!http->active)
         return session->in.len > 0 ? PHASE_HEAD : PHASE_KEPT;
+    if (http->look != NULL)
+        return PHASE_STREAM;
     if (http->upstream == NULL)
         return PHASE_DIAL;
     return http->request_done && !http->head_sent ? PHASE_RESPONSE : PHASE_STREAM;
@@ -398,6 +480,8 @@ void http_policy(struct session *session)
         return;
     }
     enum denial denial = decide_http(policy, x->host, session->port, 0, session->opened, &route);
+    if (denial == DENIAL_NONE && http->git && !route->git_fetch)
+        denial = DENIAL_GIT_FETCH;
     if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))
         denial = DENIAL_ADDRESS_REFUSED;
     if (denial == DENIAL_NONE) {

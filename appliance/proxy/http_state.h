@@ -10,11 +10,21 @@
 
 #include "proxy/h1.h"
 #include "proxy/http.h"
+#include "proxy/redact.h"
 
 enum phase { PHASE_KEPT, PHASE_HEAD, PHASE_DIAL, PHASE_RESPONSE, PHASE_STREAM };
 
+/* A request whose body is looked at whole before it goes anywhere. */
+struct look {
+    struct request request; /* its slices are used up */
+    struct buf body;
+};
+
 struct http {
     struct h1 request, response;
+    struct look *look;            /* NULL = none */
+    struct redact redact;         /* redactor NULL = nothing was injected */
+    struct policy *redact_policy; /* a reference: whose secrets redact uses */
     struct stream *upstream;
     struct buf up_in, up_out;
     struct buf again;           /* the request, while it may still be sent a second time */
@@ -39,6 +49,7 @@ struct http {
     bool head_sent;  /* the final response's head is on its way: no refusal can be said any more */
     bool in_interim; /* the response being decoded is a 1xx */
     bool chunk_up, chunk_down;
+    bool git; /* the request needs git.fetch */
 };
 
 /* http.c: */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/credentials.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
 #include "proxy/rewrite.h"
@@ -154,9 +155,26 @@ bool upstream_send(struct session *session)
 
 /* Responses. */
 
+/* The value that was injected into the request does not come back in its response. */
+static enum denial cover_head(struct session *session, const struct h1_head *head)
+{
+    struct http *http = session->http;
+
+    if (http->redact.redactor == NULL)
+        return DENIAL_NONE;
+    session->exchange.redacted += credentials_mask(http->redact.redactor, head);
+    return credentials_coded(head) ? DENIAL_UPSTREAM_ENCODING : DENIAL_NONE;
+}
+
 static void response_head(struct session *session, const struct h1_head *head)
 {
     struct http *http = session->http;
+    enum denial denial = cover_head(session, head);
+
+    if (denial != DENIAL_NONE) {
+        http_refuse(session, denial);
+        return;
+    }
     bool open = head->framing == H1_CHUNKED || head->framing == H1_CLOSE;
     enum rewrite_body body = !open ? REWRITE_SAME : http->old_client ? REWRITE_CLOSE : REWRITE_CHUNKED;
 
@@ -182,6 +200,24 @@ static void response_head(struct session *session, const struct h1_head *head)
     http->head_sent = true;
 }
 
+/* Takes a part of the body on, the last one with last; with a value to cover, what may be its beginning
+ * stays. */
+static int response_data(struct session *session, struct str data, bool last)
+{
+    struct http *http = session->http;
+    uint64_t before = http->redact.found;
+
+    if (http->redact.redactor != NULL) { /* the bytes lie in up_in, which is ours */
+        if (redact_next(&http->redact, (char *)data.ptr, data.len, last, &data) != 0)
+            return -1;
+        session->exchange.redacted += http->redact.found - before;
+    }
+    if (data.len == 0)
+        return 0;
+    return http->chunk_down ? rewrite_chunk(data, &session->out)
+                            : buf_append(&session->out, data.ptr, data.len);
+}
+
 static void response_event(struct session *session, const struct h1_event *event)
 {
     struct http *http = session->http;
@@ -192,13 +228,14 @@ static void response_event(struct session *session, const struct h1_event *event
         response_head(session, &session->proxy->head);
         return;
     case H1_EVENT_DATA:
-        fits = http->chunk_down ? rewrite_chunk(event->data, &session->out)
-                                : buf_append(&session->out, event->data.ptr, event->data.len);
+        fits = response_data(session, event->data, false);
         break;
     case H1_EVENT_END:
         if (http->in_interim)
             return;
-        fits = http->chunk_down ? rewrite_last_chunk(&session->out) : 0;
+        fits = response_data(session, (struct str){0}, true);
+        if (fits == 0 && http->chunk_down)
+            fits = rewrite_last_chunk(&session->out);
         http->response_done = true;
         break;
     case H1_EVENT_BAD:

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "proxy/credentials.h"
+
 /* Written by us, or meant for this connection only. Proxy-Authorization is for proxies: it would hand a
  * credential to an origin. */
 static const char *const NEVER_UP[] = {
@@ -35,14 +37,16 @@ static int put_text(struct buf *out, const char *text)
     return put(out, str_of(text));
 }
 
-static int put_fields(const struct h1_head *head, const char *const *never, size_t count, struct buf *out)
+/* route: of a request; NULL for a response. */
+static int put_fields(const struct h1_head *head, const char *const *never, size_t count,
+                      const struct route *route, struct buf *out)
 {
     size_t connections;
 
     h1_head_find(head, "connection", &connections);
     for (size_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
-        if (listed(field->name, never, count) ||
+        if (listed(field->name, never, count) || (route != NULL && credentials_strips(route, field->name)) ||
             (connections > 0 && h1_head_lists(head, "connection", field->name)))
             continue;
         if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put(out, field->value) != 0 ||
@@ -64,14 +68,15 @@ static int put_request_framing(const struct h1_head *head, struct buf *out)
     return head->has_length ? put_length(head->length, out) : 0;
 }
 
-int rewrite_request(const struct h1_head *head, const struct request *request, struct buf *out)
+int rewrite_request(const struct h1_head *head, const struct request *request, const struct route *route,
+                    struct buf *out)
 {
     if (put(out, head->method) != 0 || put_text(out, " ") != 0 || put(out, request->path) != 0 ||
         put(out, request->query) != 0 || put_text(out, " HTTP/1.1\r\nHost: ") != 0 ||
         put_text(out, request->host) != 0 || put_text(out, "\r\n") != 0)
         return -1;
-    if (put_fields(head, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0], out) != 0 ||
-        put_request_framing(head, out) != 0)
+    if (put_fields(head, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0], route, out) != 0 ||
+        credentials_put(route, out) != 0 || put_request_framing(head, out) != 0)
         return -1;
     if (request->expect_continue && put_text(out, "Expect: 100-continue\r\n") != 0)
         return -1;
@@ -91,7 +96,7 @@ int rewrite_response(const struct h1_head *head, enum rewrite_body body, bool cl
     if (buf_printf(out, "HTTP/1.1 %03u ", head->status) != 0 || put(out, head->reason) != 0 ||
         put_text(out, "\r\n") != 0)
         return -1;
-    if (put_fields(head, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0], out) != 0 ||
+    if (put_fields(head, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0], NULL, out) != 0 ||
         put_response_framing(head, body, out) != 0)
         return -1;
     if (close && put_text(out, "Connection: close\r\n") != 0)

@@ -9,12 +9,14 @@
 #define PROXY_REWRITE_H
 
 #include "core/buf.h"
+#include "core/policy.h"
 #include "proxy/h1_head.h"
 #include "proxy/request.h"
 
-/* Writes a request for the upstream: origin-form or "*", HTTP/1.1. Returns 0, or -1 when it does not fit
- * (then out holds a part of it). */
-int rewrite_request(const struct h1_head *head, const struct request *request, struct buf *out);
+/* Writes a request for the upstream: origin-form or "*", HTTP/1.1, with the route's credential in the place
+ * of the agent's. Returns 0, or -1 when it does not fit (then out holds a part of it). */
+int rewrite_request(const struct h1_head *head, const struct request *request, const struct route *route,
+                    struct buf *out);
 
 /* How a response's body goes to the agent. */
 enum rewrite_body {

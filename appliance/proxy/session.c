@@ -16,12 +16,15 @@
 #include "proxy/session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/credentials.h"
 #include "proxy/decide.h"
 #include "proxy/deny.h"
+#include "proxy/gitfetch.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/session_tls.h"
@@ -90,12 +93,17 @@ void session_emit(struct session *session, enum denial denial, const char *detai
     struct exchange *x = &session->exchange;
     const struct hello *hello = session->hello;
     bool forwarded = x->bytes_out > 0;
+    char covered[64];
+
+    snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
     const struct audit audit = {
         .kind = x->kind,
-        .verdict = denial == DENIAL_NONE || forwarded ? AUDIT_ALLOW : AUDIT_BLOCK,
+        .verdict = denial != DENIAL_NONE && !forwarded ? AUDIT_BLOCK
+                   : x->redacted > 0                   ? AUDIT_REDACT
+                                                       : AUDIT_ALLOW,
         .rule = x->rule,
         .reason = denial,
-        .detail = str_of(detail != NULL ? detail : x->reason),
+        .detail = str_of(detail != NULL ? detail : x->redacted > 0 && x->reason == NULL ? covered : x->reason),
         .host = str_of(x->host),
         .method = str_of(x->method),
         .path = str_of(x->path),
@@ -266,6 +274,11 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     if (denial == DENIAL_NONE)
         denial = decide_http(session->proxy->worker.policy, request->host, session->port, request->host_port,
                              session->opened, &route);
+    request->secure = session->opened; /* then its upstream is verified: dial.h */
+    if (denial == DENIAL_NONE)
+        denial = credentials_judge(route, request->secure);
+    if (denial == DENIAL_NONE)
+        denial = gitfetch_judge(route, head, request);
     session_keep_route(session, route);
     return denial;
 }

@@ -55,6 +55,7 @@ struct exchange {
     char upstream[IP_TEXT + 8];
     unsigned status;
     uint64_t bytes_in, bytes_out;
+    uint64_t redacted; /* how often a value was covered in what went to the agent */
     uint64_t started_ns, generation;
     struct policy *policy; /* a reference while the exchange runs; NULL before a route is found */
     const struct route *route;

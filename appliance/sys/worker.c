@@ -31,8 +31,23 @@ static void on_audit_room(void *ctx)
         worker->on_audit_room(worker->ctx);
 }
 
+/* Keeps them for the policy that follows; what came before and was not used is forgotten. */
+static int take_secrets(struct worker *worker, const struct channel_msg *msg, struct err *err)
+{
+    struct str json;
+
+    secrets_free(worker->secrets);
+    worker->secrets = NULL;
+    worker->secrets_generation = msg->generation;
+    if (msg->fd < 0 || channel_map(msg->fd, SECRETS_MAX_JSON, &json) != 0)
+        return err_set(err, "the secrets did not arrive as a sealed memfd");
+    int status = secrets_parse(json, &worker->secrets, err);
+    munmap((void *)json.ptr, json.len);
+    return status;
+}
+
 /* Reads the section out of the memfd. Returns the new policy, or NULL with err. */
-static struct policy *read_policy(const struct channel_msg *msg, struct err *err)
+static struct policy *read_policy(struct worker *worker, const struct channel_msg *msg, struct err *err)
 {
     struct policy *policy = NULL;
     struct str json;
@@ -47,13 +62,22 @@ static struct policy *read_policy(const struct channel_msg *msg, struct err *err
         policy = NULL;
     }
     munmap((void *)json.ptr, json.len);
+    struct secrets *secrets = worker->secrets_generation == msg->generation ? worker->secrets : NULL;
+    if (policy == NULL)
+        return NULL;
+    if (secrets != NULL)
+        worker->secrets = NULL; /* the policy's now */
+    if (policy_take_secrets(policy, secrets, err) != 0) {
+        policy_unref(policy);
+        policy = NULL;
+    }
     return policy;
 }
 
 static void take_policy(struct worker *worker, const struct channel_msg *msg)
 {
     struct err err;
-    struct policy *policy = read_policy(msg, &err), *old = worker->policy;
+    struct policy *policy = read_policy(worker, msg, &err), *old = worker->policy;
 
     if (policy == NULL) {
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg->generation, -1, str_of(err.text));
@@ -88,8 +112,11 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         uv_stop(&worker->loop);
         return;
     }
+    struct err err;
     if (msg.type == CHANNEL_POLICY)
         take_policy(worker, &msg);
+    if (msg.type == CHANNEL_SECRETS && take_secrets(worker, &msg, &err) != 0)
+        channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
     if (msg.type == CHANNEL_CA)
         take_ca(worker, &msg);
     if (msg.fd >= 0)
@@ -112,6 +139,7 @@ void worker_open(struct worker *worker, const char *name)
         !S_ISSOCK(st.st_mode))
         end("is started by stopper-init, with its sockets on descriptors 3 and 4");
     signal(SIGPIPE, SIG_IGN);
+    secret_json();
     tzset(); /* opens /etc/localtime now, and jansson /dev/urandom: the jail has no files */
     json_object_seed(0);
     if (uv_loop_init(&worker->loop) != 0 ||
@@ -145,5 +173,6 @@ int worker_serve(struct worker *worker)
     uv_run(&worker->loop, UV_RUN_NOWAIT);
     policy_unref(worker->policy);
     worker->policy = NULL;
+    secrets_free(worker->secrets);
     return 0;
 }

@@ -32,6 +32,8 @@ struct worker {
     void (*on_stop)(void *ctx); /* behind the loop: last lines may still be emitted */
     void *ctx;
     /* private */
+    struct secrets *secrets; /* arrived, for the policy of secrets_generation that follows */
+    uint64_t secrets_generation;
     uv_poll_t channel;
     uv_signal_t sigterm;
 };

@@ -91,7 +91,7 @@ class Init:
             if read:
                 self.audit.wait(kind="lifecycle", detail="ready")
             if policy is not None:
-                status, answer = self.ctl("apply", stdin=json.dumps(policy))
+                status, answer = self.ctl("apply", stdin=json.dumps({"policy": policy}))
                 if status != 0:
                     raise Failed(f"apply: {answer}")
 

@@ -252,8 +252,8 @@ class Bottle:
         except ValueError:
             raise Failed(f"ctl {words}: {done.returncode} {done.stdout!r} {done.stderr!r}") from None
 
-    def apply(self, policy):
-        status, answer = self.ctl("apply", stdin=json.dumps(policy))
+    def apply(self, policy, secrets=None):
+        status, answer = self.ctl("apply", stdin=json.dumps({"policy": policy, "secrets": secrets or {}}))
         if status != 0 or not answer["ok"]:
             raise Failed(f"apply: {answer}")
         return answer["generation"]

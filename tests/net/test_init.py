@@ -432,8 +432,8 @@ def test_orphans_are_reaped(rig):
 def test_apply_hands_each_worker_its_section(rig):
     init = Init(rig)
     mark = init.audit.mark()
-    assert init.ctl("apply", stdin=json.dumps(POLICY)) == (0, {"ok": True, "generation": 1})
-    assert init.ctl("apply", stdin=json.dumps(POLICY)) == (0, {"ok": True, "generation": 2})
+    assert init.ctl("apply", stdin=json.dumps({"policy": POLICY})) == (0, {"ok": True, "generation": 1})
+    assert init.ctl("apply", stdin=json.dumps({"policy": POLICY})) == (0, {"ok": True, "generation": 2})
     sections = [line["policy"] for line in init.audit.lines[mark:] if "policy" in line]
     assert len(sections) == 4
     sidecar = {"agent_address": SIDECAR, "own": ["10.7.7.0/30", f"{SIDECAR}/32", f"{EGRESS}/32"]}
@@ -462,11 +462,16 @@ def test_each_proxy_is_given_the_authority_before_any_policy_and_nobody_else_is(
 
 
 @pytest.mark.parametrize("policy, words", [
-    ("{", "the policy on stdin is not JSON: line 1: string or '}' expected near end of file"),
-    ("{}", 'policy: "protocol" is missing'),
-    (json.dumps({**POLICY, "generation": 7}), 'policy: unknown member "generation"'),
-    (json.dumps({**POLICY, "routes": [{"host": "127.0.0.1"}]}), "policy: routes: [0]: host: not a host name"),
-    ("[1]", "policy: expected an object, found an array")])
+    ("{", "the input is not a JSON object: line 1, column 1"),
+    ("{}", 'apply: the member "policy" is missing'),
+    ('{"policy":{}}', 'policy: "protocol" is missing'),
+    ('{"policy":{},"secret":{}}', 'apply: unknown member "secret"'),
+    ('{"verb":"hello"}', "the input is not an object with the members policy and secrets"),
+    (json.dumps({"policy": {**POLICY, "generation": 7}}), 'policy: unknown member "generation"'),
+    (json.dumps({"policy": POLICY, "secrets": {"A": "12345678\n"}}), "secrets: A: the value holds a line break"),
+    (json.dumps({"policy": {**POLICY, "routes": [{"host": "127.0.0.1"}]}}), "policy: routes: [0]: host: not a host name"),
+    ('{"policy":[1]}', "policy: expected an object, found an array"),
+    ("[1]", "the input is not an object with the members policy and secrets")])
 def test_a_policy_that_does_not_validate_changes_nothing(shared, policy, words):
     before = shared.ctl("status")[1]["generation"]
     assert shared.ctl("apply", stdin=policy) == (1, {"ok": False, "error": words})
@@ -479,7 +484,7 @@ def test_a_policy_that_a_worker_does_not_take_is_in_force_nowhere(rig, mode, wor
     init = Init(rig, policy=POLICY)
     proxy = init.worker("stopper-proxy")[1]
     os.kill(init.worker("stopper-dns")[1], signal.SIGUSR1 if mode == "refuse" else signal.SIGUSR2)
-    status, answer = init.ctl("apply", stdin=json.dumps({**POLICY, "routes": []}))
+    status, answer = init.ctl("apply", stdin=json.dumps({"policy": {**POLICY, "routes": []}}))
     assert (status, answer) == (1, {"ok": False, "error": words})
     init.audit.wait(kind="control", verdict="block", rule="apply", detail=words)
     assert init.ctl("status")[1]["generation"] == 1
@@ -510,7 +515,7 @@ def test_the_control_socket_answers_line_by_line_and_refuses_what_it_does_not_kn
 
 
 def test_a_request_that_is_too_large_is_refused(shared):
-    answer = ask(shared, b" " * (17 << 20))
+    answer = ask(shared, b" " * (33 << 20))
     assert answer == [{"ok": False, "error": "the request is too large"}] or "Broken pipe" in answer or "reset" in answer
     assert shared.ctl("hello")[0] == 0
 

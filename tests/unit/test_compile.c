@@ -22,7 +22,7 @@ static void expect(struct manifest *manifest, size_t upstreams, const char *want
     struct err err = {""};
 
     ck_assert_ptr_nonnull(manifest);
-    char *text = compile_policy(manifest, host_resolvers, upstreams, &err);
+    char *text = compile_policy(manifest, host_resolvers, upstreams, NULL, &err);
     ck_assert_str_eq(text != NULL ? text : err.text, wanted);
     free(text);
     manifest_free(manifest);
@@ -48,6 +48,18 @@ START_TEST(manifests_become_their_golden_policy)
     static const struct {
         const char *yaml, *policy;
     } cases[] = {
+        {"egress:\n  dns: [192.0.2.53]\n  routes:\n    - host: a.example\n      ports: [443, 8443]\n"
+         "      auth: {scheme: basic, token_ref: A_TOKEN, header: X-Key}\n      cookies: allow\n      "
+         "insecure: true\n"
+         "      git: {fetch: true}\n"
+         "    - host: b.example\n      auth: passthrough\n      git: {fetch: false}\n"
+         "    - host: c.example\n      auth: {scheme: Bearer, token_ref: _T2}\n      insecure: false\n",
+         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":["
+         "{\"host\":\"a.example\",\"ports\":[443,8443],\"auth\":{\"scheme\":\"basic\",\"secret\":\"A_TOKEN\","
+         "\"header\":\"X-Key\"},"
+         "\"cookies\":true,\"insecure\":true,\"git_fetch\":true},"
+         "{\"host\":\"b.example\",\"auth\":\"passthrough\"},"
+         "{\"host\":\"c.example\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":\"_T2\"}}]}"},
         {"{}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {dns: [192.0.2.53], routes: [{host: A.example}]}\nenv: {SECRET: word}",
@@ -92,6 +104,12 @@ START_TEST(examples_compile)
     } cases[] = {
         {"examples/plain.yaml", "{\"protocol\":1," HOST_DNS
                                 ",\"routes\":[{\"host\":\"example.com\",\"tls\":{\"passthrough\":true}}]}"},
+        {"examples/forge.yaml",
+         "{\"protocol\":1," HOST_DNS
+         ",\"routes\":[{\"host\":\"api.example.com\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":"
+         "\"FORGE_TOKEN\"}},{\"host\":\"git.example.com\",\"auth\":{\"scheme\":\"basic\",\"secret\":\"FORGE_"
+         "TOKEN\"},"
+         "\"git_fetch\":true},{\"host\":\"registry.example.com\",\"ports\":[443,8443]}]}"},
         {"examples/closed.yaml", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"examples/office.yaml", "{\"protocol\":1,\"dns\":{\"upstreams\":[\"10.20.0.53\"]},\"routes\":[{"
                                  "\"host\":\"*.build.example.com\","

@@ -34,7 +34,8 @@ static const char *errors_of(const char *yaml)
 #define PRIVATE                                                                                              \
     "lies in none of the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 and "       \
     "fc00::/7\n"
-#define AT "m.yaml:1: egress.routes[0]"
+#define AT         "m.yaml:1: egress.routes[0]"
+#define ROUTE_KEYS "host, allow_private, tls, ports, auth, cookies, insecure, git"
 
 static const struct {
     const char *yaml, *errors;
@@ -95,10 +96,64 @@ static const struct {
     {"egress: {routes: [a.example]}\n", AT ": must be a map with the key host, is a string\n"},
     {ROUTE("{}"), AT ": the key \"host\" is missing\n"},
     {ROUTE("{host: a.example}, {tls: {}}"), "m.yaml:1: egress.routes[1]: the key \"host\" is missing\n"},
-    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      auth: {}\n",
-     "m.yaml:4: egress.routes[0]: unknown key \"pasthrough\"; allowed: host, allow_private, tls\n"
-     "m.yaml:5: egress.routes[0]: unknown key \"auth\": this version does not enforce it yet; allowed: host, "
-     "allow_private, tls\n"},
+    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      matches: []\n",
+     "m.yaml:4: egress.routes[0]: unknown key \"pasthrough\"; allowed: " ROUTE_KEYS "\n"
+     "m.yaml:5: egress.routes[0]: unknown key \"matches\": this version does not enforce it yet; "
+     "allowed: " ROUTE_KEYS "\n"},
+    /* ports */
+    {ROUTE("{host: a.example, ports: 80}"), AT ".ports: must be a list of ports, is a number\n"},
+    {ROUTE("{host: a.example, ports: []}"), AT ".ports: 0 ports; 1 to 16 are allowed\n"},
+    {ROUTE("{host: a.example, ports: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}"),
+     AT ".ports: 17 ports; 1 to 16 are allowed\n"},
+    {ROUTE("{host: a.example, ports: [0, 65536, \"80\", 0x50, 080, http, 443, 443, -1, 8.0]}"), AT
+     ".ports[0]: 0 is no port: 1 to 65535\n" AT ".ports[1]: 65536 is no port: 1 to 65535\n" AT
+     ".ports[2]: must be a port, is a string \"80\"\n" AT
+     ".ports[3]: must be a port, is a number \"0x50\"\n" AT
+     ".ports[4]: must be a port, is a number \"080\"\n" AT
+     ".ports[5]: must be a port, is a string \"http\"\n" AT ".ports[7]: 443 is there already\n" AT
+     ".ports[8]: must be a port, is a number \"-1\"\n" AT ".ports[9]: must be a port, is a number \"8.0\"\n"},
+    /* auth: what could be a token is never repeated */
+    {ROUTE("{host: a.example, auth: pass}"),
+     AT ".auth: must be a map, or the word passthrough, is \"pass\"\n"},
+    {ROUTE("{host: a.example, auth: true}"),
+     AT ".auth: must be a map, or the word passthrough, is a truth value; as text it would be \"true\"\n"},
+    {ROUTE("{host: a.example, auth: [x]}"), AT ".auth: must be a map, or the word passthrough, is a list\n"},
+    {ROUTE("{host: a.example, auth: {}}"),
+     AT ".auth: the key \"scheme\" is missing\n" AT ".auth: the key \"token_ref\" is missing\n"},
+    {ROUTE("{host: a.example, auth: {scheme: bearer, token_ref: ghp_x-y, header: \"X Y\", token_env: A}}"),
+     AT ".auth.scheme: must be Bearer, token, basic or raw, is \"bearer\"\n" AT
+        ".auth.token_ref: must be the name of an environment variable of the host that holds the value: "
+        "letters, digits and _\n" AT ".auth.header: \"X Y\" is no field name\n" AT
+        ".auth: unknown key \"token_env\"; allowed: scheme, token_ref, header\n"},
+    {ROUTE("{host: a.example, auth: {scheme: raw, token_ref: A, header: Host, placeholder: x}}"),
+     AT ".auth.header: \"Host\" is a field that Stopper writes itself\n" AT
+        ".auth: unknown key \"placeholder\": this version does not enforce it yet; allowed: scheme, "
+        "token_ref, header\n"},
+    /* cookies, insecure, git */
+    {ROUTE("{host: a.example, cookies: true, insecure: \"yes\", git: {fetch: yes, push: true}}"),
+     AT ".cookies: must be the word allow, is a truth value; as text it would be \"true\"\n" AT
+        ".insecure: must be true or false, is a string \"yes\"\n" AT
+        ".git.fetch: must be true or false, is a truth value \"yes\"\n" AT
+        ".git: unknown key \"push\"; allowed: fetch\n"},
+    {ROUTE("{host: a.example, cookies: deny, insecure: true}"),
+     AT ": insecure has a meaning only beside auth with a token_ref\n" AT
+        ".cookies: must be the word allow, is \"deny\"\n"},
+    {ROUTE("{host: a.example, auth: passthrough, insecure: true}"),
+     AT ": insecure has a meaning only beside auth with a token_ref\n"},
+    {"egress:\n  routes:\n    - host: a.example\n      tls: {passthrough: true}\n      auth: passthrough\n   "
+     "   cookies: allow\n"
+     "      git: {fetch: true}\n",
+     "m.yaml:5: egress.routes[0]: auth has no meaning beside tls.passthrough: true: nothing inside is "
+     "opened\n"
+     "m.yaml:6: egress.routes[0]: cookies has no meaning beside tls.passthrough: true: nothing inside is "
+     "opened\n"
+     "m.yaml:7: egress.routes[0]: git has no meaning beside tls.passthrough: true: nothing inside is "
+     "opened\n"},
+    /* egress.extra_ca */
+    {"egress: {extra_ca: ca.pem}\n", "m.yaml:1: egress.extra_ca: must be a list of files, is a string\n"},
+    {"egress: {extra_ca: []}\n", "m.yaml:1: egress.extra_ca: 0 files; 1 to 16 are allowed\n"},
+    {"egress: {extra_ca: [\"\", \"a\\0b\"]}\n",
+     "m.yaml:1: egress.extra_ca[0]: is no file\nm.yaml:1: egress.extra_ca[1]: is no file\n"},
     /* hosts */
     {HOST("1"), AT ".host: must be a host name, is a number; as text it would be \"1\"\n"},
     {HOST("\"\""), AT ".host: \"\" is no host name\n"},

@@ -31,7 +31,7 @@ static int stage(const char *text)
 {
     json_t *policy = json_loads(text, JSON_DECODE_ANY, NULL);
     ck_assert_ptr_nonnull(policy);
-    int status = policy_store_stage(&store, policy, &err);
+    int status = policy_store_stage(&store, policy, NULL, &err);
     json_decref(policy);
     return status;
 }
@@ -118,6 +118,39 @@ START_TEST(what_only_the_sidecar_may_say_is_refused_from_outside)
 }
 END_TEST
 
+START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
+{
+    static const char policy[] =
+        "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"ports\":[443],\"auth\":{"
+        "\"scheme\":\"Bearer\",\"secret\":\"A_TOKEN\"},\"cookies\":true,\"git_fetch\":true}],"
+        "\"extra_ca\":\"PEM\"}";
+    json_t *object = json_loads(policy, 0, NULL), *secrets = json_pack("{s:s}", "A_TOKEN", "value-of-a");
+
+    set_up();
+    ck_assert_int_eq(policy_store_stage(&store, object, NULL, &err), -1);
+    ck_assert_str_eq(err.text, "policy: routes[0]: auth: the secret A_TOKEN is missing");
+    ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), 0);
+    section_is(store.next.fds[POLICY_FOR_DNS],
+               "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"}],\"generation\":1," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_PROXY],
+        "{\"protocol\":1,\"extra_ca\":\"PEM\",\"routes\":[{\"host\":\"a.example\",\"ports\":[443],\"auth\":{"
+        "\"scheme\":\"Bearer\",\"secret\":\"A_TOKEN\"},\"cookies\":true,\"git_fetch\":true}],\"generation\":"
+        "1," SIDECAR "}");
+    int fd = policy_version_secrets(&store.next);
+    section_is(fd, "{\"A_TOKEN\":\"value-of-a\"}");
+    close(fd);
+    policy_store_drop(&store);
+    json_decref(secrets);
+    secrets = json_pack("{s:s}", "A_TOKEN", "value of a");
+    ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), -1);
+    ck_assert_str_eq(err.text, "secrets: A_TOKEN: the value holds a space");
+    ck_assert_uint_eq(store.next.generation, 0);
+    json_decref(secrets);
+    json_decref(object);
+}
+END_TEST
+
 START_TEST(an_empty_policy_allows_nothing_and_is_a_policy)
 {
     set_up();
@@ -131,4 +164,5 @@ END_TEST
 SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, a_section_cannot_be_written,
            generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,
+           secrets_stay_with_their_version_and_out_of_the_sections,
            an_empty_policy_allows_nothing_and_is_a_policy)

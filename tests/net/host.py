@@ -39,8 +39,7 @@ class Host:
         self.environment = {**lab.environment, "HOME": self.home, "XDG_STATE_HOME": self.state,
                             "XDG_CONFIG_HOME": os.path.join(self.home, ".config")}
         # /run is the host's own: what hostctl or pasta put there is seen by outside() and by nobody else
-        self.space.run("sh", "-c", "mount -t tmpfs -o mode=755 tmpfs /run; mount -t tmpfs -o mode=1777 tmpfs /dev/shm;"
-                       "sysctl -qw net.ipv4.ip_forward=1")  # as --uplink=nat needs it
+        self.space.run("sh", "-c", "mount -t tmpfs -o mode=755 tmpfs /run; mount -t tmpfs -o mode=1777 tmpfs /dev/shm")
         self.address, self.uplink = lab.world.link(self.space.pid, "up0")
         self.before = self.traces()
 

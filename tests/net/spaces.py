@@ -94,7 +94,7 @@ class Space:
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         self.holder = tied(["unshare", "-n", "-m", "-p", "-i", "-u", "-f", "--kill-child", "--mount-proc", "sh", "-c",
-                            f'hostname {name}; trap "" CHLD; echo held; exec sleep infinity'],
+                            f'hostname {name}; echo held; exec env --ignore-signal=CHLD sleep infinity'],
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=lab.environment)
         lab.on_close(self.close)
         if self.holder.stdout.readline() != b"held\n":

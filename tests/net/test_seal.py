@@ -160,6 +160,9 @@ def test_a_dead_sidecar_ends_the_bottle_and_says_so(host):
 
 @pytest.mark.parametrize("uplink", ["pasta", "nat"])
 def test_both_uplinks_serve_and_leave_nothing(host, uplink):
+    if uplink == "nat":  # hostctl never makes a host a router
+        host.space.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        host.before = host.traces()
     bottle = host.up(options=(f"--uplink={uplink}",))
     try:
         with host.capture() as capture:
@@ -169,4 +172,5 @@ def test_both_uplinks_serve_and_leave_nothing(host, uplink):
         assert bottle.down().returncode == 0
     finally:
         bottle.close()
+        host.space.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
     host.clean()

@@ -16,7 +16,7 @@
 #define SECRET_MAX       8192 /* bytes: no server takes a longer field */
 #define SECRET_NAME_MAX  128  /* bytes of a name, a variable's: letters, digits and '_' */
 #define SECRETS_MAX      1000 /* in one set */
-#define SECRETS_MAX_JSON (16u << 20) /* bytes of the text below */
+#define SECRETS_MAX_JSON (1u << 20) /* bytes of the text below */
 
 /* Zeroed memory for what is secret: locked, left out of core dumps, not there in forked children. NULL when
  * there is none (RLIMIT_MEMLOCK). Given back with the same size, and wiped. NULL is fine there. */

@@ -39,7 +39,7 @@ static int take_secrets(struct worker *worker, const struct channel_msg *msg, st
     secrets_free(worker->secrets);
     worker->secrets = NULL;
     worker->secrets_generation = msg->generation;
-    if (msg->fd < 0 || channel_map(msg->fd, SECRETS_MAX_JSON, &json) != 0)
+    if (msg->fd < 0 || channel_map(msg->fd, CHANNEL_SECRETS_MAX, &json) != 0)
         return err_set(err, "the secrets did not arrive as a sealed memfd");
     int status = secrets_parse(json, &worker->secrets, err);
     munmap((void *)json.ptr, json.len);

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import ssl
@@ -251,7 +252,7 @@ class Authority:
         self.message = b"".join(struct.pack("@I", len(part)) + part for part in parts)
 
 
-POLICY, READY, APPLIED, REFUSAL, AUTHORITY = 1, 2, 3, 4, 6
+POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS = 1, 2, 3, 4, 6, 7
 HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
 START = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
@@ -317,13 +318,30 @@ class Worker:
         socket.send_fds(self.channel, [HEAD.pack(kind, 0, generation)], [fd])
         os.close(fd)
 
-    def apply(self, *routes, **members):
+    def refused(self, *routes, **named):
+        """Why a policy is not taken."""
+        self._offer(*routes, **named)
+        kind, generation, words = self._message()
+        assert (kind, generation) == (REFUSAL, self.generation)
+        while self._more():  # each of its messages is refused
+            self._message()
+        return words
+
+    def _more(self):
+        return bool(select.select([self.channel], [], [], 0.3)[0])
+
+    def apply(self, *routes, **named):
+        self._offer(*routes, **named)
+        assert self._message() == (APPLIED, self.generation, "")
+
+    def _offer(self, *routes, secrets=None, **members):
         self.generation += 1
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": SIDECAR, "own": ["10.7.7.0/30", "198.51.100.77/32"]},
                   "routes": [{"host": r} if isinstance(r, str) else r for r in routes], **members}
+        if secrets is not None:
+            self._send(SECRETS, self.generation, json.dumps(secrets).encode())
         self._send(POLICY, self.generation, json.dumps(policy).encode())
-        assert self._message() == (APPLIED, self.generation, "")
 
     def line(self, **members):
         """The first audit line whose members have these values; waits for it."""

@@ -61,6 +61,7 @@ http {{
     listen 80 default_server backlog=4096; listen 443 ssl default_server backlog=4096; server_name _; root {dir}/www;
     add_header Alt-Svc 'h3=":443"';
     location / {{ return 200 "I am $host at $server_addr\\n"; }}
+    location /echo {{ add_header X-Echo $http_authorization; return 200 "you said $http_authorization\n"; }}
     location /big {{ }}
     location /slow {{ alias {dir}/www/megabyte; limit_rate 20k; }}
     location /debian/ {{ alias {dir}/apt/; }}

@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "core/policy.h"
+#include "core/secret.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 #include "hostctl/compile.h"
@@ -331,7 +332,7 @@ static int run(const struct command *command, int argc, char **argv)
     for (size_t i = 0; i < plan.mount_count; i++)
         mount_close(&plan.mounts[i]);
     free(plan.mounts);
-    free(plan.policy);
+    secret_json_free(plan.policy);
     secrets_free(plan.secrets);
     manifest_free(plan.manifest);
     options_free(options, &plan.options);

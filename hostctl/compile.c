@@ -2,6 +2,7 @@
 /* compile: see compile.h. Last stage of a manifest on the host. What it writes is read back with the
  * sidecar's own parser, so that a disagreement shows here and not as a half-started bottle. */
 #include "hostctl/compile.h"
+#include "core/secret.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +133,7 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     int status = text != NULL ? check(text, manifest, dns_count, err) : err_set(err, "out of memory");
     if (status == 0)
         return text;
-    free(text);
+    secret_json_free(text);
     err_prefix(err, "compile");
     return NULL;
 }

@@ -4,6 +4,7 @@
  * lines, and no more descriptors are taken than the one that was asked for.
  */
 #include "hostctl/rt_netns_shim.h"
+#include "core/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -227,6 +228,6 @@ int shim_configure(struct shim *shim, const struct command_spec *command, const 
     int result = send_all(shim->session.control, text, len, err);
     /* The values may be secrets. */
     explicit_bzero(text, len);
-    free(text);
+    secret_json_free(text);
     return result == 0 ? answer(shim, command, err) : -1;
 }

@@ -81,7 +81,7 @@ static void on_written(uv_write_t *write, int status)
 {
     struct answer *answer = write->data;
     struct client *client = write->handle->data;
-    free(answer->text);
+    secret_json_free(answer->text);
     free(answer);
     if (status < 0)
         client_close(client);
@@ -98,7 +98,7 @@ static void client_answer(struct client *client, json_t *object)
     client->waits_ready = false;
     if (answer == NULL || text == NULL) {
         free(answer);
-        free(text);
+        secret_json_free(text);
         client_close(client);
         return;
     }
@@ -107,7 +107,7 @@ static void client_answer(struct client *client, json_t *object)
     answer->write.data = answer;
     uv_buf_t buf = uv_buf_init(text, (unsigned)len);
     if (uv_write(&answer->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) != 0) {
-        free(answer->text);
+        secret_json_free(answer->text);
         free(answer);
         client_close(client);
         return;

@@ -7,18 +7,15 @@
 #include "init/supervise.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libmnl/libmnl.h>
-#include <linux/netlink.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "init/listeners.h"
+#include "init/outfit.h"
 #include "init/words.h"
 #include "sys/channel.h"
 #include "sys/ports.h"
@@ -250,84 +247,6 @@ static void on_start_limit(uv_timer_t *timer)
     worker_kill(timer->data, "it did not get ready in time");
 }
 
-/* The parent's ends and descriptors for the child, opened for one life. */
-struct outfit {
-    int fds[WORKER_FD_LISTENERS + LISTENERS_MAX];
-    size_t fd_count;
-    int channel, audit, words; /* ours */
-};
-
-static int pair_open(int pair[2], struct err *err)
-{
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return err_set_errno(err, "socketpair");
-    fcntl(pair[0], F_SETFL, O_NONBLOCK);
-    return 0;
-}
-
-static void outfit_close(struct outfit *outfit, bool ours)
-{
-    for (size_t i = 0; i < outfit->fd_count; i++)
-        if (outfit->fds[i] > STDERR_FILENO)
-            close(outfit->fds[i]);
-    if (ours) {
-        int own[] = {outfit->channel, outfit->audit, outfit->words};
-        for (size_t i = 0; i < 3; i++)
-            if (own[i] >= 0)
-                close(own[i]);
-    }
-}
-
-/* 3 = netlink socket, 4 = channel */
-static int outfit_meter(struct outfit *outfit, struct err *err)
-{
-    int pair[2], netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (netlink < 0)
-        return err_set_errno(err, "nfnetlink: socket");
-    outfit->fds[outfit->fd_count++] = netlink;
-    if (pair_open(pair, err) < 0)
-        return -1;
-    outfit->channel = pair[0];
-    outfit->fds[outfit->fd_count++] = pair[1];
-    return 0;
-}
-
-/* 3 = channel, 4 = audit, 5… = listeners */
-static int outfit_worker(struct outfit *outfit, const struct worker_slot *slot, struct err *err)
-{
-    int pair[2];
-    if (pair_open(pair, err) < 0)
-        return -1;
-    outfit->channel = pair[0];
-    outfit->fds[outfit->fd_count++] = pair[1];
-    if (pair_open(pair, err) < 0)
-        return -1;
-    outfit->audit = pair[0];
-    outfit->fds[outfit->fd_count++] = pair[1];
-    int listeners = listeners_open(slot->kind->listeners, &slot->supervisor->setup.net->agent_address,
-                                   &outfit->fds[outfit->fd_count], err);
-    if (listeners < 0)
-        return -1;
-    outfit->fd_count += (size_t)listeners;
-    return 0;
-}
-
-static int outfit_open(struct outfit *outfit, const struct worker_slot *slot, struct err *err)
-{
-    int pipe_fds[2];
-    *outfit = (struct outfit){.fds = {-1, -1}, .fd_count = 2, .channel = -1, .audit = -1, .words = -1};
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-        return err_set_errno(err, "pipe");
-    fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
-    outfit->words = pipe_fds[0];
-    outfit->fds[outfit->fd_count++] = pipe_fds[1];
-    int status = slot->kind->section == POLICY_FOR_NOBODY ? outfit_meter(outfit, err)
-                                                          : outfit_worker(outfit, slot, err);
-    if (status < 0)
-        outfit_close(outfit, true);
-    return status;
-}
-
 static pid_t worker_exec(const struct worker_slot *slot, const struct outfit *outfit, struct err *err)
 {
     const char *executable = slot->supervisor->setup.executable;
@@ -350,7 +269,9 @@ static int worker_try(struct worker_slot *slot)
 {
     struct supervisor *supervisor = slot->supervisor;
     struct outfit outfit;
-    if (outfit_open(&outfit, slot, &slot->trouble) < 0)
+    const struct listener *listeners =
+        slot->kind->section == POLICY_FOR_NOBODY ? NULL : slot->kind->listeners;
+    if (outfit_open(&outfit, listeners, &supervisor->setup.net->agent_address, &slot->trouble) < 0)
         return -1;
     pid_t pid = worker_exec(slot, &outfit, &slot->trouble);
     outfit_close(&outfit, pid < 0);

@@ -182,11 +182,19 @@ char *secrets_text(const struct secrets *secrets)
     return text;
 }
 
+void secret_json_free(void *made)
+{
+    json_free_t give;
+
+    json_get_alloc_funcs(NULL, &give);
+    give(made);
+}
+
 void secrets_text_free(char *text)
 {
     if (text != NULL)
         secret_wipe(text, strlen(text));
-    free(text);
+    secret_json_free(text);
 }
 
 struct secret_entry *secrets_find(struct secrets *secrets, const char *name)

@@ -74,4 +74,7 @@ struct secret_entry *secrets_find(struct secrets *secrets, const char *name);
  * by every process that reads secrets as JSON. */
 void secret_json(void);
 
+/* Frees what the JSON library made (a text of json_dumps): free() would be wrong there. NULL is fine. */
+void secret_json_free(void *made);
+
 #endif

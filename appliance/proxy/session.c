@@ -103,7 +103,9 @@ void session_emit(struct session *session, enum denial denial, const char *detai
                                                        : AUDIT_ALLOW,
         .rule = x->rule,
         .reason = denial,
-        .detail = str_of(detail != NULL ? detail : x->redacted > 0 && x->reason == NULL ? covered : x->reason),
+        .detail = str_of(detail != NULL                         ? detail
+                         : x->redacted > 0 && x->reason == NULL ? covered
+                                                                : x->reason),
         .host = str_of(x->host),
         .method = str_of(x->method),
         .path = str_of(x->path),

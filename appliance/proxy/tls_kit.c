@@ -46,8 +46,8 @@ static WOLFSSL_CTX *new_server(struct leaves *leaves)
     return NULL;
 }
 
-/* Signatures that only say who made them by a broken hash, RFC 9155. A self-signed certificate is not believed for
- * its signature, so servers may send an old root along. */
+/* Signatures that only say who made them by a broken hash, RFC 9155. A self-signed certificate is not
+ * believed for its signature, so servers may send an old root along. */
 static bool is_weak(const WOLFSSL_BUFFER_INFO *der)
 {
     DecodedCert cert;

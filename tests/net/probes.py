@@ -61,8 +61,11 @@ def http(host, address=None, port=80, path="/", method="GET", fields=(), body=""
 
 
 def https(host, address=None, port=443, path="/", ca=CA, timeout=TIMEOUT, limit=65536, sni=True, alpn=("http/1.1",)):
-    """TLS with the host's name, then one request. A TLS alert is reported by its OpenSSL name."""
-    context = ssl.create_default_context(cafile=ca)
+    """TLS with the host's name, then one request. A TLS alert is reported by its OpenSSL name. Trusted are the system's
+    roots, among them the bottle's, and `ca`, the world's, for what is passed through."""
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(ca)
     context.set_alpn_protocols(list(alpn))
     if not sni:
         context.check_hostname = False

@@ -20,6 +20,7 @@ import sys
 POLICY, READY, APPLIED, REFUSED, CA = 1, 2, 3, 4, 6
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
 ORIGINAL_DESTINATION = 80
+AUTHORITY = {}  # told with each policy
 
 
 def main():
@@ -97,14 +98,13 @@ def take_policy(name, mode, channel, audit):
     held = os.pread(fd, os.fstat(fd).st_size, 0)
     os.close(fd)
     if kind == CA:
-        assert name == "stopper-proxy"
-        mode.append("authority")
-        take_authority(held, audit)
+        assert name == "stopper-proxy" and not AUTHORITY
+        AUTHORITY.update(authority_of(held))
         return
-    assert kind == POLICY and ("authority" in mode) == (name == "stopper-proxy")
+    assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")
     policy = json.loads(held)
     assert policy["generation"] == generation
-    audit.send(json.dumps({"kind": "test", "policy": policy}).encode() + b"\n")
+    audit.send(json.dumps({"kind": "test", "policy": policy, **AUTHORITY}).encode() + b"\n")
     if "mute" in mode:
         return
     if "refuse" in mode:
@@ -114,15 +114,15 @@ def take_policy(name, mode, channel, audit):
         channel.send(struct.pack("=IIQ", APPLIED, 0, generation))
 
 
-def take_authority(held, audit):
-    """Of the key only the length is told."""
+def authority_of(held):
+    """What is told of an authority: of the key only its length."""
     parts = []
     while held:
         size, = struct.unpack("=I", held[:4])
         parts.append(held[4:4 + size])
         held = held[4 + size:]
     certificate, key = parts
-    audit.send(json.dumps({"kind": "authority", "authority": base64.b64encode(certificate).decode(), "key": len(key)}).encode() + b"\n")
+    return {"authority": base64.b64encode(certificate).decode(), "key": len(key)}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ egress:
     - host: allowed.test
     - host: apt.test
     - host: git.test
+      git: {{fetch: true}}
     - host: other.test
       tls: {{passthrough: true}}
 """

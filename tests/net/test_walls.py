@@ -49,37 +49,50 @@ def test_http_to_a_denied_host_is_a_403_that_says_why(bottle, new_bottle):
                                                    "routes": [{"host": "denied.test"}]}), http_to_a_denied_host_is_a_403)
 
 
-def https_to_a_denied_host_is_an_alert(bottle):
+def https_to_a_denied_host_is_a_403(bottle):
     mark = bottle.audit.mark()
-    answer = nothing_left(bottle, lambda: bottle.agent.https(host="denied.test"))
-    assert answer == ALERT
-    bottle.audit.wait(mark, kind="tls", verdict="block", reason="host-not-allowed", host="denied.test", port=443)
+    answer = nothing_left(bottle, lambda: bottle.agent.https(host="denied.test", ca=None))
+    assert answer.get("status") == 403 and answer["json"]["type"].endswith("host-not-allowed")
+    bottle.audit.wait(mark, kind="http", verdict="block", reason="host-not-allowed", host="denied.test", port=443)
 
 
-def test_https_to_a_denied_host_is_a_tls_alert(bottle, new_bottle):
-    https_to_a_denied_host_is_an_alert(bottle)
+def test_https_to_a_denied_host_is_a_403_that_says_why(bottle, new_bottle):
+    https_to_a_denied_host_is_a_403(bottle)
     mark = bottle.audit.mark()
     control = bottle.agent.https(host="allowed.test")
     assert (control["status"], control["body"]) == (200, "I am allowed.test at 203.0.113.10\n")
     line = bottle.audit.wait(mark, kind="tls", verdict="allow", host="allowed.test")
     assert line["upstream"] == "203.0.113.10:443" and line["rule"] == "allowed.test"
-    bites(new_bottle, policy("denied.test"), https_to_a_denied_host_is_an_alert)
+    bites(new_bottle, policy("denied.test"), https_to_a_denied_host_is_a_403)
 
 
-def test_a_host_for_plain_http_is_refused_over_tls_and_the_other_way_round(bottle, new_bottle):
+def test_a_host_that_is_passed_through_is_refused_over_plain_http(bottle, new_bottle):
     def check(bottle):
         mark = bottle.audit.mark()
-        assert bottle.agent.https(host="plain.test") == ALERT
-        bottle.audit.wait(mark, kind="tls", verdict="block", reason="tls-not-allowed", host="plain.test")
         answer = bottle.agent.http(host="allowed.test")
-        assert (answer["status"], answer["json"]["type"].endswith("tls-required")) == (403, True)
+        assert answer["status"] == 403 and answer["json"]["type"].endswith("tls-required")
         bottle.audit.wait(mark, kind="http", verdict="block", reason="tls-required", host="allowed.test")
     check(bottle)
     assert bottle.agent.http(host="plain.test")["status"] == 200
     assert bottle.agent.https(host="allowed.test")["status"] == 200
     bites(new_bottle, lambda opened: opened.apply(
-        {"protocol": 1, "dns": {"upstreams": [RESOLVER]}, "routes": [{"host": "plain.test", "tls": {"passthrough": True}},
-                                                                    {"host": "allowed.test"}]}), check)
+        {"protocol": 1, "dns": {"upstreams": [RESOLVER]}, "routes": [{"host": "allowed.test"}]}), check)
+
+
+def test_an_upstream_is_verified_against_the_roots_and_extra_ca(bottle, new_bottle):
+    """plain.test has a certificate of the world's CA, which is no root of this machine's."""
+    def check(bottle):
+        mark = bottle.audit.mark()
+        answer = bottle.agent.https(host="plain.test", ca=None)
+        assert answer.get("status") == 502 and "issuer is unknown" in answer["json"]["detail"]
+        bottle.audit.wait(mark, kind="http", verdict="block", reason="upstream-tls", host="plain.test")
+    check(bottle)
+    with open(bottle.lab.world.ca, encoding="ascii") as pem:
+        trusting = {"protocol": 1, "dns": {"upstreams": [RESOLVER]}, "routes": [{"host": "plain.test"}], "extra_ca": pem.read()}
+    opened = new_bottle()
+    opened.apply(trusting)
+    assert opened.agent.https(host="plain.test", ca=None)["body"] == "I am plain.test at 203.0.113.13\n"
+    bites(new_bottle, lambda opened: opened.apply(trusting), check)
 
 
 def test_the_name_decides_and_the_address_that_was_dialled_does_not(bottle):
@@ -94,8 +107,8 @@ def test_the_name_decides_and_the_address_that_was_dialled_does_not(bottle):
 def test_a_wildcard_host_is_reached_and_its_bare_suffix_is_not(bottle):
     assert bottle.agent.https(host="deep.er.sub.test")["body"] == "I am deep.er.sub.test at 203.0.113.12\n"
     mark = bottle.audit.mark()
-    assert bottle.agent.https(host="sub.test") == ALERT
-    bottle.audit.wait(mark, kind="tls", verdict="block", reason="host-not-allowed", host="sub.test")
+    assert bottle.agent.https(host="sub.test")["status"] == 403
+    bottle.audit.wait(mark, kind="http", verdict="block", reason="host-not-allowed", host="sub.test")
 
 
 # ---- addresses ----
@@ -107,8 +120,8 @@ def test_a_bare_address_is_refused_over_http_and_over_tls_without_a_name(bottle,
         assert (answer["status"], answer["json"]["type"].endswith("address-literal")) == (403, True)
         bottle.audit.wait(mark, kind="http", verdict="block", reason="address-literal", address=STRANGER, port=80)
         answer = nothing_left(bottle, lambda: bottle.agent.https(host=STRANGER, sni=False))
-        assert answer == ALERT
-        bottle.audit.wait(mark, kind="tls", verdict="block", reason="tls-no-name", address=STRANGER, port=443)
+        assert (answer["status"], answer["json"]["type"].endswith("address-literal")) == (403, True)
+        bottle.audit.wait(mark, kind="http", verdict="block", reason="address-literal", address=STRANGER, port=443)
     check(bottle)
     assert bottle.agent.http(host="plain.test", address=STRANGER)["status"] == 200
     bites(new_bottle, routed(f"ip daddr {STRANGER}"), check)
@@ -195,8 +208,8 @@ def test_http_and_tls_to_an_allowed_host_on_another_port_are_refused(bottle, new
         bottle.audit.wait(mark, kind="http", verdict="block", reason="port-not-allowed", port=8080)
         for port in 853, 8443:
             answer = nothing_left(bottle, lambda: bottle.agent.https(host="allowed.test", address=NAMES["allowed.test"], port=port))
-            assert answer == ALERT
-            bottle.audit.wait(mark, kind="tls", verdict="block", reason="port-not-allowed", host="allowed.test", port=port)
+            assert answer.get("status") == 403 and answer["json"]["type"].endswith("port-not-allowed")
+            bottle.audit.wait(mark, kind="http", verdict="block", reason="port-not-allowed", host="allowed.test", port=port)
     check(bottle)
     assert bottle.agent.https(host="allowed.test")["status"] == 200
     bites(new_bottle, routed("tcp dport { 853, 8080, 8443 }"), check)
@@ -320,8 +333,8 @@ def test_the_record_types_wall_can_be_seen_to_fail(new_bottle):
 def test_a_doh_server_is_a_host_like_any_other(bottle, new_bottle):
     def check(bottle):
         mark = bottle.audit.mark()
-        assert bottle.agent.https(host="dns.google", address="8.8.8.8", path="/dns-query?dns=AAAA") == ALERT
-        bottle.audit.wait(mark, kind="tls", verdict="block", reason="host-not-allowed", host="dns.google", address="8.8.8.8")
+        assert bottle.agent.https(host="dns.google", address="8.8.8.8", path="/dns-query?dns=AAAA").get("status") == 403
+        bottle.audit.wait(mark, kind="http", verdict="block", reason="host-not-allowed", host="dns.google", address="8.8.8.8")
     check(bottle)
     bites(new_bottle, routed("ip daddr 8.8.8.8"), check)
 

@@ -104,7 +104,8 @@
 #define WOLFSSL_ASN_TEMPLATE
 #define WOLFSSL_ALT_CERT_CHAINS
 #define WOLFSSL_IP_ALT_NAME
-/* The callback sees what was verified and may refuse more: certificates signed with SHA-1 (proxy/tls_kit.c). */
+/* The callback sees what was verified and may refuse more: certificates signed with SHA-1 (proxy/tls_kit.c).
+ */
 #define WOLFSSL_ALWAYS_VERIFY_CB
 #define WOLFSSL_HOSTNAME_VERIFY_ALT_NAME_ONLY
 #define WOLFSSL_SYS_CA_CERTS

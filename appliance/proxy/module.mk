@@ -22,3 +22,7 @@ test_redact.with := appliance/proxy/redact.c
 test_leaf.with := appliance/proxy/leaf.c
 test_leaf.static-deps := wolfssl
 test_leaf.libs := -lm
+test_tls.with := $(addprefix appliance/proxy/,tls.c tls_kit.c leaf.c stream.c)
+test_tls.static-deps := wolfssl
+test_tls.pkg := libuv
+test_tls.libs := -lm

@@ -68,6 +68,8 @@ START_TEST(strict_openssl_accepts_every_kind_of_name)
 
     memcpy(&ca_len, bytes, sizeof ca_len);
     store("ca.der", bytes + sizeof ca_len, ca_len);
+    char made[256];
+    ck_assert_int_eq(run("openssl x509 -inform DER -in ca.der -out ca.pem", made, sizeof made), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char name[300] = "", command[600], out[8192];
         for (size_t j = 0; j < cases[i].repeat; j++)
@@ -76,27 +78,19 @@ START_TEST(strict_openssl_accepts_every_kind_of_name)
         const struct leaf *leaf = leaf_get(leaves, name, cases[i].address, time(NULL));
         ck_assert_ptr_nonnull(leaf);
         store("leaf.der", leaf->der, leaf->len);
-        snprintf(command, sizeof command,
-                 "openssl x509 -inform DER -in ca.der -out ca.pem && openssl x509 -inform DER -in leaf.der "
-                 "-out leaf.pem && "
-                 "openssl verify -x509_strict -purpose sslserver -%s %s -CAfile ca.pem leaf.pem",
-                 cases[i].address ? "verify_ip" : "verify_hostname", name);
+        snprintf(
+            command, sizeof command,
+            "openssl verify -x509_strict -purpose sslserver -%s %s -CAfile ca.pem leaf.der && "
+            "openssl x509 -noout -text -checkend %ld -in leaf.der", /* still valid an hour before its end */
+            cases[i].address ? "verify_ip" : "verify_hostname", name, LEAF_VALID - 3600);
         ck_assert_msg(run(command, out, sizeof out) == 0, "%s: %s", name, out);
-        ck_assert_int_eq(run("openssl x509 -noout -text -in leaf.pem", out, sizeof out), 0);
         ck_assert_ptr_nonnull(strstr(out, "O = Stopper"));
         ck_assert_ptr_nonnull(strstr(out, "TLS Web Server Authentication"));
         ck_assert_ptr_nonnull(strstr(out, "Digital Signature"));
         ck_assert_ptr_nonnull(strstr(out, "X509v3 Authority Key Identifier"));
         ck_assert_ptr_nonnull(strstr(out, "X509v3 Subject Key Identifier"));
-        ck_assert((strstr(out, "Stopper, CN = ") != NULL || strstr(out, "CN = b") != NULL ||
-                   strstr(out, "CN = a") != NULL) == (strlen(name) < 64) ||
-                  strstr(out, "warm-up") != NULL);
-        snprintf(command, sizeof command, "openssl x509 -noout -checkend %ld -in leaf.pem",
-                 LEAF_VALID - 3600); /* still valid then */
-        ck_assert_int_eq(run(command, out, sizeof out), 0);
-        snprintf(command, sizeof command, "openssl x509 -noout -checkend %ld -in leaf.pem",
-                 LEAF_VALID + 3600);
-        ck_assert_int_ne(run(command, out, sizeof out), 0);
+        snprintf(command, sizeof command, "Subject: O = Stopper, CN = %s\n", name);
+        ck_assert_int_eq(strstr(out, command) != NULL, strlen(name) < 64);
     }
     leaves_free(leaves);
 }

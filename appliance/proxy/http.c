@@ -419,9 +419,9 @@ void http_run(struct session *session)
     while (moved) {
         moved = false;
         for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-            if (session->ended || http->over)
-                return;
-            moved |= steps[i](session);
+            /* each as far as it goes, so that one send takes all that was decoded */
+            while (!session->ended && !http->over && steps[i](session))
+                moved = true;
         }
     }
     if (session->ended || http->over || session->resume != NULL)

@@ -318,7 +318,7 @@ def test_a_worker_that_dies_keeps_it_from_being_ready_and_its_last_words_are_kep
     init.audit.wait(kind="lifecycle", verdict="alarm", detail="worker stopper-proxy ended with status 1: I cannot live like this")
     init.pid = child_of(init.process.pid)
     error = "not ready: worker stopper-proxy: it ended with status 1: I cannot live like this"
-    assert init.ctl("wait-ready", "--timeout", "0") == (1, {"ok": False, "error": error})
+    wait_for(lambda: init.ctl("wait-ready", "--timeout", "0") == (1, {"ok": False, "error": error}), "its last words")
     rig.mode("stopper-proxy")
     assert init.ctl("wait-ready") == (0, {"ok": True})
 

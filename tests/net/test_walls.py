@@ -367,7 +367,7 @@ def test_ipv6_of_one_who_switched_it_on_again_is_rejected(new_bottle):
     agents("ip", "-6", "address", "add", "2001:db8:7::2/64", "dev", "agent0", "nodad")
     agents("ip", "-6", "neigh", "replace", "2001:db8:7::1", "lladdr", there, "dev", "agent0")
     agents("ip", "-6", "route", "add", "default", "via", "2001:db8:7::1")
-    bottle.sidecar_run("ip", "-6", "route", "add", "2001:db8:7::/64", "dev", "agent0")
+    bottle.sidecar_run("ip", "-6", "address", "add", "2001:db8:7::1/64", "dev", "agent0", "nodad")  # its link-local one may be tentative
     bottle.sidecar_run("ip", "-6", "neigh", "replace", "2001:db8:7::2", "lladdr", here, "dev", "agent0")
 
     def check(bottle):
@@ -408,7 +408,7 @@ def test_packets_from_outside_for_the_agent_go_nowhere(new_bottle):
     check(bottle)
     rule(bottle, "forward", "accept")
     forwarding(bottle)
-    assert world_probe(bottle, "tcp", address=AGENT_ADDRESS, port=9, timeout=0.3)["error"] == "ECONNREFUSED"
+    assert world_probe(bottle, "tcp", address=AGENT_ADDRESS, port=9, timeout=5)["error"] == "ECONNREFUSED"
     with pytest.raises(AssertionError):
         check(bottle)
 
@@ -424,7 +424,8 @@ def test_nothing_can_be_opened_from_the_egress_side(new_bottle):
     bottle.lab.world.space.run("ip", "route", "replace", "10.7.7.0/30", "via", bottle.address)
     check(bottle)
     rule(bottle, "input", "iifname egress0 accept")
-    assert world_probe(bottle, "tcp", address=SIDECAR_ADDRESS, port=9443, timeout=0.3)["connected"]
+    # the proxy resets what was not redirected, sometimes before connect() returns
+    assert world_probe(bottle, "tcp", address=SIDECAR_ADDRESS, port=9443, timeout=5)["error"] == "ECONNRESET"
     with pytest.raises(AssertionError):
         check(bottle)
 

@@ -6,6 +6,7 @@ backend and an apt repository stand behind nginx. Catchers listen on the ports t
 who came: what they remember is a leak.
 """
 import http.server
+import json
 import os
 import selectors
 import shutil
@@ -158,7 +159,7 @@ class World:
     """The internet's namespace, its servers and what they saw. Links to it are /30s of 198.51.100.0/24."""
 
     def __init__(self, lab):
-        self.lab, self.dir, self.links = lab, os.path.join(lab.dir, "world"), 0
+        self.lab, self.dir = lab, os.path.join(lab.dir, "world")
         os.mkdir(self.dir)
         self.space = Space(lab, "internet")
         self.space.run("ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "main")
@@ -187,8 +188,9 @@ class World:
     def link(self, pid, name):
         """Wires process pid's namespace to the internet. Returns (its address, the name of the link on this side)."""
         from spaces import wire
-        base, here = self.links * 4, f"link{self.links}"
-        self.links += 1
+        taken = {link["ifname"] for link in json.loads(self.space.run("ip", "-j", "link"))}
+        number = next(number for number in range(64) if f"link{number}" not in taken)  # a link goes with its peer's namespace
+        base, here = number * 4, f"link{number}"
         address, gateway = f"198.51.100.{base + 2}", f"198.51.100.{base + 1}"
         wire(pid, name, f"{address}/30", self.space.pid, here, f"{gateway}/30")
         self.lab.run("nsenter", "-t", str(pid), "-n", "ip", "route", "add", "default", "via", gateway)

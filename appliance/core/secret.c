@@ -10,6 +10,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef __APPLE__
+#include <malloc/malloc.h>
+#define allocated malloc_size
+#else
+#include <malloc.h>
+#define allocated malloc_usable_size
+#endif
+
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
 #endif
@@ -197,38 +205,18 @@ struct secret_entry *secrets_find(struct secrets *secrets, const char *name)
     return NULL;
 }
 
-/* The JSON library frees without sizes, so each allocation says its own in front. */
-#define HEAD                                                                                                 \
-    (sizeof(union {                                                                                          \
-        size_t size;                                                                                         \
-        long double align;                                                                                   \
-    }))
-
-static void *json_take(size_t size)
+/* The JSON library frees without sizes; the allocator knows them. What the library gives to its callers may
+ * still be given back with free. */
+static void json_give(void *memory)
 {
-    char *memory = size <= SIZE_MAX - HEAD ? malloc(HEAD + size) : NULL;
-
-    if (memory == NULL)
-        return NULL;
-    memcpy(memory, &size, sizeof size);
-    return memory + HEAD;
-}
-
-static void json_give(void *pointer)
-{
-    char *memory = pointer;
-    size_t size;
-
     if (memory == NULL)
         return;
-    memory -= HEAD;
-    memcpy(&size, memory, sizeof size);
-    memset(memory, 0, HEAD + size);
+    memset(memory, 0, allocated(memory));
     __asm__ volatile("" : : "r"(memory) : "memory"); /* the wipe happens, at memset's speed */
     free(memory);
 }
 
 void secret_json(void)
 {
-    json_set_alloc_funcs(json_take, json_give);
+    json_set_alloc_funcs(malloc, json_give);
 }

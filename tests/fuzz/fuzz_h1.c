@@ -43,7 +43,8 @@ static void check_request(void)
     if (request_read(&head, false, &request) != DENIAL_NONE)
         return;
     buf_init(&out, 2 * HEAD_MAX);
-    require(rewrite_request(&head, &request, &out) == 0);
+    static const struct route route;
+    require(rewrite_request(&head, &request, &route, &out) == 0);
     struct str text = buf_str(&out);
     long end = h1_head_end(&scan, text.ptr, text.len, &error);
     if (text.len <= HEAD_MAX) {

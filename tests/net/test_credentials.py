@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from proxy_rig import PUBLIC, Rig, wait_until
+from proxy_rig import BUILD, PUBLIC, Rig, wait_until
 from test_proxy import get, problem
 from test_tls import Certificates, tls_upstream
 
@@ -260,7 +260,8 @@ def test_nothing_that_can_be_read_holds_a_value(rig, certificates):
     with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
         assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]]
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        assert next(int(line.split()[1]) for line in status if line.startswith("VmLck:")) > 0
+        locked = next(int(line.split()[1]) for line in status if line.startswith("VmLck:"))
+    assert locked > 0 or os.path.basename(BUILD) == "asan"  # the sanitizer swallows mlock
 
 
 # ---- ports

@@ -186,7 +186,8 @@ def test_examples_are_right(cli, example):
     cli.write("resolv.conf", "nameserver 192.0.2.53\n")
     done = subprocess.run(["unshare", "-nm", "sh", "-c", script, cli.program, os.path.join(ROOT, "examples", example)],
                           cwd=cli.folder, capture_output=True, text=True, check=False,
-                          env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state)})
+                          env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state),
+                               "FORGE_TOKEN": "forge-token-of-an-example"})
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()

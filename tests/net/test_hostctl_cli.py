@@ -187,7 +187,7 @@ def test_examples_are_right(cli, example):
     done = subprocess.run(["unshare", "-nm", "sh", "-c", script, cli.program, os.path.join(ROOT, "examples", example)],
                           cwd=cli.folder, capture_output=True, text=True, check=False,
                           env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state),
-                               "FORGE_TOKEN": "a-token-of-the-forge"})
+                               "FORGE_TOKEN": "forge-token-of-an-example"})
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()

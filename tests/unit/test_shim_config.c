@@ -89,7 +89,7 @@ START_TEST(an_authority_is_one_certificate)
     static const char text[] = "{\"ca\":\"" CA "\",\"ca_subject_hash\":\"01234567\",";
     char whole[2048];
 
-    snprintf(whole, sizeof whole, "%s%s", text, WHOLE + 1);
+    snprintf(whole, sizeof whole, "%s%s", text, &WHOLE[1]);
     ck_assert_msg(shim_config_parse(str_of(whole), &config, &err) == 0, "%s", err.text);
     ck_assert_str_eq(config.ca, "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n");
     ck_assert_str_eq(config.ca_subject_hash, "01234567");

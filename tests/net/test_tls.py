@@ -207,10 +207,11 @@ def test_large_and_cut_hellos_are_understood(rig, certificates, right):
 
 def test_another_port_where_the_route_says_so_speaks_both(rig, certificates):
     certificates.make("forge", san="DNS:forge.test")
-    tls_upstream(rig, certificates, "forge", port=3000)
+    upstream = tls_upstream(rig, certificates, "forge", port=3000)
     with rig.https("forge.test", 3000) as client:
         client.send(get("forge.test:3000"))
         assert client.message().body == b"hello"
+    assert upstream.requests == [b"GET / HTTP/1.1\r\nHost: forge.test:3000\r\n\r\n"]
     for port in (443, 3001):
         with rig.https("forge.test", port) as client:
             client.send(get("forge.test"))

@@ -191,9 +191,9 @@ def test_a_head_that_drips_is_refused_at_its_absolute_deadline(rig):
                 break
             except TimeoutError:
                 client.send(b"y")
-        problem(answer, 408, "http-timeout")
+        body = problem(answer, 408, "http-timeout")
         assert 28 < time.monotonic() - began < 34
-    assert rig.worker.line(kind="http", verdict="block", reason="http-timeout", status=408)
+    assert rig.worker.line(kind="http", verdict="block", reason="http-timeout", status=408)["id"] == body["event_id"]
 
 
 def test_a_hello_that_drips_is_refused_at_its_absolute_deadline(rig):

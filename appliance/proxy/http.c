@@ -59,10 +59,18 @@ bool http_running(const struct session *session)
     return session->http != NULL && session->http->active && session->exchange.bytes_out > 0;
 }
 
+bool http_idle(const struct session *session)
+{
+    return session->http != NULL && !session->http->begun;
+}
+
 /* Ends of an exchange. */
 
-static void settle(struct http *http)
+static void settle(struct session *session)
 {
+    struct http *http = session->http;
+
+    session_wait(session, WAIT_NEXT);
     http->begun = http->active = http->request_done = http->response_done = http->head_sent =
         http->in_interim = false;
     http->interim = 0;
@@ -105,7 +113,7 @@ void http_refuse(struct session *session, enum denial denial)
     x->status = (unsigned)denial_status(denial);
     int said = deny_http(&deny, &session->out);
     session_emit(session, denial, NULL);
-    settle(http);
+    settle(session);
     if (said != 0) {
         http->over = true;
         session_end(session, true);
@@ -154,6 +162,7 @@ static void begin_request(struct session *session, const struct h1_head *head, s
     struct http *http = session->http;
 
     http->active = true;
+    session_wait(session, WAIT_NONE);
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
     if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
@@ -334,7 +343,7 @@ static bool step_finish(struct session *session)
         http->up_out.len > 0) /* an answer before the request's last byte was sent: the rest would be lost */
         upstream_drop(http);
     session_emit(session, DENIAL_NONE, NULL);
-    settle(http);
+    settle(session);
     if (close) {
         http->over = true;
         session_linger(session);

@@ -23,10 +23,11 @@
     610000 /* whole request to response head: language models think for up to ten minutes */
 #define TIMEOUT_IDLE_MS   600000 /* no byte in either direction within a message or a tunnel */
 #define TIMEOUT_LINGER_MS 2000   /* a refusal's last bytes on their way, so that no reset overtakes them */
+#define WAIT_FIRST_MS     100    /* accept to a request, before its connection is ended for a newer one */
 #define TIMEOUT_ACCEPT_MS 100    /* of not accepting, when descriptors have run out */
 
 /* Bounds. */
-#define CONNECTIONS_MAX  4096  /* of the one agent; fewer when RLIMIT_NOFILE is low */
+#define CONNECTIONS_MAX  4096  /* of the one agent, then idle ones end; fewer when RLIMIT_NOFILE is low */
 #define CONNECTION_FILES 4     /* two sockets and, when one direction of a tunnel is blocked, a pipe */
 #define HELLO_MAX        65536 /* bytes of records; a post-quantum ClientHello has 2 KB */
 #define HEAD_MAX         65536 /* bytes of an HTTP head */

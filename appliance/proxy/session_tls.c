@@ -181,6 +181,7 @@ static void ignore(struct session *session, int events)
 
 static void lose(struct session *session, enum denial denial, const char *reason)
 {
+    session_wait(session, WAIT_NONE);
     session->refusal = denial;
     session->exchange.reason = reason;
     session->on_agent = ignore;
@@ -297,6 +298,7 @@ static void decide_hello(struct session *session)
         return;
     }
     session->deadline = 0;
+    session_wait(session, WAIT_NONE);
     stream_want(session->agent, 0);
     if (session_reserve(session, dial_tls))
         dial_tls(session);

@@ -28,6 +28,7 @@ struct tls {
     struct buf in;  /* from the socket, not yet taken by wolfSSL; empty between two turns, mostly */
     size_t writing; /* bytes of a record that wolfSSL has begun to write; 0 = none */
     int error;      /* wolfSSL's, of what failed */
+    struct tls_peer peer;
     bool server;
     bool done;       /* the handshake */
     bool answered;   /* bytes of ours have gone out */
@@ -156,6 +157,8 @@ int tls_connect(struct tls_kit *kit, struct stream *stream, const char *host)
     if (attach(kit->client, stream, NULL, false) != 0)
         return -1;
     WOLFSSL *ssl = stream->tls->ssl;
+    stream->tls->peer.host = host;
+    wolfSSL_SetCertCbCtx(ssl, &stream->tls->peer);
     /* Anything but 1 means that no check of the name was installed: names without a dot, with '_'. */
     if (wolfSSL_check_domain_name(ssl, host) == WOLFSSL_SUCCESS &&
         wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, host, (unsigned short)strlen(host)) == WOLFSSL_SUCCESS &&
@@ -189,7 +192,8 @@ int tls_handshake(struct stream *stream, int *events)
     *events = error == WOLFSSL_ERROR_WANT_WRITE ? UV_WRITABLE : UV_READABLE;
     if (error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    tls->error = error;
+    tls->peer.host = NULL;
+    tls->error = error == VERIFY_CERT_ERROR && tls->peer.flaw != 0 ? tls->peer.flaw : error;
     tls->done = error == 0;
     return error == 0 ? 0 : -EPROTO;
 }

@@ -309,16 +309,23 @@ WRONG = {
     "wrong-host": ({"san": "DNS:wrong.test"}, "for another host"),
     "cn-only": ({"san": None, "subject": "/O=Test/CN=tls.test"}, "for another host"),
     "wildcard-over-two": ({"san": "DNS:*.test", "host": "deep.er.test"}, "for another host"),
+    "wildcard-in-a-label": ({"san": "DNS:t*.test"}, "for another host"),
+    "wildcard-not-in-front": ({"san": "DNS:deep.*.test", "host": "deep.er.test"}, "for another host"),
+    "wildcard-alone": ({"san": "DNS:*"}, "for another host"),
+    "wildcard-twice": ({"san": "DNS:*.*.test", "host": "deep.er.test"}, "for another host"),
+    "mail-address": ({"san": "email:tls.test"}, "for another host"),
+    "address": ({"san": f"IP:{PUBLIC}"}, "for another host"),
+    "code-signing": ({"usage": "codeSigning"}, "not for servers"),
     "self-signed": ({"issuer": None}, "issuer is unknown"),
     "unknown-root": ({"issuer": "stranger"}, "issuer is unknown"),
     "missing-intermediate": ({"issuer": "middle", "cut": True}, "issuer is unknown"),
-    "leaf-as-ca": ({"issuer": "right"}, ""),
+    "leaf-as-ca": ({"issuer": "right"}, "issuer is unknown"),  # a leaf is never taken for one
     "client-auth": ({"usage": "clientAuth"}, "not for servers"),
     "sha1": ({"digest": "sha1"}, "not accepted"),
     "name-constraints": ({"issuer": "narrow"}, "name constraints"),
-    "nul-in-san": ({"san": "DER", "more": ("subjectAltName=DER:30:16:82:14:" + b"tls.test\0.wrong.test".hex(":"),)}, ""),
+    "nul-in-san": ({"san": "DER", "more": ("subjectAltName=DER:30:16:82:14:" + b"tls.test\0.wrong.test".hex(":"),)}, "cannot be read"),
     "short-key": ({"key": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")}, "too short"),
-    "path-too-long": ({"issuer": "below"}, ""),
+    "path-too-long": ({"issuer": "below"}, "longer than its CA allows"),
 }
 
 
@@ -369,16 +376,32 @@ def test_a_right_certificate_of_every_kind_is_accepted(rig, certificates, issuer
     assert len(upstream.requests) == 1
 
 
-def test_old_tls_is_refused_and_a_name_that_cannot_be_verified_too(rig, certificates, right):
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["TLS 1.0", "TLS 1.1"])
+def test_a_host_with_old_tls_only_is_refused(rig, certificates, right, version):
     def old(context):
-        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    tls_upstream(rig, certificates, right, tune=old)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+    upstream = tls_upstream(rig, certificates, right, tune=old)
+    context = ssl.create_default_context(cafile=certificates.path("root.pem"))
+    old(context)
+    with rig.sidecar.socket() as stream:  # the control: it does speak
+        stream.connect((PUBLIC, 443))
+        with context.wrap_socket(stream, server_hostname="tls.test") as secure:
+            secure.sendall(get("tls.test"))
+            assert secure.recv(4096).startswith(b"HTTP/1.1 200") and secure.version() == version.name.replace("_", ".")
     with rig.https("tls.test") as client:
         client.send(get("tls.test"))
-        assert "TLS" in problem(client.message(), 502, "upstream-tls")["detail"]
+        assert problem(client.message(), 502, "upstream-tls")["detail"].endswith("The host speaks no TLS version that is accepted.")
+    assert len(upstream.requests) == 1
+
+
+def test_a_name_that_cannot_be_verified_is_refused(rig, certificates, right):
+    upstream = tls_upstream(rig, certificates, right)
     with rig.https("nodot") as client:
         client.send(get("nodot"))
         assert "no dot" in problem(client.message(), 502, "upstream-tls")["detail"]
+    assert upstream.requests == []
 
 
 def test_roots_of_a_policy_are_trusted_under_that_policy_only(certificates, right):

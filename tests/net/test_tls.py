@@ -174,6 +174,19 @@ def test_sessions_are_resumed_and_policy_is_asked_all_the_same(rig, certificates
     assert len(upstream.requests) == 2
 
 
+def test_a_client_may_resume_for_ever(rig):
+    """Each connection with the ticket of the one before: nothing is counted along (image/deps/wolfssl/ticket-nonce.patch)."""
+    context, session = ssl.create_default_context(cafile=Authority.get().pem), None
+    for turn in range(260):
+        with rig.client(443) as client:
+            client.stream = context.wrap_socket(client.stream, server_hostname="denied.test", session=session)
+            client.reader = Reader(client.stream)
+            client.send(get("denied.test"))
+            assert client.message().status == 403
+            assert client.stream.session_reused == (turn > 0)
+            session = client.stream.session
+
+
 def test_large_and_cut_hellos_are_understood(rig, certificates, right):
     """The bytes of a real hello, dripped in pieces; and one with sixty thousand bytes of extensions."""
     tls_upstream(rig, certificates, right)

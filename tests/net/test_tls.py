@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from proxy_rig import BUILD, DIALLED, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
+from proxy_rig import BUILD, CLOSING, DIALLED, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
 from test_proxy import get, problem
 
 # What the address sanitizer keeps of freed memory, KiB.
@@ -106,6 +106,7 @@ def tls_upstream(rig, certificates, name, serve=None, address=PUBLIC, port=443, 
     def one(stream):
         try:
             with context.wrap_socket(stream, server_side=True, suppress_ragged_eofs=False) as secure:
+                made.streams.append(secure)  # in place of the one that it wraps
                 (serve or made.answer)(secure)
         except ssl.SSLError as problem:
             failures.append(problem)
@@ -442,7 +443,7 @@ def test_our_own_ends_are_told_by_close_notify(rig, certificates, right):
     seen = []
 
     def serve(stream):
-        made.answer(stream)  # until the end: an end without close_notify would be an error
+        made.answer(stream, CLOSING)  # until the end: an end without close_notify would be an error
         seen.append("clean")
     made = tls_upstream(rig, certificates, right, serve)
     with rig.client(443) as client:

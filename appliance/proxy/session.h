@@ -41,6 +41,7 @@ enum wait {
 struct proxy {
     struct worker worker;
     struct resolver *resolver;
+    struct pool *pool;
     struct leaves *leaves;
     struct tls_kit *tls;
     struct session *sessions; /* all live ones */

@@ -37,7 +37,7 @@ def start(**named):
 @pytest.fixture(scope="module")
 def small():
     """A worker that holds BOUND connections, as one of production holds 4,096."""
-    made = start(files=64 + 4 * BOUND)
+    made = start(files=64 + 128 + 4 * BOUND)  # its own, the pool's, and four for each of the agent's
     made.memory_before = made.worker.memory()
     yield made
     made.close()

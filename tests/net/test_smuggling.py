@@ -485,7 +485,7 @@ def test_a_body_that_goes_wrong_under_way_is_never_whole_for_the_upstream(leg, s
 
 # ---- answers
 
-NEXT = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
+NEXT = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nnext"
 OK, STOLEN = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"
 CHUNKS = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MALFORMED = {

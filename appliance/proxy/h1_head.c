@@ -203,9 +203,10 @@ static enum h1_error read_fields(const char *bytes, size_t len, struct h1_head *
         size_t line = (size_t)(end - bytes) + 1;
         if (head->field_count == FIELDS_MAX)
             return H1_TOO_LARGE;
-        struct h1_field *field = &head->fields[head->field_count++];
+        struct h1_field *field = &head->fields[head->field_count];
         if (h1_field_parse((struct str){bytes, line - 2}, field) != 0 || is_disguised(field->name))
             return H1_BAD_SYNTAX;
+        head->field_count++; /* only now: without a colon it still points to where an earlier head was */
         bytes += line;
         len -= line;
     }

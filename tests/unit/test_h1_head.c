@@ -207,6 +207,29 @@ static const struct {
     {"ICY 200 OK\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
 };
 
+START_TEST(a_bad_field_leaves_nothing_of_an_earlier_head)
+{
+    struct request request;
+
+    ck_assert_int_eq(
+        read_head(T("GET / HTTP/1.1\r\nHost: a.test\r\nHost: evil.test\r\nUpgrade: x\r\n\r\n"), true, false),
+        H1_OK); /* and its bytes are freed */
+    static const char *const bad[] = {"GET / HTTP/1.1\r\nUpgrade\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nX: y\r\n z\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nX: y\r\nHost\r\n\r\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char *copy = strdup(bad[i]);
+        struct h1_check check;
+        h1_head_parse(&check, true, false, copy, strlen(copy), &head);
+        ck_assert_uint_le(head.field_count, 1);
+        ck_assert_int_eq(request_read(&head, false, &request),
+                         DENIAL_HTTP_MALFORMED); /* reads what there is */
+        ck_assert_str_eq(request.host, "");
+        free(copy);
+    }
+}
+END_TEST
+
 START_TEST(responses_are_understood_or_refused)
 {
     for (size_t i = 0; i < sizeof RESPONSES / sizeof RESPONSES[0]; i++) {
@@ -346,5 +369,6 @@ START_TEST(over_tls_absolute_form_is_https)
 }
 END_TEST
 
-SUITE_MAIN("h1_head", requests_are_understood_or_refused, responses_are_understood_or_refused,
-           heads_are_bounded, a_request_names_one_host_or_is_refused, over_tls_absolute_form_is_https)
+SUITE_MAIN("h1_head", requests_are_understood_or_refused, a_bad_field_leaves_nothing_of_an_earlier_head,
+           responses_are_understood_or_refused, heads_are_bounded, a_request_names_one_host_or_is_refused,
+           over_tls_absolute_form_is_https)

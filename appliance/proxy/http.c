@@ -365,7 +365,7 @@ static void on_deadline(struct session *session)
     struct http *http = session->http;
 
     if (http->phase == PHASE_KEPT) {
-        session_end(session, false);
+        session_end(session, session->out.len > 0);
         return;
     }
     http->keep_refused = false;
@@ -377,8 +377,8 @@ static enum phase phase_of(const struct session *session)
 {
     const struct http *http = session->http;
 
-    if (!http->active)
-        return session->in.len > 0 ? PHASE_HEAD : PHASE_KEPT;
+    if (!http->active) /* bytes that wait behind answers that are not read have begun nothing */
+        return http->begun ? PHASE_HEAD : PHASE_KEPT;
     if (http->look != NULL)
         return PHASE_STREAM;
     if (http->upstream == NULL)

@@ -181,7 +181,13 @@ def test_when_descriptors_run_out_what_needs_more_ends_and_the_loop_does_not_spi
 
 
 def test_a_head_that_drips_is_refused_at_its_absolute_deadline(rig):
+    """And requests that wait, for as long, behind refusals that their client does not read, harm nobody."""
     rig.upstream()
+    deaf = rig.client()
+    deaf.stream.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            deaf.send(get("denied.test") * 1000)
     with rig.client(send=b"GET / HTTP/1.1\r\nHost: plain.test\r\nX: ") as client:
         began = time.monotonic()
         client.stream.settimeout(0.5)
@@ -194,6 +200,9 @@ def test_a_head_that_drips_is_refused_at_its_absolute_deadline(rig):
         body = problem(answer, 408, "http-timeout")
         assert 28 < time.monotonic() - began < 34
     assert rig.worker.line(kind="http", verdict="block", reason="http-timeout", status=408)["id"] == body["event_id"]
+    assert [line["id"] for line in rig.worker.lines if line.get("reason") == "http-timeout"] == [body["event_id"]]
+    assert rig.get(get("plain.test")).status == 200
+    deaf.close()
 
 
 def test_a_hello_that_drips_is_refused_at_its_absolute_deadline(rig):

@@ -93,7 +93,7 @@ class Host:
                 {key: [self.before[key], now[key]] for key in now if now[key] != self.before[key]}, indent=1)) from None
 
     def capture(self):
-        return Capture(self.lab.world.space.pid, self.uplink)
+        return Capture(self.lab.world.space.pid, self.uplink, sender=self.space.pid)
 
     def up(self, **named):
         return HostBottle(self, **named)

@@ -25,6 +25,7 @@ NAMES = {                            # the zone
     "plain.test": "203.0.113.13",    # for plain HTTP only
     "git.test": "203.0.113.14",
     "apt.test": "203.0.113.15",
+    "forge.test": "203.0.113.16",    # what /echo is told, it sends back and remembers
     "denied.test": "203.0.113.20",
     "ssh.test": "203.0.113.22",
     "silent.test": "203.0.113.98",   # nothing is ever answered
@@ -236,9 +237,9 @@ class World:
         self.lab.run(*git, "-C", work, "commit", "-qm", "first")
         self.lab.run(*git, "clone", "-q", "--bare", work, bare)
         shutil.rmtree(work)
-        GitBackend.root = self.path("git")
+        backend = type("Backend", (GitBackend,), {"root": self.path("git")})  # of this world: a process may make several
         listener = self.space.call(socket.create_server, ("127.0.0.1", 8001))
-        server = http.server.ThreadingHTTPServer(listener.getsockname(), GitBackend, bind_and_activate=False)
+        server = http.server.ThreadingHTTPServer(listener.getsockname(), backend, bind_and_activate=False)
         server.socket.close()
         server.socket = listener
         threading.Thread(target=server.serve_forever, daemon=True).start()

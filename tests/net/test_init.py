@@ -301,6 +301,21 @@ def test_the_agents_side_is_announced_by_a_gratuitous_arp(rig):
     assert [frame for frame in capture.frames if frame.kind == "arp" and frame.source == frame.target == SIDECAR]
 
 
+def test_it_executes_its_workers_and_nothing_else(rig):
+    """Traced from its first step over a policy and a worker's restart: no nft, no ip, no sysctl. That the trace would tell
+    is seen by the shell in front of it, which does execute them."""
+    path = os.path.join(rig.dir, "trace")
+    init = Init(rig, start=f"""exec strace -DDD -f -qq -e trace=execve -e status=successful -o {path} sh -c '
+        nft list tables; ip link show lo >/dev/null; sysctl -n kernel.pid_max >/dev/null; exec "$0" "$@"' "$0" "$@"; """, policy=POLICY)
+    os.kill(init.worker("stopper-dns")[1], signal.SIGKILL)
+    wait_for(lambda: init.worker("stopper-dns")[0]["restarts"] == 1 and init.worker("stopper-dns")[0]["state"] == "serving", "its return")
+    with open(path, encoding="utf-8") as trace:
+        executed = [os.path.basename(line.split('"')[1]) for line in trace if "execve(" in line]
+    assert executed[:4] == ["sh", "nft", "ip", "sysctl"]  # the control
+    assert executed[4] == "stopper-init" and set(executed[5:]) == {"stopper-init", "stopper-dns", "stopper-proxy"}, executed
+    assert executed.count("stopper-dns") == 2
+
+
 def test_a_worker_that_is_missing_keeps_it_from_being_ready_and_says_so(rig):
     os.unlink(os.path.join(rig.dir, "stopper-dns"))
     init = Init(rig, ready=False)

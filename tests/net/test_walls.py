@@ -2,11 +2,12 @@
 """Each wall: the exact refusal, its line in the audit, a control by the same probe that succeeds, and the proof that the
 check fails once that wall is open."""
 import json
+import re
 
 import pytest
 
 from lab import AGENT_ADDRESS, SIDECAR_ADDRESS
-from walls import bites, forwarding, links, policy, routed, rule, ruled, several, world_probe
+from walls import bites, first_rules_open, forward_open, forwarding, links, policy, routed, rule, ruled, rules_open, several, world_probe
 from world import NAMES, RESOLVER, STRANGER
 
 DENIED = NAMES["denied.test"]
@@ -398,6 +399,33 @@ def test_the_sidecar_forwards_nothing(bottle, new_bottle):
                 assert setting == "0\n", (family, link)
     check(bottle)
     bites(new_bottle, forwarding, check)
+
+
+def unanswered(bottle):
+    assert nothing_left(bottle, lambda: bottle.agent.udp(address=STRANGER, port=9999, timeout=0.5)) == {"error": "timeout"}
+
+
+def test_without_forwarding_nothing_passes_where_every_rule_would_let_it(new_bottle):
+    """The wall that holds when rules are lost."""
+    bottle = new_bottle()
+    rules_open(bottle, f"ip daddr {STRANGER}")
+    unanswered(bottle)
+    assert bottle.agent.https(host="allowed.test")["status"] == 200
+    forwarding(bottle)
+    assert bottle.agent.udp(address=STRANGER, port=9999) == {"data": "caught\n"}
+
+
+def test_the_forward_chain_refuses_what_a_router_would_pass_and_raises_an_alarm(new_bottle):
+    """The wall that holds when somebody switches forwarding on."""
+    bottle = new_bottle()
+    first_rules_open(bottle, f"ip daddr {STRANGER}")
+    forwarding(bottle)
+    mark = bottle.audit.mark()
+    unanswered(bottle)
+    bottle.audit.wait(mark, kind="packet", verdict="alarm", rule="wall", detail=re.compile("packets came to forwarding"))
+    assert bottle.agent.https(host="allowed.test")["status"] == 200
+    forward_open(bottle, f"ip daddr {STRANGER}")
+    assert bottle.agent.udp(address=STRANGER, port=9999) == {"data": "caught\n"}
 
 
 def test_packets_from_outside_for_the_agent_go_nowhere(new_bottle):

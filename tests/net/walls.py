@@ -16,15 +16,29 @@ def rule(bottle, chain, text):
     bottle.sidecar_run("nft", "insert", "rule", "inet", "stopper", chain, *text.split())
 
 
-def route(bottle, match):
-    """Makes the sidecar a router for packets that match: past the first check, past the redirection, forwarded with its own
-    address."""
-    for chain in "agent", "nat", "forward":
+def rules_open(bottle, match):
+    """Every rule that stands between agent and internet lets packets that match pass, with the sidecar's own address: past
+    the first check, past the redirection, through the forward chain."""
+    first_rules_open(bottle, match)
+    forward_open(bottle, match)
+
+
+def first_rules_open(bottle, match):
+    for chain in "agent", "nat":
         rule(bottle, chain, f"{match} accept")
-    rule(bottle, "forward", "ct state established,related accept")
-    forwarding(bottle)
     bottle.sidecar_run("nft", "-f", "-", stdin="table ip lab { chain out { type nat hook postrouting priority 100; "
                                                'oifname "egress0" masquerade; }; }')
+
+
+def forward_open(bottle, match):
+    rule(bottle, "forward", f"{match} accept")
+    rule(bottle, "forward", "ct state established,related accept")
+
+
+def route(bottle, match):
+    """Makes the sidecar a router for packets that match."""
+    rules_open(bottle, match)
+    forwarding(bottle)
 
 
 def forwarding(bottle):

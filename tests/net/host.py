@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from capture import Capture
-from lab import BUILD, HERE, MARK, Agent, Audit, program
+from lab import HERE, Agent, Audit, program
 from spaces import WAIT, Failed, Space, child_of, tied, wait_for
 from world import RESOLVER
 

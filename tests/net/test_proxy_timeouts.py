@@ -65,15 +65,16 @@ def certificates(tmp_path_factory):
 def long_lived(certificates):
     certificates.make("slow", san="DNS:slow.test")
     made = Timed()
-    made.worker.apply("plain.test", "tls.test", "lost.test", "slow.test", {"host": "secure.test", "tls": {"passthrough": True}},
-                      extra_ca=certificates.pem)
     made.resolver.names.update({"plain.test": [PUBLIC], "tls.test": [PUBLIC], "secure.test": [SERVER], "lost.test": SILENT[:1]})
     yield made
     made.close()
 
 
 @pytest.fixture
-def rig(long_lived):
+def rig(long_lived, certificates):
+    """With a new policy, so that no connection of an earlier test waits in the pool."""
+    long_lived.worker.apply("plain.test", "tls.test", "lost.test", "slow.test", {"host": "secure.test", "tls": {"passthrough": True}},
+                            extra_ca=certificates.pem)
     long_lived.worker.forget()
     long_lived.resolver.asked.clear()
     long_lived.resolver.names.pop("slow.test", None)
@@ -230,6 +231,16 @@ def test_an_answer_that_does_not_go_on(rig):
         assert client.reader.exactly(5) == b"hello"
         rig.ends(client, 600)
     assert rig.worker.line(kind="http", host="plain.test", reason="upstream-timeout")
+
+
+def test_a_connection_that_waits_for_another_request(rig):
+    ended = []
+    upstream = rig.upstream(serve=lambda stream: (upstream.answer(stream), ended.append(True)))
+    assert rig.get(get("plain.test")).body == b"hello"
+    rig.pass_time(50 - EARLY)
+    assert rig.get(get("plain.test")).body == b"hello" and (upstream.accepted, ended) == (1, [])
+    rig.pass_time(50 + LATE - EARLY)
+    wait_until(lambda: ended)
 
 
 def test_a_tunnel_in_which_nobody_speaks(rig):

@@ -168,6 +168,15 @@ def test_of_the_host_only_programs_are_seen(host):
     assert (status, out) == (0, open(host.manifest, "rb").read()), err  # the control: what is mounted is seen
 
 
+def test_a_nodes_configuration_below_usr_is_empty(host):
+    os.makedirs(os.path.join(host.dir, "usr", "etc"))
+    for name in "npmrc", "harmless":
+        host.write(os.path.join("usr", "etc", name), "token\n")
+    host.space.run("mount", "-t", "overlay", "-o", f"lowerdir={host.dir}/usr:/usr", "overlay", "/usr")
+    host.before = host.traces()
+    assert up(host, "sh", "-c", "cat /usr/etc/harmless; echo; cat /usr/etc/npmrc") == (0, b"token\n\n", "")
+
+
 def test_everything_is_mounted_nosuid_and_what_is_writable_nodev(host):
     work = folder(host, "w")
     status, out, _ = up(host, "cat", "/proc/self/mounts", options=("--mount", f"{work}:/work"))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A "host": a machine of its own as far as hostctl can tell (network, processes, mounts, home), behind one uplink to the
 lab's internet. Here bottles are made as users make them, with `hostctl up`."""
+import contextlib
 import json
 import os
 import shutil
@@ -23,6 +24,29 @@ egress:
     - host: "*.sub.test"
       tls: {{passthrough: true}}
 """
+
+SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def roots(lab):
+    """The host's bundle with the lab's CA in it, as text."""
+    with open(SYSTEM, encoding="ascii") as system, open(lab.world.ca, encoding="ascii") as ours:
+        return system.read() + ours.read()
+
+
+@contextlib.contextmanager
+def trusting(lab, manifest):
+    """A bottle on a host that trusts the lab's CA as any other."""
+    host = Host(lab)
+    try:
+        host.space.run("mount", "--bind", host.write("roots.pem", roots(lab)), SYSTEM)
+        bottle = host.up(manifest=host.write("trusting.yaml", manifest))
+        try:
+            yield bottle
+        finally:
+            bottle.close()
+    finally:
+        host.close()
 
 
 class Host:

@@ -25,6 +25,8 @@ NAMES = {                            # the zone
     "plain.test": "203.0.113.13",    # for plain HTTP only
     "git.test": "203.0.113.14",
     "apt.test": "203.0.113.15",
+    "npm.test": "203.0.113.16",
+    "pypi.test": "203.0.113.17",
     "denied.test": "203.0.113.20",
     "ssh.test": "203.0.113.22",
     "silent.test": "203.0.113.98",   # nothing is ever answered
@@ -65,7 +67,13 @@ http {{
     location /big {{ }}
     location /slow {{ alias {dir}/www/megabyte; limit_rate 20k; }}
     location /debian/ {{ alias {dir}/apt/; }}
+    location /simple/ {{ alias {dir}/simple/; index index.html; types {{ text/html html; }} }}
+    location /pks/ {{ alias {dir}/pks/; }}
     location /git/ {{ proxy_pass http://127.0.0.1:8001; proxy_request_buffering off; proxy_http_version 1.1; }}
+  }}
+  server {{
+    listen 80; listen 443 ssl; server_name npm.test;
+    location / {{ proxy_pass http://127.0.0.1:4873; proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; }}
   }}
 }}
 """

@@ -51,7 +51,7 @@ packages() {
     root env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
         apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "${list[@]}" </dev/null >&2 ||
         die "apt-get could not install: ${list[*]}"
-    for service in nginx:nginx-light nsd:nsd ssh:openssh-server; do
+    for service in nginx:nginx-light nsd:nsd ssh:openssh-server haproxy:haproxy; do
         case " ${list[*]} " in *" ${service#*:} "*) root update-rc.d "${service%:*}" disable >/dev/null 2>&1 || true ;; esac
     done
     if [ -n "$made" ]; then
@@ -133,6 +133,7 @@ wolfssl() {
         fallback=1
     fi
     say "building wolfSSL"
+    patch -s -d "$src" -p1 <wolfssl/ticket-nonce.patch || die "wolfssl/ticket-nonce.patch does not fit"
     make -s -j"$(nproc)" -C wolfssl SRC="$src" OUT="$work/obj" ${fallback:+FALLBACK=1} >"$work/log" 2>&1 ||
         { cat "$work/log" >&2; die "wolfSSL did not build"; }
     cp "$work/obj/libwolfssl.a" "$work/out/lib/"

@@ -65,6 +65,7 @@ class Host:
         # /run is the host's own: what hostctl or pasta put there is seen by outside() and by nobody else
         self.space.run("sh", "-c", "mount -t tmpfs -o mode=755 tmpfs /run; mount -t tmpfs -o mode=1777 tmpfs /dev/shm")
         self.address, self.uplink = lab.world.link(self.space.pid, "up0")
+        wait_for(lambda: "linkdown" not in self.space.run("ip", "route"), "the uplink's carrier")
         self.before = self.traces()
 
     def write(self, name, text):

@@ -71,17 +71,19 @@ def folder(host, name, mode=0o755):
 
 
 def pid_of(host, program):
-    """The machine's own number of the host's only process that runs this program."""
+    """The machine's own number of the host's process that runs this program, and whose parent does not."""
+    found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/environ", "rb"), open(f"/proc/{pid}/status", encoding="ascii") as status:
                 name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-                numbers = re.search(r"^NSpid:\s*(.*)$", status.read(), re.M).group(1).split()
+                fields = dict(line.split(":\t", 1) for line in status)
+                numbers = fields["NSpid"].split()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         if name == program and len(numbers) > 1 and int(numbers[1]) in host.processes().get(program, ()):
-            return int(pid)
-    return None
+            found[int(pid)] = int(fields["PPid"])
+    return next((pid for pid, parent in found.items() if parent not in found), None)
 
 
 # ---- how the command is connected -------------------------------------------------------------------------------------

@@ -244,9 +244,9 @@ class World:
         self.lab.run(*git, "-C", work, "commit", "-qm", "first")
         self.lab.run(*git, "clone", "-q", "--bare", work, bare)
         shutil.rmtree(work)
-        GitBackend.root = self.path("git")
+        backend = type("Backend", (GitBackend,), {"root": self.path("git")})  # of this world, of which a process may have two
         listener = self.space.call(socket.create_server, ("127.0.0.1", 8001))
-        server = http.server.ThreadingHTTPServer(listener.getsockname(), GitBackend, bind_and_activate=False)
+        server = http.server.ThreadingHTTPServer(listener.getsockname(), backend, bind_and_activate=False)
         server.socket.close()
         server.socket = listener
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +52,7 @@ static bool run(const struct shim_config *config, const char *const argv[])
         child_run(config, argv);
     if (child < 0)
         return false;
-    struct pollfd ended = {.fd = pidfd_open(child, 0), .events = POLLIN};
+    struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, child, 0), .events = POLLIN};
     if (ended.fd < 0 || poll(&ended, 1, TRUST_NSS_SECONDS * 1000) != 1) {
         kill(-child, SIGKILL); /* no group of this name before the child's setsid */
         kill(child, SIGKILL);

@@ -92,7 +92,7 @@ $B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 $(DEPS)/ready: image/deps/packages.txt; $(Q)image/deps/deps.sh
 
 help: ## this list
-	@sed -n 's/^\([a-z -]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch the lab's npm registry (cached in the user's cache folder)
 	$(Q)image/deps/deps.sh
 	$(Q)image/deps/registry.sh
@@ -102,11 +102,11 @@ demo: ## show on this machine, in under a minute, what the appliance does
 	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/net/demo.py
-bench-quick: BENCH := --rounds 3 --seconds 3
-bench: BENCH := --rounds 7 --seconds 5
-bench-quick bench: deps ## what a request, a connection and a byte cost, against haproxy in the same run (needs two cores)
+bench-quick: deps ## what a request, a connection and a byte cost, beside haproxy in the same run (two cores, two minutes)
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
+bench: ## the same with more rounds
+	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
 check: deps ## everything: lint, unit tests, net lab on the asan and release builds
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit

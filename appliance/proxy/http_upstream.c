@@ -241,7 +241,7 @@ static void response_head(struct session *session, const struct h1_head *head)
             return;
         }
         if (!http->old_client && rewrite_response(head, REWRITE_SAME, false, &session->out) != 0)
-            http_refuse(session, DENIAL_UPSTREAM_MALFORMED);
+            http_abort(session, DENIAL_OVERLOADED, "out of memory");
         return;
     }
     http->chunk_down = body == REWRITE_CHUNKED;
@@ -249,8 +249,7 @@ static void response_head(struct session *session, const struct h1_head *head)
     http->up_idle_ms = idle_of(head);
     session->exchange.status = head->status;
     if (rewrite_response(head, body, http->close, &session->out) != 0) {
-        buf_fini(&session->out);
-        http_refuse(session, DENIAL_UPSTREAM_MALFORMED);
+        http_abort(session, DENIAL_OVERLOADED, "out of memory");
         return;
     }
     http->head_sent = true;

@@ -25,10 +25,12 @@ die() {
 }
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+# What another package provides is there too: nodejs of some vendors brings npm, and excludes Debian's.
 missing() {
     local want have
     want=$(sed 's/#.*//; s/[[:space:]]//g; /^$/d' packages.txt | sort -u)
-    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u)
+    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
+        sed -n 's/^installed //p' | sed 's/([^)]*)//g' | tr -s ', ' '\n' | sort -u)
     comm -23 <(echo "$want") <(echo "$have")
 }
 

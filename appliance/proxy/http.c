@@ -392,7 +392,8 @@ static void set_deadline(struct session *session)
     static const uint64_t ms[] = {
         [PHASE_KEPT] = TIMEOUT_KEPT_MS,
         [PHASE_HEAD] = TIMEOUT_HEAD_MS,
-        [PHASE_DIAL] = TIMEOUT_RESOLVE_MS + TIMEOUT_CONNECT_MS + 1000, /* a guard: dial keeps its own time */
+        [PHASE_DIAL] = TIMEOUT_RESOLVE_MS + TIMEOUT_CONNECT_MS + TIMEOUT_TLS_MS +
+                       1000, /* a guard: each part of a dial keeps its own time */
         [PHASE_RESPONSE] = TIMEOUT_RESPONSE_MS,
         [PHASE_STREAM] = TIMEOUT_IDLE_MS,
     };

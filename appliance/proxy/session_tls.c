@@ -229,10 +229,11 @@ static void on_shake_deadline(struct session *session)
 static void open_tls(struct session *session)
 {
     struct proxy *proxy = session->proxy;
-    const struct hello *hello = session->hello;
+    struct hello *hello = session->hello;
     const struct leaf *leaf =
         leaf_get(proxy->leaves, leaf_name(session), session->nameless != DENIAL_NONE, time(NULL));
 
+    hello_reframe(hello, &session->in);
     if (leaf == NULL ||
         tls_serve(proxy->tls, session->agent, leaf, hello->alpn[0] != '\0', &session->in) != 0) {
         session_refuse(session, DENIAL_OVERLOADED);

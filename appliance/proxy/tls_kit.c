@@ -37,7 +37,7 @@ static WOLFSSL_CTX *new_server(struct leaves *leaves)
         wolfSSL_CTX_use_certificate_buffer(ctx, leaf->der, (long)leaf->len, WOLFSSL_FILETYPE_ASN1) ==
             WOLFSSL_SUCCESS &&
         wolfSSL_CTX_use_PrivateKey_buffer(ctx, key, (long)key_len, WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS;
-    wc_ForceZero(key, sizeof key);
+    explicit_bzero(key, sizeof key);
     if (made) {
         wolfSSL_CTX_SetIORecv(ctx, tls_take);
         wolfSSL_CTX_SetIOSend(ctx, tls_give);

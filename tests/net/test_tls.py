@@ -3,12 +3,13 @@
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 
 import pytest
 
-from proxy_rig import BUILD, CLOSING, DIALLED, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
+from proxy_rig import BUILD, CLOSING, DIALLED, ECH, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
 from test_proxy import get, problem
 
 # What the address sanitizer keeps of freed memory, KiB.
@@ -217,6 +218,37 @@ def test_large_and_cut_hellos_are_understood(rig, certificates, right):
                 answer += memory.read()
             except ssl.SSLWantReadError:
                 incoming.write(client.stream.recv(65536))
+
+
+def extension(kind, *parts):
+    """Each part with its length of 16 bits."""
+    return struct.pack("!HH", kind, sum(len(part) for part in parts)) + b"".join(parts)
+
+
+def counted(data):
+    return struct.pack("!H", len(data)) + data
+
+
+@pytest.mark.parametrize("record, segment", [(None, None), (16384, 7), (100, 97), (3, None), (1, 500)])
+def test_a_post_quantum_hello_with_grease_in_any_records_and_segments_is_answered_in_its_group(rig, record, segment):
+    """As Chromium sends it: values that mean nothing (RFC 8701) in every list, an ECH extension that may mean nothing, and a
+    share of X25519MLKEM768, before that of X25519, which makes 1.8 KB. The keys are of no use, but valid."""
+    share = bytes(1184) + (9).to_bytes(32, "little")
+    hybrid, plain, grease = struct.pack("!H", 0x11ec), struct.pack("!H", 0x1d), b"\x2a\x2a"
+    sent = hello("tls.test", cut=record, extra=b"".join((
+        extension(0x1a1a), extension(10, counted(grease + hybrid + plain)), extension(13, counted(b"\x04\x03")),
+        extension(43, b"\x06", grease + b"\3\4\3\3"), ECH,
+        extension(51, counted(grease + counted(b"\0") + hybrid + counted(share) + plain + counted(share[-32:]))),
+        extension(0x3a3a, b"\0"))))
+    with rig.client(443) as client:
+        client.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(sent), segment or len(sent)):
+            client.send(sent[at:at + (segment or len(sent))])
+        head = client.reader.exactly(5)
+        assert head[:3] == b"\x16\3\3", head
+        answer = client.reader.exactly(int.from_bytes(head[3:], "big"))
+    assert answer[0] == 2  # ServerHello
+    assert struct.pack("!HHHH", 51, 1124, 0x11ec, 1120) in answer  # its share: ML-KEM's ciphertext of 1,088 bytes, and X25519's 32
 
 
 def test_another_port_where_the_route_says_so_speaks_both(rig, certificates):

@@ -289,10 +289,17 @@ START_TEST(names_that_cannot_be_verified_are_not_dialled)
     static const char *const names[] = {"gitea", "", "a.b_c", "192.0.2.1", "1.2.3", ".wild.test"};
     static struct pair pair;
 
-    pair_open(&pair);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        pair_open(&pair);
+#ifdef STOPPER_WOLFSSL_FALLBACK /* installs a check of any name, which then fails */
+        pair_serve(&pair, "a.test");
+        if (tls_connect(pair.kit, pair.client, names[i]) == 0)
+            ck_assert_msg(pair_shake(&pair) == -EPROTO, "%s", names[i]);
+#else
         ck_assert_msg(tls_connect(pair.kit, pair.client, names[i]) == -1, "%s", names[i]);
-    pair_close(&pair);
+#endif
+        pair_close(&pair);
+    }
 }
 END_TEST
 

@@ -393,7 +393,7 @@ class Leg:
     def client(self):
         """Each dials an address of its own, so that no two denials are equal and counted in one line."""
         self.dialled += 1
-        client = self.rig.client(self.port, f"198.18.{self.dialled >> 8}.{self.dialled & 255}")
+        client = self.rig.client(self.port, self.address())
         if self.secure:
             client.stream = self.context.wrap_socket(client.stream, server_hostname="smuggle.test", suppress_ragged_eofs=False)
             client.reader = Reader(client.stream)
@@ -406,14 +406,22 @@ class Leg:
             stream.sendall(sent)
             wait_until(lambda: b"".join(self.recorder.seen) == sent)
 
-    def lines(self):
-        return [line for line in self.rig.worker.lines if line["kind"] == "http"]
+    def address(self):
+        return f"198.18.{self.dialled >> 8}.{self.dialled & 255}"
+
+    def lines(self, address):
+        """What the audit says of the connection to this address."""
+        return [line for line in self.rig.worker.lines if line["kind"] == "http" and line["address"] == address]
 
     def control(self):
-        """A plain request, behind everything that the upstream was sent before it."""
+        """A plain request, behind everything that the upstream and the audit were sent before it. Returns the lines of the
+        connection before."""
+        address = self.address()
         with self.client() as client:
             client.send(CONTROL)
             assert client.message().body == b"ok"
+        self.rig.worker.line(path="/control", address=self.address())
+        return self.lines(address)
 
 
 @pytest.fixture(scope="module", params=["clear", "TLS"])
@@ -453,11 +461,9 @@ def test_the_upstream_sees_what_policy_saw_or_nothing(leg, shape):
     with leg.client() as client:
         client.send(sent)
         ids = answers_are(client, answers)
-    leg.control()
+    lines = leg.control()
     assert [seen for seen in leg.recorder.seen if seen] == [*upstream, CONTROL]
     assert len(leg.recorder.seen) == len(upstream) + 1 or shape.startswith(("chunk", "the last chunk", "extension", "trailer"))
-    leg.rig.worker.line(path="/control")
-    lines = leg.lines()[:-1]
     assert [line["id"] for line in lines if line["verdict"] == "block"] == ids
     assert [line["reason"] for line in lines if line["verdict"] == "block"] == [name for _, name in answers if name]
     allowed = [line for line in lines if line["verdict"] == "allow"]
@@ -608,8 +614,8 @@ def test_an_answer_that_is_ambiguous_is_a_502_and_the_next_one_is_right(answerin
         next_is_right(client)
     line = answering.rig.worker.line(id=event)
     assert (line["verdict"], line["reason"], line["status"]) == ("allow", "upstream-malformed", 502)
-    answering.rig.worker.line(path="/next")
-    assert len(answering.lines()) == len(b"".join(answering.recorder.seen).split(b"Host:")) - 1 == 2
+    answering.rig.worker.line(path="/next", address=answering.address())
+    assert len(answering.lines(answering.address())) == len(b"".join(answering.recorder.seen).split(b"Host:")) - 1 == 2
 
 
 @pytest.mark.parametrize("kind", CUT)

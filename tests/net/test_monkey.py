@@ -13,7 +13,7 @@ from test_proxy import get, problem
 from test_smuggling import CUT, MALFORMED, SHAPES, SURPLUS
 from test_tls import Certificates
 
-SECONDS, THREADS = 8, 6
+SECONDS, THREADS = 5, 6
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ANSWERS = [GOOD] * 6 + [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000000] + [
     *MALFORMED.values(), *CUT.values(), *(says for _, says, _, _ in SURPLUS.values()),
@@ -60,8 +60,8 @@ def attack(rig, dice, context):
             pass
 
 
-@pytest.fixture
-def rig(tmp_path):
+@pytest.fixture(params=[4096, 4], ids=["room for all", "room for four"])
+def rig(request, tmp_path):
     certificates = Certificates(tmp_path)
     certificates.make("smuggle", san="DNS:smuggle.test")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -70,7 +70,7 @@ def rig(tmp_path):
     def secure(stream):
         with context.wrap_socket(stream, server_side=True) as inside:
             serve(inside)
-    made = Rig()
+    made = Rig(files=min(64 + 128 + 4 * request.param, 20000))
     made.policies = [lambda: made.worker.apply(*routes, secrets={"TOKEN": "a-value-to-hide"}, extra_ca=certificates.pem)
                      for routes in ([ROUTE], [ROUTE, "denied.test"], [ROUTE], ["other.test"])]
     made.policies[0]()

@@ -108,7 +108,7 @@ def test_version(cli):
     (["exec", "x", "-w", "relative", "--", "id"], "hostctl exec: --workdir must be an absolute path"),
     (["shell"], "hostctl shell: name one bottle"),
     (["shell", "x", "--", "id"], "hostctl shell: name one bottle"),
-    (["logs"], "hostctl logs: name one bottle"),
+    (["logs"], "hostctl logs: name one bottle or file"),
     (["gc", "x"], "hostctl gc: takes no names"),
     (["version", "--all"], "hostctl version: unknown option --all"),
 ])

@@ -19,7 +19,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo check check-unit check-net run-unit run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-root check check-unit check-image check-net run-unit run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -83,6 +83,11 @@ $(call obj,tests/asan_options.c): FLAGS += $(gnu)
 $B/obj/%.o: %.c $(recipe) | $(DEPS)/ready
 	@echo "  CC   $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+ARCH := $(shell dpkg --print-architecture)
+IMAGE_EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
+IMAGE_REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
+image.build = $(PYTHON) image/build.py --programs build/release --deps $(DEPS) --out build/image --version $(VERSION) \
+	--epoch $(IMAGE_EPOCH) --revision $(IMAGE_REVISION) --arch $(ARCH)
 HEADERS := $(wildcard $(patsubst %,%/*.h,appliance/* init dns gate hostctl))
 $B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 	@echo "  H    $<"; mkdir -p $(@D)
@@ -100,12 +105,21 @@ tests: $(TESTS:%=$B/tests/%)
 demo: deps ## show on this machine, in under a minute, what the appliance does
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/net/demo.py
-check: deps ## everything: lint, unit tests, net lab on the asan and release builds
+image: ## the sidecar's image without a registry: build/image/ARCH/ (archives for podman and docker, ID, list of materials)
+	$(Q)$(MAKE) VARIANT=release all
+	$(Q)$(image.build)
+image-root: ## only the files of that image: build/image/root (for image/Containerfile)
+	$(Q)$(MAKE) VARIANT=release all
+	$(Q)$(image.build) --root-only
+check: deps ## everything: lint, unit tests, image, net lab on the asan and release builds
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-image
 	$(Q)$(MAKE) check-net
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
+check-image: image ## the image: that it is reproducible, what is in it, that it starts
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
 check-net: ## the net lab (namespaces, real servers), on the asan and release builds
 	$(Q)$(MAKE) VARIANT=asan run-net
 	$(Q)$(MAKE) VARIANT=release run-net

@@ -4,6 +4,7 @@
 # what pins.txt lists into a cache folder outside the tree. A second run finds everything and does nothing.
 # The machine's apt configuration is only read. WOLFSSL_TARBALL=FILE takes the pinned wolfSSL tarball from a file.
 #   deps.sh          do it
+#   deps.sh --build  the same, but only the packages for building (of packages.txt up to the line "-- for tests")
 #   deps.sh --where  print the cache folder (include/, lib/, and `ready` when complete)
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -25,9 +26,10 @@ die() {
 }
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+only=${1-}
 missing() {
     local want have
-    want=$(sed 's/#.*//; s/[[:space:]]//g; /^$/d' packages.txt | sort -u)
+    want=$(sed "${only:+/^# -- for tests/,\$d;} s/#.*//; s/[[:space:]]//g; /^$/d" packages.txt | sort -u)
     have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u)
     comm -23 <(echo "$want") <(echo "$have")
 }
@@ -113,6 +115,7 @@ deb() {
     fi
     dpkg-deb -x "$file" "$4/$1"
     cp -r "$4/$1"/usr/include/. "$4/out/include/"
+    cp "$4/$1/usr/share/doc/$2/copyright" "$4/out/$1.copyright"
     cp "$4/$1"/usr/lib/*/"$1.a" "$4/out/lib/" 2>/dev/null || cp "$4/$1"/usr/lib/*/lib"$1".a "$4/out/lib/"
 }
 
@@ -121,7 +124,7 @@ wolfssl() {
     mkdir "$src"
     if fetch wolfssl "$work/wolfssl.tar.gz"; then
         tar -xzf "$work/wolfssl.tar.gz" -C "$src" --strip-components=1 --wildcards \
-            --no-wildcards-match-slash '*/src' '*/wolfcrypt/src' '*/wolfssl'
+            --no-wildcards-match-slash '*/COPYING' '*/src' '*/wolfcrypt/src' '*/wolfssl'
     else
         loud "wolfSSL 5.9.2 is gone from the mirror. Building trixie's 5.7.2 INSTEAD: no post-quantum key exchange," \
             "no fix of CVE-2026-3547. Give the pinned tarball as WOLFSSL_TARBALL=FILE to get 5.9.2."
@@ -134,6 +137,7 @@ wolfssl() {
     make -s -j"$(nproc)" -C wolfssl SRC="$src" OUT="$work/obj" ${fallback:+FALLBACK=1} >"$work/log" 2>&1 ||
         { cat "$work/log" >&2; die "wolfSSL did not build"; }
     cp "$work/obj/libwolfssl.a" "$work/out/lib/"
+    cp "$src/COPYING" "$work/out/wolfssl.copyright"
     (cd "$src" && find wolfssl -name '*.h' -exec cp --parents {} "$work/out/include" \;)
     { [ -z "$fallback" ] || echo '#define STOPPER_WOLFSSL_FALLBACK'; cat wolfssl/user_settings.h; } >"$work/out/include/user_settings.h"
 }

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""materials: the list of what an image is made of, as SPDX 2.3 in JSON: every file with its sums, the package that it is from,
+and what was linked into our programs."""
+import hashlib
+import json
+import re
+import time
+
+
+def identifier(kind, name):
+    return f"SPDXRef-{kind}-" + re.sub(r"[^A-Za-z0-9.-]", "-", name)
+
+
+def package(name, version, **more):
+    return {"SPDXID": identifier("Package", name), "name": name, "versionInfo": version, "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": False, "licenseConcluded": "NOASSERTION", "licenseDeclared": "NOASSERTION", "copyrightText": "NOASSERTION", **more}
+
+
+def reference(url):
+    return {"externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": url}]}
+
+
+def of_debian(found):
+    more = {"homepage": found.homepage} if found.homepage else {}
+    return package(found.name, found.version, supplier="Organization: Debian", sourceInfo=f"built from the source package {found.source} {found.source_version}",
+                   licenseComments=f"the texts are in the image: {found.copyright}", **more,
+                   **reference(f"pkg:deb/debian/{found.name}@{found.version}?arch={found.arch}&distro=debian-12"))
+
+
+def of_pin(part):
+    more = {"checksums": [{"algorithm": "SHA256", "checksumValue": part.sum}]} if part.sum else {}
+    return package(part.name, part.version, **more, **reference(f"pkg:generic/{part.name}@{part.version}"))
+
+
+def document(name, version, arch, epoch, files, packages, parts, links):
+    """files: (path, bytes, name of the package). links: (path, name of a package that is inside it)."""
+    own = package(name, version, licenseDeclared="GPL-3.0-or-later", primaryPackagePurpose="CONTAINER")
+    listed, relations = [], [("SPDXRef-DOCUMENT", "DESCRIBES", own["SPDXID"])]
+    for path, data, owner in files:
+        listed.append({"SPDXID": identifier("File", path), "fileName": "." + path, "licenseConcluded": "NOASSERTION", "copyrightText": "NOASSERTION",
+                       "checksums": [{"algorithm": "SHA1", "checksumValue": hashlib.sha1(data).hexdigest()},
+                                     {"algorithm": "SHA256", "checksumValue": hashlib.sha256(data).hexdigest()}]})
+        relations.append((identifier("Package", owner), "CONTAINS", identifier("File", path)))
+    all_packages = [own] + sorted([of_debian(found) for found in packages] + [of_pin(part) for part in parts], key=lambda one: one["name"])
+    relations += [(own["SPDXID"], "CONTAINS", other["SPDXID"]) for other in all_packages[1:]]
+    relations += [(identifier("File", path), "STATIC_LINK", identifier("Package", inside)) for path, inside in links]
+    content = hashlib.sha256("".join(sum["checksumValue"] for file in listed for sum in file["checksums"]).encode()).hexdigest()
+    return json.dumps({
+        "spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": f"{name}-{version}-{arch}",
+        "documentNamespace": f"https://spdx.org/spdxdocs/{name}-{version}-{arch}-{content[:32]}",
+        "creationInfo": {"created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch)), "creators": [f"Tool: {name}-{version}"]},
+        "packages": all_packages, "files": listed,
+        "relationships": [{"spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other} for one, kind, other in relations]},
+        indent=1, sort_keys=True).encode() + b"\n"

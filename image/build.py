@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from archive import Image, settings
-from debian import Debian, Missing, needs
+from debian import Debian, Missing, needs, outdated
 from materials import document
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -105,7 +105,7 @@ class Root:
     def lib(self, name):
         path = self.debian.library(name)
         with open(self.debian.real(path), "rb") as file:
-            self.put(path, file.read(), self.debian.owner(os.path.realpath(self.debian.real(path)).removeprefix(self.debian.root)).name)
+            self.put(path, file.read(), self.debian.owner(path).name)
 
     def roots(self, path):
         certificates = [name for name in self.debian.files("ca-certificates") if name.endswith(".crt")]
@@ -133,6 +133,8 @@ class Root:
             self.file("/usr/share/common-licenses/" + text.decode(), 0o644)
 
     def assemble(self, lines):
+        self.debian.look_up([words[0] for kind, *words in lines if kind == "file"] +
+                            [f"{folder}/{words[0]}" for kind, *words in lines if kind == "lib" for folder in self.debian.folders])
         for kind, *words in lines:
             if kind in ("program", "file"):
                 getattr(self, kind)(*words)
@@ -217,6 +219,9 @@ def main():
             file.write(data)
     print(f"  IMAGE {folder}/{NAME}.oci.tar {len(image.compressed) / 1e6:.1f} MB compressed, {len(image.layer) / 1e6:.1f} MB unpacked\n"
           f"        {reference} ID {image.id}")
+    old = outdated(sorted(root.debian.packages)) if options.sysroot == "/" else []
+    if old:
+        print(f"        NOT the newest packages are in it: apt-get upgrade would bring others of {' '.join(old)}")
 
 
 if __name__ == "__main__":

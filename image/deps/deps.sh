@@ -64,6 +64,9 @@ packages() {
     for service in nginx:nginx-light nsd:nsd ssh:openssh-server; do
         case " ${list[*]} " in *" ${service#*:} "*) root update-rc.d "${service%:*}" disable >/dev/null 2>&1 || true ;; esac
     done
+    case " ${list[*]} " in
+        *" podman "*) root systemctl --quiet disable podman{,-restart,-auto-update}.service podman.socket podman-auto-update.timer >/dev/null 2>&1 || true ;;
+    esac
     if [ -n "$made" ]; then
         root rm -f $policy
         trap - EXIT

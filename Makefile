@@ -24,7 +24,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-root check check-unit check-image check-arm64 check-net run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-root bench bench-quick check check-unit check-image check-arm64 check-net run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -103,11 +103,13 @@ $(DEPS)/ready: image/deps/packages.txt; $(Q)ARCH=$(ARCH) image/deps/deps.sh
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-deps: ## install the Debian packages and build wolfSSL, llhttp and libmnl (cached in the user's cache folder)
+deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch the lab's npm registry (cached in the user's cache folder)
 	$(Q)ARCH=$(ARCH) image/deps/deps.sh
+	$(Q)image/deps/registry.sh
 all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
 tests: $(TESTS:%=$B/tests/%)
-demo: deps ## show on this machine, in under a minute, what the appliance does
+demo: ## show on this machine, in under a minute, what the appliance does
+	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/net/demo.py
 image: ## the sidecar's image without a registry: build/image/ARCH/ (archives for podman and docker, ID, list of materials)
@@ -116,6 +118,11 @@ image: ## the sidecar's image without a registry: build/image/ARCH/ (archives fo
 image-root: ## only the files of that image: build/image/root (for image/Containerfile)
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)$(image.build) --root-only
+bench-quick: deps ## what a request, a connection and a byte cost, beside haproxy in the same run (two cores, two minutes)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
+bench: ## the same with more rounds
+	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
@@ -131,7 +138,7 @@ check-arm64: deps ## arm64, cross-compiled: hardening, unit tests under qemu-use
 	$(Q)$(MAKE) ARCH=arm64 run-foreign
 run-foreign: tests image
 	$(Q)tests/lint/hardening.sh $(PROGRAMS:%=$B/%)
-	$(Q)$(SUDO) RUNNER="$(if $(cross),qemu-aarch64-static -L $(SYSROOT))" tests/unit/run.sh $(patsubst %,$B/tests/%,$(filter-out $(if $(cross),$(qemu.cannot)),$(TESTS)))
+	$(Q)$(SUDO) env RUNNER="$(if $(cross),qemu-aarch64-static -L $(SYSROOT))" tests/unit/run.sh $(patsubst %,$B/tests/%,$(filter-out $(if $(cross),$(qemu.cannot)),$(TESTS)))
 	$(Q)env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_ARCH=$(ARCH) STOPPER_SYSROOT=$(SYSROOT) STOPPER_BUILD=$(CURDIR)/$B \
 		$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image/test_contents.py tests/image/foreign.py
 check-net: ## the net lab (namespaces, real servers), on the asan and release builds
@@ -142,7 +149,8 @@ qemu.cannot := $(addprefix test_,jail seccomp privdrop secret mount)
 run-unit: tests
 	$(Q)$(SUDO) tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
-	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+		$(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
 lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs
 	$(Q)tests/lint/lint.sh
 	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest --basetemp=$(CURDIR)/build/lint tests/lint

@@ -3,6 +3,7 @@
 """build.py: the sidecar's image out of contents.txt, our programs, and the Debian packages of this machine; no registry, no
 container engine, no root. Makes OUT/ARCH: the two archives, the list of materials, digest and ID; or only OUT/root, its files."""
 import argparse
+import glob
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ class Part:
 
     def __init__(self, name, deps):
         self.name, self.sum = name, None
+        self.patches = sorted(os.path.basename(path) for path in glob.glob(f"{HERE}/deps/{name}/*.patch"))
         with open(f"{HERE}/deps/pins.txt", encoding="utf-8") as file:
             pins = [line.split() for line in file if line.startswith(f"{name} ")]
         self.version = pins[0][1]

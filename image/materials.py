@@ -29,6 +29,8 @@ def of_debian(found):
 
 def of_pin(part):
     more = {"checksums": [{"algorithm": "SHA256", "checksumValue": part.sum}]} if part.sum else {}
+    if part.patches:
+        more["sourceInfo"] = f"compiled with {' '.join(part.patches)} of image/deps/{part.name}"
     return package(part.name, part.version, **more, **reference(f"pkg:generic/{part.name}@{part.version}"))
 
 

@@ -6,8 +6,7 @@
  * until none of them moves anything: decode a request event → send up → decode a response event → send down →
  * finish. A step that has no room does not run, so a slow reader on one side stops the reading on the other;
  * nothing is read inside the steps. Pipelined requests wait in the agent's buffer until the exchange before
- * them is finished. The upstream connection is kept for the next request to the same name under the same
- * policy, for this agent's connection only.
+ * them is finished. Between two requests a session holds no upstream connection: they wait in the pool.
  */
 #include "proxy/http.h"
 
@@ -333,6 +332,8 @@ static bool step_finish(struct session *session)
     if (!http->request_done || !http->up_keep || http->up_eof || http->up_deaf || http->up_in.len > 0 ||
         http->up_out.len > 0) /* an answer before the request's last byte was sent: the rest would be lost */
         upstream_drop(http);
+    else
+        upstream_keep(session);
     session_emit(session, DENIAL_NONE, NULL);
     settle(http);
     if (close) {
@@ -473,12 +474,8 @@ void http_policy(struct session *session)
     struct policy *policy = session->proxy->worker.policy;
     const struct route *route;
 
-    if (http->over)
+    if (http->over || !http->active)
         return;
-    if (!http->active) { /* what was kept belongs to the old generation */
-        upstream_drop(http);
-        return;
-    }
     enum denial denial = decide_http(policy, x->host, session->port, 0, session->opened, &route);
     if (denial == DENIAL_NONE && http->git && !route->git_fetch)
         denial = DENIAL_GIT_FETCH;

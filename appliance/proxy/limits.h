@@ -21,6 +21,9 @@
 #define TIMEOUT_TLS_MS           10000  /* a handshake, on either leg */
 #define TIMEOUT_RESPONSE_MS                                                                                  \
     610000 /* whole request to response head: language models think for up to ten minutes */
+#define TIMEOUT_POOLED_MS                                                                                    \
+    50000 /* an upstream's connection between two requests: common servers give up after 60 s or more,       \
+             and those that do so earlier mostly say when */
 #define TIMEOUT_IDLE_MS   600000 /* no byte in either direction within a message or a tunnel */
 #define TIMEOUT_LINGER_MS 2000   /* a refusal's last bytes on their way, so that no reset overtakes them */
 #define TIMEOUT_ACCEPT_MS 100    /* of not accepting, when descriptors have run out */
@@ -39,6 +42,7 @@
 #define CHUNK_LINE_MAX   256                        /* bytes of a chunk-size line with its extensions */
 #define TRAILERS_MAX     8192                       /* bytes of a trailer section */
 #define ADDRESSES_MAX    16                         /* of a name */
+#define POOL_MAX         128                        /* connections to upstreams that wait for requests */
 #define PIPES_KEPT       32                         /* empty pipes kept for the next tunnel */
 
 #endif

@@ -9,20 +9,32 @@
 
 /* Written by us, or meant for this connection only. Proxy-Authorization is for proxies: it would hand a
  * credential to an origin. */
-static const char *const NEVER_UP[] = {
-    "host", "content-length", "transfer-encoding", "connection",          "keep-alive", "proxy-connection",
-    "te",   "trailer",        "upgrade",           "proxy-authorization", "expect",     "http2-settings",
+static const struct str NEVER_UP[] = {
+    STR("host"),
+    STR("content-length"),
+    STR("transfer-encoding"),
+    STR("connection"),
+    STR("keep-alive"),
+    STR("proxy-connection"),
+    STR("te"),
+    STR("trailer"),
+    STR("upgrade"),
+    STR("proxy-authorization"),
+    STR("expect"),
+    STR("http2-settings"),
 };
 
-static const char *const NEVER_DOWN[] = {
-    "content-length", "transfer-encoding", "connection",         "keep-alive", "proxy-connection", "te",
-    "trailer",        "upgrade",           "proxy-authenticate", "alt-svc",
+static const struct str NEVER_DOWN[] = {
+    STR("content-length"), STR("transfer-encoding"), STR("connection"),
+    STR("keep-alive"),     STR("proxy-connection"),  STR("te"),
+    STR("trailer"),        STR("upgrade"),           STR("proxy-authenticate"),
+    STR("alt-svc"),
 };
 
-static bool listed(struct str name, const char *const *names, size_t count)
+static bool listed(struct str name, const struct str *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (str_equal_nocase(name, str_of(names[i])))
+        if (str_equal_nocase(name, names[i]))
             return true;
     return false;
 }
@@ -38,7 +50,7 @@ static int put_text(struct buf *out, const char *text)
 }
 
 /* route: of a request; NULL for a response. */
-static int put_fields(const struct h1_head *head, const char *const *never, size_t count,
+static int put_fields(const struct h1_head *head, const struct str *never, size_t count,
                       const struct route *route, struct buf *out)
 {
     size_t connections;

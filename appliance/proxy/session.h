@@ -33,6 +33,7 @@ struct session;
 struct proxy {
     struct worker worker;
     struct resolver *resolver;
+    struct pool *pool;
     struct leaves *leaves;
     struct tls_kit *tls;
     struct session *sessions; /* all live ones */

@@ -66,9 +66,10 @@ const char *tls_version(const struct stream *stream);
 /* For stream.c: the parts of its interface; `stream` has TLS. */
 ssize_t tls_read(struct stream *stream, struct buf *buf, size_t max);
 ssize_t tls_flush(struct stream *stream, struct buf *buf);
-void tls_shutdown(struct stream *stream);          /* close_notify */
-bool tls_pending(const struct stream *stream);     /* bytes wait here: the socket need not become readable */
-bool tls_wants_write(const struct stream *stream); /* reading waits for room to write */
+void tls_shutdown(struct stream *stream);      /* close_notify */
+bool tls_pending(const struct stream *stream); /* bytes wait here: the socket need not become readable */
+bool tls_wants_write(
+    const struct stream *stream); /* bytes of its own wait for room: an event to read sends them */
 void tls_free(struct stream *stream);
 
 #endif

@@ -37,10 +37,12 @@ die() {
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 only=${1-}
+# What another package provides is there too: nodejs of some vendors brings npm, and excludes Debian's.
 missing() {
     local want have
     want=$(sed "${only:+/^# -- for tests/,\$d;} s/#.*//; s/[[:space:]]//g; /^$/d" packages.txt | sort -u)
-    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u)
+    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
+        sed -n 's/^installed //p' | sed 's/([^)]*)//g' | tr -s ', ' '\n' | sort -u)
     comm -23 <(echo "$want") <(echo "$have")
 }
 
@@ -61,7 +63,7 @@ packages() {
     root env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
         apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "${list[@]}" </dev/null >&2 ||
         die "apt-get could not install: ${list[*]}"
-    for service in nginx:nginx-light nsd:nsd ssh:openssh-server; do
+    for service in nginx:nginx-light nsd:nsd ssh:openssh-server haproxy:haproxy; do
         case " ${list[*]} " in *" ${service#*:} "*) root update-rc.d "${service%:*}" disable >/dev/null 2>&1 || true ;; esac
     done
     case " ${list[*]} " in
@@ -147,6 +149,7 @@ wolfssl() {
         fallback=1
     fi
     say "building wolfSSL"
+    patch -s -d "$src" -p1 <wolfssl/ticket-nonce.patch || die "wolfssl/ticket-nonce.patch does not fit"
     make -s -j"$(nproc)" -C wolfssl SRC="$src" OUT="$work/obj" ${fallback:+FALLBACK=1} CROSS="$cross" SYSROOT="${cross:+$work/out/sysroot}" >"$work/log" 2>&1 ||
         { cat "$work/log" >&2; die "wolfSSL did not build"; }
     cp "$work/obj/libwolfssl.a" "$work/out/lib/"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from proxy_rig import BUILD, DIALLED, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
+from proxy_rig import BUILD, CLOSING, DIALLED, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
 from test_proxy import get, problem
 
 # What the address sanitizer keeps of freed memory, KiB.
@@ -106,6 +106,7 @@ def tls_upstream(rig, certificates, name, serve=None, address=PUBLIC, port=443, 
     def one(stream):
         try:
             with context.wrap_socket(stream, server_side=True, suppress_ragged_eofs=False) as secure:
+                made.streams.append(secure)  # in place of the one that it wraps
                 (serve or made.answer)(secure)
         except ssl.SSLError as problem:
             failures.append(problem)
@@ -172,6 +173,19 @@ def test_sessions_are_resumed_and_policy_is_asked_all_the_same(rig, certificates
             if name == "tls.test":
                 assert client.stream.session_reused
     assert len(upstream.requests) == 2
+
+
+def test_a_client_may_resume_for_ever(rig):
+    """Each connection with the ticket of the one before: nothing is counted along (image/deps/wolfssl/ticket-nonce.patch)."""
+    context, session = ssl.create_default_context(cafile=Authority.get().pem), None
+    for turn in range(260):
+        with rig.client(443) as client:
+            client.stream = context.wrap_socket(client.stream, server_hostname="denied.test", session=session)
+            client.reader = Reader(client.stream)
+            client.send(get("denied.test"))
+            assert client.message().status == 403
+            assert client.stream.session_reused == (turn > 0)
+            session = client.stream.session
 
 
 def test_large_and_cut_hellos_are_understood(rig, certificates, right):
@@ -429,7 +443,7 @@ def test_our_own_ends_are_told_by_close_notify(rig, certificates, right):
     seen = []
 
     def serve(stream):
-        made.answer(stream)  # until the end: an end without close_notify would be an error
+        made.answer(stream, CLOSING)  # until the end: an end without close_notify would be an error
         seen.append("clean")
     made = tls_upstream(rig, certificates, right, serve)
     with rig.client(443) as client:

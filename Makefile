@@ -144,8 +144,9 @@ run-foreign: tests image
 check-net: ## the net lab (namespaces, real servers), on the asan and release builds
 	$(Q)$(MAKE) VARIANT=asan run-net
 	$(Q)$(MAKE) VARIANT=release run-net
-# What qemu-user cannot do: seccomp filters (jail, seccomp, privdrop), the flags of a mapping (secret), /proc/self as the kernel has it (mount).
-qemu.cannot := $(addprefix test_,jail seccomp privdrop secret mount)
+# What qemu-user cannot do: seccomp filters (jail, seccomp, privdrop), the flags of a mapping (secret), /proc/self as the kernel has it
+# (mount), signal 32 (spawn).
+qemu.cannot := $(addprefix test_,jail seccomp privdrop secret mount spawn)
 run-unit: tests
 	$(Q)$(SUDO) tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all

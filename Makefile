@@ -24,7 +24,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-root bench bench-quick check check-unit check-image check-arm64 check-net run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick check check-unit check-image check-arm64 check-net run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -102,7 +102,7 @@ $B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 $(DEPS)/ready: image/deps/packages.txt; $(Q)ARCH=$(ARCH) image/deps/deps.sh
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch the lab's npm registry (cached in the user's cache folder)
 	$(Q)ARCH=$(ARCH) image/deps/deps.sh
 	$(Q)image/deps/registry.sh
@@ -115,6 +115,10 @@ demo: ## show on this machine, in under a minute, what the appliance does
 image: ## the sidecar's image without a registry: build/image/ARCH/ (archives for podman and docker, ID, list of materials)
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)$(image.build)
+image-all: ## the same for amd64 and arm64, and both in one: build/image/stopper-sidecar.oci.tar
+	$(Q)$(MAKE) ARCH=amd64 image
+	$(Q)$(MAKE) ARCH=arm64 image
+	$(Q)$(PYTHON) image/index.py build/image/stopper-sidecar.oci.tar $(patsubst %,build/image/%/stopper-sidecar.oci.tar,amd64 arm64)
 image-root: ## only the files of that image: build/image/root (for image/Containerfile)
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)$(image.build) --root-only
@@ -135,8 +139,9 @@ check-image: image ## the image: that it is reproducible, what is in it, that it
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
 check-arm64: deps ## arm64, cross-compiled: hardening, unit tests under qemu-user, the image
 	$(Q)$(MAKE) ARCH=arm64 deps
+	$(Q)$(MAKE) image-all
 	$(Q)$(MAKE) ARCH=arm64 run-foreign
-run-foreign: tests image
+run-foreign: tests
 	$(Q)tests/lint/hardening.sh $(PROGRAMS:%=$B/%)
 	$(Q)$(SUDO) env RUNNER="$(if $(cross),qemu-aarch64-static -L $(SYSROOT))" tests/unit/run.sh $(patsubst %,$B/tests/%,$(filter-out $(if $(cross),$(qemu.cannot)),$(TESTS)))
 	$(Q)env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_ARCH=$(ARCH) STOPPER_SYSROOT=$(SYSROOT) STOPPER_BUILD=$(CURDIR)/$B \

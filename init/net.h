@@ -46,8 +46,9 @@ int net_wait(struct netlink *nl, const struct options *options, struct net *net,
 
 /* The remaining functions change the namespace and need CAP_NET_ADMIN. All: 0, or -1 with err. */
 
-/* Forwarding off on every interface, verified; lo up. Then, where /proc/sys is writable: forwarding off as
- * the default for interfaces to come, and no rate limit for rejections (failing there is not an error). */
+/* IPv4 forwarding off on every interface, verified; lo up. Where /proc/sys is writable also: forwarding off as
+ * the default for interfaces to come, that of IPv6 too, which else the rules alone keep from happening, and no rate
+ * limit for rejections (failing there is not an error). */
 int net_close_forwarding(struct netlink *nl, struct err *err);
 
 /* Makes the kernel send a gratuitous ARP (RFC 5227 section 3) for the agent-side address: an agent that still

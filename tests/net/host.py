@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 from capture import Capture
-from lab import BUILD, HERE, MARK, Agent, Audit, program
+from lab import HERE, Agent, Audit, program
 from spaces import WAIT, Failed, Space, child_of, tied, wait_for
 from world import RESOLVER
 
@@ -118,7 +118,7 @@ class Host:
                 {key: [self.before[key], now[key]] for key in now if now[key] != self.before[key]}, indent=1)) from None
 
     def capture(self):
-        return Capture(self.lab.world.space.pid, self.uplink)
+        return Capture(self.lab.world.space.pid, self.uplink, sender=self.space.pid)
 
     def up(self, **named):
         return HostBottle(self, **named)

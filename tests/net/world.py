@@ -27,6 +27,7 @@ NAMES = {                            # the zone
     "apt.test": "203.0.113.15",
     "npm.test": "203.0.113.16",
     "pypi.test": "203.0.113.17",
+    "forge.test": "203.0.113.18",    # what /echo is told, it sends back and remembers
     "denied.test": "203.0.113.20",
     "ssh.test": "203.0.113.22",
     "silent.test": "203.0.113.98",   # nothing is ever answered

@@ -245,11 +245,14 @@ static int step_policy(struct init *init, struct err *err)
         return 0;
     if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
         return -1;
+    const struct policy_version *current = &init->policies.current;
+    audit_mux_policy(init->audit, current->generation, current->digest);
+    audit_mux_in_force(init->audit, current->generation);
     struct audit line = {.kind = AUDIT_CONTROL,
                          .verdict = AUDIT_ALLOW,
                          .rule = "mounted",
                          .detail = str_of(init->options.policy),
-                         .generation = init->policies.current.generation};
+                         .generation = current->generation};
     audit_mux_emit(init->audit, &line);
     return 0;
 }

@@ -22,6 +22,7 @@
 
 #include "core/audit_seal.h"
 #include "core/buf.h"
+#include "init/audit_line.h"
 #include "init/digest.h"
 
 #define QUEUE_MAX                                                                                            \
@@ -184,18 +185,6 @@ static void source_close(struct source *source)
     uv_close((uv_handle_t *)&source->poll, on_source_closed);
 }
 
-/* Whether this can stand in the stream: one object on one line of printable ASCII, as core/audit.h writes it.
- */
-static bool line_is_sound(const char *line, size_t len)
-{
-    if (len < 3 || line[0] != '{' || line[len - 2] != '}' || line[len - 1] != '\n')
-        return false;
-    for (size_t i = 0; i < len - 1; i++)
-        if (line[i] < 0x20 || line[i] > 0x7e)
-            return false;
-    return true;
-}
-
 /* Reads one line. Returns false when there is none. *ended: the worker is gone. */
 static bool source_read(struct source *source, bool *ended)
 {
@@ -207,7 +196,7 @@ static bool source_read(struct source *source, bool *ended)
         *ended = true;
         return false;
     }
-    if (len <= AUDIT_UNSEALED_MAX && line_is_sound(line, (size_t)len)) {
+    if (audit_line_sound((struct str){line, (size_t)len})) {
         line_put(source->mux, line, (size_t)len, false);
     } else {
         struct audit alarm = {.kind = AUDIT_LIFECYCLE,

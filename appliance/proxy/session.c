@@ -4,9 +4,9 @@
  *
  *   accept → original destination (listen.c) → first bytes (sniff.c)
  *     TLS     → ClientHello (hello.c) → tunnel by name, or opened with a forged leaf   (session_tls.c)
- *     HTTP/1, opened TLS → request head (h1.c) → judge: request.c, decide.c, gitfetch.c, admit.c →
- *               dial by name, or the kept upstream → rewrite → upstream → response head (h1.c) → rewrite → agent    (http.c moves the events, per
- *               request)
+ *     HTTP/1, opened TLS → request head (h1.c) → judge: request.c, decide.c, credentials.c, gitfetch.c, admit.c
+ *               → dial by name, or the pool's upstream → rewrite → upstream → response head (h1.c) → rewrite
+ *               → agent    (http.c moves the events, per request)
  *     others  → refused in their own words (deny.c), or by RST
  *
  * Room for the audit line is held before a verdict takes effect. Without room the session is parked: nothing

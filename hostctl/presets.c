@@ -42,23 +42,24 @@ static const struct preset_entry github[] = {
     /* "repository webhooks", "organization webhooks", "GitHub App webhooks", "global webhooks" */
     {"hooks", false, {REPO "/hooks" TAIL, ORG "/hooks" TAIL, HUB "/app/hook" TAIL, HUB "/admin/hooks" TAIL}},
     /* "source imports", "repositories": update (visibility), delete, transfer, create from a template;
-     * "GitHub Pages"; "collaborators"; "Codespaces"; "migrations" */
+     * "GitHub Pages"; "collaborators"; "organization members"; "Codespaces"; "migrations" */
     {"repository",
      false,
      {REPO "/?", REPO "/(?:import|transfer|generate|pages|collaborators|invitations|teams)" TAIL,
       REPO "/(?:codespaces|pulls/[^/]+/codespaces)" TAIL, HUB "/user/(?:codespaces|migrations)" TAIL,
-      ORG "/(?:codespaces|migrations)" TAIL, HUB "/orgs/[^/]+/teams/[^/]+/repos" TAIL,
-      HUB "/teams/[^/]+/repos" TAIL}},
+      ORG "/(?:codespaces|migrations|invitations|memberships|outside_collaborators)" TAIL,
+      HUB "/orgs/[^/]+/teams/[^/]+/repos" TAIL, HUB "/teams/[^/]+/repos" TAIL}},
     /* "releases", "release assets": they make tags and keep files */
     {"releases", false, {REPO "/releases" TAIL}},
     /* "GitHub Apps", "OAuth applications", "self-hosted runners", secrets of "GitHub Actions", Codespaces,
      * Dependabot; "deployment environments" */
     {"tokens",
      false,
-     {HUB "/applications" TAIL, HUB "/authorizations" TAIL, HUB "/app/installations" TAIL,
+     {HUB "/applications" TAIL, HUB "/authorizations" TAIL, HUB "/(?:app|user)/installations" TAIL,
       HUB "/app-manifests" TAIL,
       REPO "/(?:actions|codespaces|dependabot)/(?:runners|secrets|variables|permissions)" TAIL,
-      ORG "/(?:actions|codespaces|dependabot)/(?:runners|runner-groups|secrets|variables|permissions)" TAIL,
+      ORG "/(?:actions|codespaces|dependabot)/"
+          "(?:runners|hosted-runners|runner-groups|secrets|variables|permissions)" TAIL,
       REPO "/environments" TAIL,
       ORG "/personal-access-token"
           ".*"}},
@@ -80,11 +81,13 @@ static const struct preset_entry gitlab[] = {
     /* "Repository files", "Commits", "Branches", "Tags", "Repositories" (changelog), "Repository submodules";
      * "Suggest changes" */
     {"contents", false, {PROJECT "/repository" TAIL, LAB "/suggestions" TAIL}},
-    /* "Snippets", "Project snippets", "Wikis", "Releases", "Packages", "Project Markdown uploads" */
+    /* "Snippets", "Project snippets", "Wikis", "Releases", "Packages", "Project Markdown uploads",
+     * "Secure files", Terraform's state */
     {"files",
      false,
-     {LAB "/snippets" TAIL, PROJECT "/(?:snippets|wikis|releases|packages|uploads|secure_files)" TAIL,
-      GROUP "/(?:wikis|uploads|packages)" TAIL, LAB "/packages" TAIL}},
+     {LAB "/snippets" TAIL,
+      PROJECT "/(?:snippets|wikis|releases|packages|uploads|secure_files|terraform)" TAIL,
+      GROUP "/(?:wikis|uploads|-/packages)" TAIL, LAB "/packages" TAIL}},
     /* "Merge requests": merge, rebase; "Merge trains" */
     {"merges", false, {PROJECT "/merge_requests/[^/]+/(?:merge|rebase)" TAIL, PROJECT "/merge_trains" TAIL}},
     /* "Protected branches", "Protected tags", "Project push rules", "Merge request approvals" */
@@ -117,17 +120,17 @@ static const struct preset_entry gitlab[] = {
      false,
      {LAB "/projects(?:/user/[^/]+)?"
           "(?:[.][a-z]+)?/?",
-      PROJECT "/?", PROJECT "/(?:transfer|share|members|invitations|pages)" TAIL, GROUP "/?",
-      GROUP "/(?:transfer|share|members|invitations|projects)" TAIL, LAB "/geo.*"}},
+      PROJECT "/?", PROJECT "/(?:transfer|share|members|invitations|access_requests|pages)" TAIL, GROUP "/?",
+      GROUP "/(?:transfer|share|members|invitations|access_requests|projects)" TAIL, LAB "/geo.*"}},
     /* "Personal access tokens", "Users" (impersonation tokens), "Project access tokens", "Group access tokens",
-     * "Deploy tokens", "Runners", "Agents for Kubernetes", "CI/CD job token scopes", "Applications" */
+     * "Deploy tokens", "Runners", "Agents for Kubernetes", "Service accounts", "CI/CD job token scopes", "Applications" */
     {"tokens",
      false,
      {LAB "/personal_access_tokens" TAIL,
       LAB "/users?(?:/[^/]+)?/(?:personal_access_tokens|impersonation_tokens|runners)" TAIL,
       PROJECT "/(?:access_tokens|resource_access_tokens|deploy_tokens|runners|job_token_scope)" TAIL,
-      GROUP "/(?:access_tokens|deploy_tokens|runners)" TAIL,
-      LAB "/(?:deploy_tokens|runners|applications)" TAIL, PROJECT "/cluster_agents" TAIL}},
+      GROUP "/(?:access_tokens|deploy_tokens|runners|service_accounts)" TAIL,
+      LAB "/(?:deploy_tokens|runners|applications|service_accounts)" TAIL, PROJECT "/cluster_agents" TAIL}},
     /* "Pipeline trigger tokens", variables, and what is an administrator's: who reads them has them */
     {"secrets", true, {PROJECT "/(?:triggers|variables)" TAIL, GROUP "/variables" TAIL, LAB "/admin" TAIL}},
     /* git-lfs, docs/api: uploads go to addresses that the batch API gives */
@@ -150,8 +153,10 @@ static const struct preset_entry gitea[] = {
      false,
      {TEA_REPO "/(?:wiki|releases|avatar)" TAIL, TEA "/packages" TAIL, "(?:/.*)?/api/packages" TAIL,
       "/v2/.+"}},
-    /* repository: repoMergePullRequest, repoUpdatePullRequest, repoMergeUpstream */
-    {"merges", false, {TEA_REPO "/pulls/[^/]+/(?:merge|update)" TAIL, TEA_REPO "/merge-upstream" TAIL}},
+    /* repository: repoMergePullRequest, repoUpdatePullRequest, repoMergeUpstream; Forgejo: repoSyncForkBranch */
+    {"merges",
+     false,
+     {TEA_REPO "/pulls/[^/]+/(?:merge|update)" TAIL, TEA_REPO "/(?:merge-upstream|sync_fork)" TAIL}},
     /* repository: repoCreateKey; user: userCurrentPostKey, GPG keys */
     {"keys", false, {TEA_REPO "/keys" TAIL, TEA "/user/(?:keys|gpg_keys|gpg_key_verify|gpg_key_token)" TAIL}},
     /* repository: hooks, git hooks; organization; user */
@@ -164,8 +169,8 @@ static const struct preset_entry gitea[] = {
      * teams; organization: teams' repositories */
     {"repository",
      false,
-     {TEA_REPO "/?", TEA_REPO "/(?:transfer|generate|convert|collaborators|teams)" TAIL,
-      TEA "/teams/[^/]+/(?:repos|members)" TAIL}},
+     {TEA_REPO "/?", TEA_REPO "/(?:transfer|generate|convert|collaborators|teams)" TAIL, TEA "/teams" TAIL,
+      TEA "/orgs/[^/]+/teams" TAIL}},
     /* user: userCreateToken, OAuth2 applications; actions: secrets, variables */
     {"tokens",
      false,

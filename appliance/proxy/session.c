@@ -322,14 +322,23 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
 enum denial session_judge_again(struct session *session, const struct h1_head *head,
                                 const struct route **route)
 {
+    struct exchange *x = &session->exchange;
+    const struct policy *policy = session->proxy->worker.policy;
     struct request request;
+    char rule[ADMIT_RULE];
     enum denial denial = request_read(head, session->opened, &request);
 
     *route = NULL;
     if (denial == DENIAL_NONE)
         denial = judge(session, head, &request, route);
+    if (*route != NULL)
+        route_name(*route, rule);
     if (denial == DENIAL_NONE)
-        denial = admit_judge(*route, head, &request, session->exchange.rule);
+        denial = admit_judge(*route, head, &request, rule);
+    if (denial != DENIAL_NONE) { /* else the line says what decided first */
+        snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? rule : RULE_NONE);
+        x->generation = policy != NULL ? policy->generation : 0;
+    }
     return denial;
 }
 

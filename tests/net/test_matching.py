@@ -206,6 +206,7 @@ def test_a_new_policy_judges_running_requests_again(rig, certificates):
             if wanted != 200:
                 problem(clients[target].message(), 403, wanted)
         assert problem(clients["head"].message(), 403, "deny-entry")["rule"] == HOST + " deny[1]"
+        assert rig.worker.line(rule=HOST + " deny[1]", path="/v1/kept")["generation"] == rig.worker.generation
         go.set()
         for target, wanted in running.items():
             if wanted == 200:

@@ -19,7 +19,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-root check check-unit check-image check-net run-unit run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-root check check-unit check-image check-net check-e2e run-unit run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -111,15 +111,20 @@ image: ## the sidecar's image without a registry: build/image/ARCH/ (archives fo
 image-root: ## only the files of that image: build/image/root (for image/Containerfile)
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)$(image.build) --root-only
-check: deps ## everything: lint, unit tests, image, net lab on the asan and release builds
+check: deps ## everything: lint, unit tests, image, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
 	$(Q)$(MAKE) check-image
 	$(Q)$(MAKE) check-net
+	$(Q)$(MAKE) check-e2e
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
 check-image: image ## the image: that it is reproducible, what is in it, that it starts
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
+check-e2e: image ## bottles by every runtime that there is: namespaces, podman, docker (each in a host of its own)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q \
+		-o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) --dist loadgroup tests/e2e
 check-net: ## the net lab (namespaces, real servers), on the asan and release builds
 	$(Q)$(MAKE) VARIANT=asan run-net
 	$(Q)$(MAKE) VARIANT=release run-net

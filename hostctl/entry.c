@@ -43,6 +43,7 @@ int entry_init(struct entry *entry, char *const *argv, char *const *env, const c
     size_t count = 0;
 
     *entry = (struct entry){.spec = {.argv = argv != NULL ? argv : login_shell,
+                                     .unnamed = argv == NULL,
                                      .cwd = cwd,
                                      .uid = caller_id("SUDO_UID"),
                                      .gid = caller_id("SUDO_GID"),

@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(os.listdir(os.path.join(ROOT, "examples")))
-COMMANDS = ["up", "down", "ps", "exec", "shell", "logs", "gc", "ca", "version"]
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "logs", "gc", "ca", "version"]
 USAGE, FAILED = 2, 125
 
 

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts with a container engine: each engine lives in its host's namespaces, with its storage in the host's folder, so that
+its bridges, rules and mounts are never the machine's."""
+import json
+import os
+import shutil
+import subprocess
+
+import images
+from host import Host, HostBottle
+from lab import HERE
+from spaces import Failed, wait_for
+from world import RESOLVER
+
+IMAGES = os.path.abspath(os.environ.get("STOPPER_IMAGE", os.path.join(HERE, "..", "..", "build", "image")))
+TOKEN = "tok/9c41D+77ab=c0~e"
+MANIFEST = f"""\
+egress:
+  dns: [{RESOLVER}]
+  extra_ca: [lab-ca.pem]
+  routes:
+    - host: allowed.test
+      auth: {{scheme: Bearer, token_ref: FORGE_TOKEN}}
+    - host: other.test
+    - host: plain.test
+    - host: git.test
+    - host: "*.sub.test"
+      tls: {{passthrough: true}}
+"""
+
+
+def need(program, package):
+    if not shutil.which(program):
+        raise Failed(f"{program} is missing: Debian's {package}")
+
+
+class RuntimeHost(Host):
+    """A host whose bottles are all made by one runtime, from one manifest."""
+    runtime, options = "netns", ("--runtime", "netns")
+
+    def __init__(self, lab):
+        super().__init__(lab)
+        try:
+            with open(lab.world.ca, encoding="ascii") as ca:
+                self.write("lab-ca.pem", ca.read())
+            self.manifest = self.write("bottle.yaml", MANIFEST)
+            self.environment["FORGE_TOKEN"] = TOKEN
+            self.start()
+            self.before = self.traces()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self):
+        """Brings the engine up, with the images."""
+
+    def up(self, options=(), **named):
+        return HostBottle(self, options=(*self.options, *options), **named)
+
+    def run(self, *command, options=(), stdin="", name="r", seconds=60):
+        """A bottle to its end."""
+        return self.hostctl("up", "-f", self.manifest, "--name", name, *self.options, *options, "--", *command, stdin=stdin,
+                            seconds=seconds)
+
+
+class EngineHost(RuntimeHost):
+    """`tool` is the engine's program; the agents' images are agent:1 (Python) and small:1 (busybox alone)."""
+    tool = None
+    options = ()
+    containers = "ps", "-a", "--format", "{{.Names}}"
+    networks = "network", "ls", "--format", "{{.Name}}"
+    volumes = "volume", "ls", "--format", "{{.Name}}"
+
+    def engine(self, *words, status=0, stdin=None):
+        """The engine's program by hand; None accepts any status, and then all is returned."""
+        done = subprocess.run(self.command_line(self.tool, *words), input=stdin, capture_output=True, text=True, timeout=120,
+                              check=False, env=self.environment, cwd=self.dir)
+        if status is None:
+            return done
+        if done.returncode != status:
+            raise Failed(f"{self.tool} {' '.join(words)}: {done.returncode} {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def command_line(self, *argv):
+        return self.space.enter(*argv)
+
+    def load(self):
+        archive = os.path.join(IMAGES, os.uname().machine.replace("x86_64", "amd64").replace("aarch64", "arm64"),
+                               f"stopper-sidecar.{self.archive}.tar")
+        if not os.path.exists(archive):
+            raise Failed(f"{archive} is not there: make image")
+        self.engine("load", "-q", "-i", archive)
+        for name, fill in ("agent", images.python), ("small", images.busybox):
+            self.engine("import", images.archive(self.dir, name, fill), f"localhost/{name}:1")
+
+    def container(self, bottle, role):
+        """The name of a container of this bottle's."""
+        return next(name for name in self.engine(*self.containers).split() if name.startswith(f"stopper-{bottle}-")
+                    and name.endswith(f"-{role}"))
+
+    def inspect(self, name, kind="container"):
+        return json.loads(self.engine("inspect", "--type", kind, name))[0]
+
+    def things(self):
+        """All names that the engine knows."""
+        return sorted(self.engine(*self.containers).split() + self.engine(*self.networks).split() + self.engine(*self.volumes).split())
+
+    def traces(self):
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names]
+        return {"things": self.things() if self.tool else [], "files": files, "processes": self.processes(),
+                "mounts": sorted(line for line in self.space.run("sh", "-c", "cut -d' ' -f5 /proc/self/mountinfo").split("\n")
+                                 if "/netns/" in line or "/merged" in line)}
+
+
+class Podman(EngineHost):
+    runtime, tool, archive, agent_link = "podman", "podman", "oci", "agent0"
+    options = "--runtime", "podman", "--image", "localhost/agent:1"
+
+    def start(self):
+        for program, package in ("podman", "podman"), ("runc", "runc"), ("/usr/lib/podman/netavark", "netavark"), ("conmon", "conmon"):
+            need(program, package)
+        os.mkdir(os.path.join(self.dir, "storage"))
+        self.space.run("mount", "-t", "tmpfs", "-o", "mode=711", "tmpfs", os.path.join(self.dir, "storage"))
+        os.mkdir(os.path.join(self.dir, "networks"))  # else they are in the machine's /etc
+        self.environment["CONTAINERS_CONF"] = self.write("containers.conf", f"""\
+[containers]
+default_ulimits=["nofile=1024:1024","nproc=1024:1024"]
+[engine]
+runtime="runc"
+cgroup_manager="cgroupfs"
+events_logger="none"
+[network]
+network_backend="netavark"
+network_config_dir="{self.dir}/networks"
+""")
+        self.environment["CONTAINERS_STORAGE_CONF"] = self.write("storage.conf", f"""\
+[storage]
+driver="overlay"
+graphroot="{self.dir}/storage"
+runroot="/run/containers"
+""")
+        self.load()
+
+
+RUNTIMES = {"netns": RuntimeHost, "podman": Podman}

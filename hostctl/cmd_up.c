@@ -29,7 +29,7 @@
 #include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
 
-#define RUNTIMES      "netns|podman"
+#define RUNTIMES      "netns|podman|docker"
 #define SIDECAR_IMAGE "localhost/stopper-sidecar:" STOPPER_VERSION
 
 struct up {

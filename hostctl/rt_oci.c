@@ -51,6 +51,11 @@ static int podman_detect(struct err *err)
     return detect(&engine_podman, err);
 }
 
+static int docker_detect(struct err *err)
+{
+    return detect(&engine_docker, err);
+}
+
 /* ---- the sidecar ---- */
 
 static int mark_choose(struct state *state, struct err *err)
@@ -118,11 +123,11 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
                                          NULL};
     const struct engine *engine = engine_of(state);
     struct words words = ENGINE_WORDS(engine, "create", "--name");
-    char name[OCI_NAME_MAX], inner[OCI_NAME_MAX], outer[OCI_NAME_MAX], shim[OCI_NAME_MAX];
+    char name[OCI_NAME_MAX], inner[OCI_NAME_MAX], egress[OCI_NAME_MAX], shim[OCI_NAME_MAX];
 
     engine_name(state, "sidecar", name);
     engine_name(state, "inner", inner);
-    engine_name(state, "outer", outer);
+    engine_name(state, "egress", egress);
     engine_name(state, "shim", shim);
     words_add(&words, name);
     engine_labels(state, &words);
@@ -130,7 +135,7 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
     words_list(&words, engine->run_options);
     words_list(&words, engine->own_network);
     words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", shim);
-    network_option(engine, &words, outer, engine->egress_link);
+    network_option(engine, &words, egress, engine->egress_link);
     if (!engine->connects)
         network_option(engine, &words, inner, engine->sidecar_link);
     words_list(&words, (const char *const[]){"--", spec->image.sidecar, "--egress", engine->egress_link,
@@ -195,13 +200,17 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
     return err_prefix(err, "the sidecar does not come up");
 }
 
+/* Where a container is on two networks docker takes the default route of the one whose name sorts first:
+ * "egress". */
 static int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err)
 {
     const struct engine *engine = engine_of(state);
 
+    if (spec->user_namespaces && engine->profiles == NULL)
+        return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
-                   network_make(state, "outer", engine->outer, spec->interrupt, err) != 0 ||
+                   network_make(state, "egress", engine->egress, spec->interrupt, err) != 0 ||
                    volume_make(state, spec->interrupt, err) != 0 || sidecar_create(spec, state, err) != 0
                ? -1
                : sidecar_wait(spec, state, err);
@@ -406,6 +415,11 @@ static int podman_gc(struct err *err)
     return detect(&engine_podman, err) == 0 ? gc(&engine_podman, err) : 0;
 }
 
+static int docker_gc(struct err *err)
+{
+    return detect(&engine_docker, err) == 0 ? gc(&engine_docker, err) : 0;
+}
+
 /* ---- the audit stream ---- */
 
 static int oci_logs(const struct state *state, bool follow, struct err *err)
@@ -434,18 +448,11 @@ static int oci_logs(const struct state *state, bool follow, struct err *err)
     return status == 0 || follow ? 0 : err_set(err, "the sidecar's log cannot be read");
 }
 
+#define OCI_FUNCTIONS                                                                                        \
+    .images = true, .sidecar = oci_sidecar, .control = oci_control, .agent = oci_agent, .exec = oci_exec,    \
+    .attach = oci_attach, .ended = oci_ended, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs
+
 const struct runtime runtime_podman = {
-    .name = "podman",
-    .images = true,
-    .detect = podman_detect,
-    .sidecar = oci_sidecar,
-    .control = oci_control,
-    .agent = oci_agent,
-    .exec = oci_exec,
-    .attach = oci_attach,
-    .clean = oci_clean,
-    .ended = oci_ended,
-    .alive = oci_alive,
-    .gc = podman_gc,
-    .logs = oci_logs,
-};
+    .name = "podman", .detect = podman_detect, .gc = podman_gc, OCI_FUNCTIONS};
+const struct runtime runtime_docker = {
+    .name = "docker", .detect = docker_detect, .gc = docker_gc, OCI_FUNCTIONS};

@@ -7,10 +7,11 @@
 #include "hostctl/rt_oci_engine.h"
 #include "hostctl/runtime.h"
 
-#define OCI_INIT "/stopper/stopper-init" /* in the sidecar's image */
-#define OCI_SHIM "/stopper/shim" /* a folder of it, and a volume that the agent's container sees too */
+#define OCI_INIT         "/stopper/stopper-init" /* in the sidecar's image */
+#define OCI_SHIM_PROGRAM OCI_SHIM "/stopper-shim"
+#define OCI_SHIM         "/stopper/shim" /* a folder of it, and a volume that the agent's container sees too */
 
-extern const struct runtime runtime_podman;
+extern const struct runtime runtime_podman, runtime_docker;
 
 /* The functions of struct runtime, the same for all engines; rt_oci.c has those of the sidecar and of the
  * whole, rt_oci_agent.c those of the agent. */

@@ -21,14 +21,13 @@
 
 #include "core/secret.h"
 #include "hostctl/rt_oci_image.h"
+#include "hostctl/rt_oci_seal.h"
 #include "hostctl/terminal.h"
 
-#define SHIM         OCI_SHIM "/stopper-shim"
-#define HOME         "/home/agent" /* where the image has no user of its own */
-#define ANSWER_MAX   4096
-#define TRIES        200 /* of STEP_MS and one exec: until PID 1 is there */
-#define STEP_MS      25
-#define ADDRESS_SIZE 16
+#define HOME       "/home/agent" /* where the image has no user of its own */
+#define ANSWER_MAX 4096
+#define TRIES      200 /* of STEP_MS and one exec: until PID 1 is there */
+#define STEP_MS    25
 
 /* ---- files of the bottle that the container sees ---- */
 
@@ -137,7 +136,8 @@ static int configure(const struct state *state, struct str line, pid_t child, in
 
     engine_name(state, "agent", name);
     for (int i = 0; i < TRIES; i++) {
-        struct words words = ENGINE_WORDS(engine_of(state), "exec", "-i", name, SHIM, "configure");
+        struct words words =
+            ENGINE_WORDS(engine_of(state), "exec", "-i", name, OCI_SHIM_PROGRAM, "configure");
         struct pollfd wait = {.fd = interrupt, .events = POLLIN};
         siginfo_t ended = {.si_pid = 0};
         struct buf out;
@@ -243,7 +243,7 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
                                          "--interactive",
                                          "--tmpfs=/run/stopper:rw,nosuid,nodev,noexec,mode=1777,size=4m",
                                          "--tmpfs=/run/stopper-ca:rw,nosuid,nodev,noexec,mode=1777,size=32m",
-                                         "--entrypoint=" SHIM,
+                                         "--entrypoint=" OCI_SHIM_PROGRAM,
                                          NULL};
     const struct engine *engine = engine_of(state);
     struct words words = ENGINE_WORDS(engine, "create", "--name");
@@ -279,71 +279,6 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     words_list(&words, (const char *const[]){"--", spec->image.agent, "contained", "--", NULL});
     command_add(command, image, &words);
     return engine_do(&words, spec->interrupt, err) == 0 ? mounts_same(spec, err) : -1;
-}
-
-/* ---- its network ---- */
-
-/* A container that lives for one step in the agent's network, with the right to change it, and that runs
- * nothing but the shim: the agent's own never has that right. */
-static int route_set(const struct bottle_spec *spec, const struct state *state, const char *network,
-                     const char *gateway, struct err *err)
-{
-    const struct engine *engine = engine_of(state);
-    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
-    char name[OCI_NAME_MAX];
-
-    engine_name(state, "route", name);
-    words_add(&words, name);
-    engine_labels(state, &words);
-    words_list(&words, engine->run_options);
-    words_list(&words,
-               (const char *const[]){"--cap-drop=ALL", "--cap-add=NET_ADMIN", "--read-only", "--user=0:0",
-                                     "--security-opt=no-new-privileges", "--entrypoint=" SHIM, NULL});
-    words_addf(&words, "--network=%s", network);
-    words_list(&words,
-               (const char *const[]){"--", spec->image.sidecar, "route", engine->agent_link, gateway, NULL});
-    words_list(&words, engine->closed);
-    return engine_do(&words, spec->interrupt, err);
-}
-
-/* The namespace exists from `init` on, and the agent's PID 1 does not run yet. */
-static int network_own(const struct bottle_spec *spec, const struct state *state, const char *gateway,
-                       struct err *err)
-{
-    const struct engine *engine = engine_of(state);
-    char name[OCI_NAME_MAX], network[PATH_MAX];
-
-    engine_name(state, "agent", name);
-    struct words words = ENGINE_WORDS(engine, "init", name);
-    if (engine_do(&words, spec->interrupt, err) != 0)
-        return -1;
-    json_t *agent = engine_inspect(engine, "container", name, NULL, err);
-    const char *key =
-        json_string_value(json_object_get(json_object_get(agent, "NetworkSettings"), "SandboxKey"));
-    snprintf(network, sizeof network, "ns:%s", key != NULL ? key : "");
-    bool known = key != NULL && key[0] == '/';
-    if (agent != NULL && !known)
-        err_set(err, "%s does not say where the agent's network namespace is", engine->program);
-    json_decref(agent);
-    return known ? route_set(spec, state, network, gateway, err) : -1;
-}
-
-/* The sidecar's address on the network that it shares with the agent. */
-static int gateway_find(const struct state *state, char gateway[ADDRESS_SIZE], struct err *err)
-{
-    char name[OCI_NAME_MAX], network[OCI_NAME_MAX];
-
-    engine_name(state, "sidecar", name);
-    engine_name(state, "inner", network);
-    json_t *sidecar = engine_inspect(engine_of(state), "container", name, NULL, err);
-    const json_t *settings = json_object_get(sidecar, "NetworkSettings");
-    const char *address = json_string_value(
-        json_object_get(json_object_get(json_object_get(settings, "Networks"), network), "IPAddress"));
-    int len = snprintf(gateway, ADDRESS_SIZE, "%s", address != NULL ? address : "");
-    if (sidecar != NULL && (len <= 0 || len >= ADDRESS_SIZE))
-        err_set(err, "%s does not say which address the sidecar has", engine_of(state)->program);
-    json_decref(sidecar);
-    return len > 0 && len < ADDRESS_SIZE ? 0 : -1;
 }
 
 /* ---- sessions ---- */
@@ -423,20 +358,41 @@ static int connect_to(const struct command_spec *command, const struct state *st
     return session_start(command, &words, &passer, session, err);
 }
 
+/* Where the engine could not start the agent, its client has said why to whom it has attached. */
+static void client_said(const struct session *session, struct err *err)
+{
+    int fd = session->pty >= 0 ? session->pty : session->err;
+    char text[4096], line[RUN_SAID];
+
+    if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+        return;
+    ssize_t len = read(fd, text, sizeof text);
+    run_last_words((struct str){text, len > 0 ? (size_t)len : 0}, line);
+    if (line[0] != '\0')
+        err_set(err, "%s", line);
+}
+
 /* In two steps: the container with nobody's command running, then the command. */
 static int agent_make(const struct bottle_spec *spec, const struct command_spec *command,
                       const struct image *image, const struct state *state, const char *gateway,
                       struct err *err)
 {
     const struct engine *engine = engine_of(state);
-    char network[OCI_NAME_MAX], option[OCI_NAME_MAX + 64];
+    char network[OCI_NAME_MAX], option[SEAL_NETWORK_MAX];
 
     engine_name(state, "inner", network);
+    if (files_write(state, gateway, err) != 0)
+        return -1;
+    if (spec->image.home != NULL && image_is_roots(image) && seal_home(spec, command, state, err) != 0)
+        return -1;
+    if (engine->pauses)
+        return seal_paused(spec, state, network, gateway, option, err) != 0
+                   ? -1
+                   : agent_create(spec, command, image, state, option, err);
     snprintf(option, sizeof option, "%s%s%s", network, engine->link_option,
              engine->link_option[0] ? engine->agent_link : "");
-    if (files_write(state, gateway, err) != 0 || agent_create(spec, command, image, state, option, err) != 0)
-        return -1;
-    return network_own(spec, state, gateway, err);
+    return agent_create(spec, command, image, state, option, err) != 0 ? -1
+                                                                       : seal_own(spec, state, gateway, err);
 }
 
 static int agent_run(const struct bottle_spec *spec, const struct command_spec *command,
@@ -462,20 +418,22 @@ static int agent_run(const struct bottle_spec *spec, const struct command_spec *
     if (text != NULL)
         secret_wipe(text, len); /* the values may be secrets */
     secret_json_free(text);
-    if (result != 0)
+    if (result != 0) {
+        client_said(session, err);
         session_close(session);
+    }
     return result;
 }
 
 int oci_agent(const struct bottle_spec *spec, const struct command_spec *command, struct state *state,
               struct session *session, struct err *err)
 {
-    char gateway[ADDRESS_SIZE];
+    char gateway[SEAL_ADDRESS_MAX];
     struct image image;
 
     session_init(session);
     if (state_set(state, "terminal", command->terminal ? "yes" : "no", err) != 0 ||
-        gateway_find(state, gateway, err) != 0 ||
+        seal_gateway(state, gateway, err) != 0 ||
         image_open(engine_of(state), spec->image.agent, spec->interrupt, &image, err) != 0)
         return -1;
     int result = agent_make(spec, command, &image, state, gateway, err);
@@ -555,9 +513,10 @@ int oci_exec(const struct command_spec *command, const struct state *state, stru
     engine_name(state, "agent", agent);
     if (command->terminal)
         words_add(&words, "--tty");
-    words_list(&words, (const char *const[]){agent, SHIM, "exec", "--over", over, "--as", name, "--", NULL});
+    words_list(&words, (const char *const[]){agent, OCI_SHIM_PROGRAM, "exec", "--over", over, "--as", name,
+                                             "--", NULL});
     words_list(&words, (const char *const *)command->argv);
-    words_list(&passer, (const char *const[]){agent, SHIM, "signal", name, RUN_NUMBER, NULL});
+    words_list(&passer, (const char *const[]){agent, OCI_SHIM_PROGRAM, "signal", name, RUN_NUMBER, NULL});
     free(over);
     return session_start(command, &words, &passer, session, err);
 }

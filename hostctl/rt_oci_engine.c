@@ -20,7 +20,7 @@ const struct engine engine_podman = {
     .program = "podman",
     .package = "podman",
     .inner = WORDS("--internal", "--disable-dns"),
-    .outer = WORDS("--disable-dns"),
+    .egress = WORDS("--disable-dns"),
     .link_option = ":interface_name=",
     .egress_link = "egress0",
     .sidecar_link = "agent0",
@@ -32,7 +32,30 @@ const struct engine engine_podman = {
     .profiles = WORDS("/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"),
 };
 
-static const struct engine *const engines[] = {&engine_podman};
+/* docker's internal networks drop what is led to the sidecar where bridged frames pass through iptables, the
+ * usual setting; so this is an ordinary one without masquerading, whose bridge has no address: there is no
+ * gateway to reach, and the host's forwarding drops what comes from it. The engine's resolver sits in every
+ * namespace of its networks, at 127.0.0.11, and may ask from the host's (CVE-2024-29018). */
+const struct engine engine_docker = {
+    .runtime = &runtime_docker,
+    .program = "docker",
+    .package = "docker.io",
+    .inner = WORDS("--opt=com.docker.network.bridge.enable_ip_masquerade=false",
+                   "--opt=com.docker.network.bridge.inhibit_ipv4=true"),
+    .link_option = "",
+    .egress_link = "eth0",
+    .sidecar_link = "eth1",
+    .agent_link = "eth0",
+    .connects = true,
+    .pauses = true,
+    .closed = WORDS("127.0.0.11"),
+    .own_network = WORDS(NO_IPV6),
+    .run_options = WORDS("--log-driver=json-file", "--no-healthcheck"),
+    .agent = WORDS("--pull=never"),
+    .remove = WORDS("-f", "-v"),
+};
+
+static const struct engine *const engines[] = {&engine_podman, &engine_docker};
 
 const struct engine *engine_of(const struct state *state)
 {

@@ -19,7 +19,7 @@ struct engine {
     const char *program, *package; /* what is run, and how it is had */
     /* network create: the one between agent and sidecar, on which nobody else is and from which nothing of
      * the host's or the engine's may be reached; and the one to the outside. */
-    const char *const *inner, *const *outer;
+    const char *const *inner, *const *egress;
     /* Behind a network's name and in front of the link's, "" where links get names of the engine's own; and
      * the links' names in the containers. */
     const char *link_option, *egress_link, *sidecar_link, *agent_link;

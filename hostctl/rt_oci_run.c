@@ -213,15 +213,25 @@ static int turn(struct exchange *x, struct err *err)
     return wait[2].revents ? take(x, &x->words, err) : 0;
 }
 
-static void last_line(const struct buf *said, char line[RUN_SAID])
+void run_last_words(struct str text, char line[RUN_SAID])
 {
-    struct str text = buf_str(said);
+    static const char daemon[] = "Error response from daemon: "; /* docker: further lines follow */
+    size_t at = 0;
 
     while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ')
         text.len--;
-    size_t at = text.len;
-    while (at > 0 && text.ptr[at - 1] != '\n')
-        at--;
+    while (at + sizeof daemon - 1 < text.len && memcmp(text.ptr + at, daemon, sizeof daemon - 1) != 0)
+        at++;
+    if (at + sizeof daemon - 1 < text.len) {
+        text.ptr += at;
+        text.len -= at;
+        const char *end = memchr(text.ptr, '\n', text.len);
+        text.len = end != NULL ? (size_t)(end - text.ptr) : text.len;
+        at = 0;
+    } else {
+        for (at = text.len; at > 0 && text.ptr[at - 1] != '\n';)
+            at--;
+    }
     snprintf(line, RUN_SAID, "%.*s", (int)(text.len - at), text.len > 0 ? text.ptr + at : "");
 }
 
@@ -266,7 +276,7 @@ int run_words(const struct words *words, struct run *run, struct err *err)
     }
     for (int i = 0; i < 3; i++)
         shut(ours[i]);
-    last_line(&x.said, run->said);
+    run_last_words(buf_str(&x.said), run->said);
     buf_fini(&x.said);
     if (pid > 0 && result == -1)
         err_prefix(err, "%s %s", words->list[0], words->count > 1 ? words->list[1] : "");

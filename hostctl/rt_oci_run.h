@@ -39,6 +39,9 @@ struct run {
     int interrupt;
     char said[RUN_SAID];
 };
+/* What of a program's stderr says most: what docker's daemon answered, else the last line. */
+void run_last_words(struct str text, char line[RUN_SAID]);
+
 int run_words(const struct words *words, struct run *run, struct err *err);
 
 /* As above for a command that has to succeed: -1 with err that holds what it said. */

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "init/privdrop.h"
@@ -40,7 +41,8 @@ static const char help[] =
     "usage: stopper-shim [--] COMMAND [ARGUMENT…]\n"
     "       stopper-shim exec [--over JSON] [--as NAME] -- COMMAND [ARGUMENT…]\n"
     "       stopper-shim contained -- COMMAND [ARGUMENT…]\n"
-    "       stopper-shim configure | pause | signal NAME NUMBER | route INTERFACE GATEWAY [CLOSED…]\n"
+    "       stopper-shim configure | pause | own DIR UID GID | signal NAME NUMBER\n"
+    "       stopper-shim route INTERFACE GATEWAY [CLOSED…]\n"
     "\n"
     "As PID 1 of an agent's namespaces: reads its configuration from descriptor 3, leads every route to the "
     "sidecar,\n"
@@ -48,7 +50,8 @@ static const char help[] =
     "exec: enters a bottle that runs already; gives up all privileges the same way and becomes COMMAND.\n"
     "contained: the same as PID 1 of a container, whose configuration `configure` brings on its stdin.\n"
     "route: leads every route of a container to come to GATEWAY, and the addresses CLOSED nowhere.\n"
-    "pause: keeps a network namespace.  signal: to a command that was started by exec --as NAME.\n"
+    "own: gives a new volume to the agent.  pause: keeps a network namespace.  signal: to a command that was "
+    "started by exec --as NAME.\n"
     "\n"
     "  --help     this text\n"
     "  --version  the version\n"
@@ -138,6 +141,23 @@ static bool terminal_engine(struct shim_terminal *terminal)
     return true;
 }
 
+/* The end of PID 1 is that of whoever brings the answer out, and a command may be short: until it has gone,
+ * or does not go. */
+static void gone_wait(const struct shim_peer *peer)
+{
+    struct pollfd wait = {.fd = peer->fd, .events = POLLIN};
+
+    if (peer->fd >= 0)
+        poll(&wait, 1, GONE_MS);
+}
+
+static int contained_refuse(const struct shim_peer *peer, const struct err *err)
+{
+    refuse(peer, err);
+    gone_wait(peer);
+    return 1;
+}
+
 static int contained_run(const struct shim_config *config, struct shim_peer *peer, int signals, char *argv[],
                          struct err *err)
 {
@@ -150,22 +170,12 @@ static int contained_run(const struct shim_config *config, struct shim_peer *pee
         ; /* what giving the terminal up has sent */
     if (shim_peer_ok(peer, -1) != 0)
         return err_set_errno(err, "answer");
+    gone_wait(peer);
     shim_peer_close(peer);
     wait.command = fork();
     if (wait.command == 0)
         _exit(shim_exec(config, &terminal, argv));
     return wait.command < 0 ? err_set_errno(err, "fork") : shim_wait(&wait);
-}
-
-/* The end of PID 1 is that of whoever brings the answer out: until it has gone, or does not go. */
-static int contained_refuse(const struct shim_peer *peer, const struct err *err)
-{
-    struct pollfd wait = {.fd = peer->fd, .events = POLLIN};
-
-    refuse(peer, err);
-    if (peer->fd >= 0)
-        poll(&wait, 1, GONE_MS);
-    return 1;
 }
 
 static int contained_main(char *argv[])
@@ -212,6 +222,28 @@ static int route_main(int argc, char *argv[])
     config.resolver = config.gateway;
     if (shim_net_setup(&config, &err) != 0 || shim_net_unreachable(closed, count, &err) != 0)
         return refuse(&nobody, &err);
+    return 0;
+}
+
+/* A volume that is new belongs to root; its agent is to have it. One that somebody has already stays theirs.
+ */
+static int own_verb(int argc, char *argv[])
+{
+    const struct shim_peer nobody = {.fd = -1};
+    struct stat status;
+    struct err err;
+
+    if (argc != 3)
+        return usage("a directory, a user and a group are wanted behind own");
+    unsigned long uid = strtoul(argv[1], NULL, 10), gid = strtoul(argv[2], NULL, 10);
+    if (lstat(argv[0], &status) != 0 || !S_ISDIR(status.st_mode) || uid == 0 || gid == 0) {
+        err_set(&err, "%s: is no directory, or is to be root's", argv[0]);
+        return refuse(&nobody, &err);
+    }
+    if (status.st_uid == 0 && lchown(argv[0], (uid_t)uid, (gid_t)gid) != 0) {
+        err_set_errno(&err, "%s", argv[0]);
+        return refuse(&nobody, &err);
+    }
     return 0;
 }
 
@@ -351,8 +383,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char *argv[]);
 } verbs[] = {
-    {"exec", exec_verb},   {"contained", contained_verb}, {"configure", configure_verb},
-    {"route", route_main}, {"signal", signal_verb},       {"pause", pause_verb},
+    {"exec", exec_verb}, {"contained", contained_verb}, {"configure", configure_verb}, {"route", route_main},
+    {"own", own_verb},   {"signal", signal_verb},       {"pause", pause_verb},
 };
 
 int main(int argc, char *argv[])

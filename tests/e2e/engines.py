@@ -4,12 +4,13 @@ its bridges, rules and mounts are never the machine's."""
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 import images
 from host import Host, HostBottle
 from lab import HERE
-from spaces import Failed, wait_for
+from spaces import WAIT, Failed, child_of, tied, wait_for
 from world import RESOLVER
 
 IMAGES = os.path.abspath(os.environ.get("STOPPER_IMAGE", os.path.join(HERE, "..", "..", "build", "image")))
@@ -36,7 +37,7 @@ def need(program, package):
 
 class RuntimeHost(Host):
     """A host whose bottles are all made by one runtime, from one manifest."""
-    runtime, options = "netns", ("--runtime", "netns")
+    runtime, options, started = "netns", ("--runtime", "netns"), False
 
     def __init__(self, lab):
         super().__init__(lab)
@@ -46,6 +47,7 @@ class RuntimeHost(Host):
             self.manifest = self.write("bottle.yaml", MANIFEST)
             self.environment["FORGE_TOKEN"] = TOKEN
             self.start()
+            self.started = True
             self.before = self.traces()
         except BaseException:
             self.close()
@@ -64,7 +66,8 @@ class RuntimeHost(Host):
 
 
 class EngineHost(RuntimeHost):
-    """`tool` is the engine's program; the agents' images are agent:1 (Python) and small:1 (busybox alone)."""
+    """`tool` is the engine's program; the agents' images are agent:1 (Python) and small:1 (busybox alone). `network` is the role of
+    the container that has the agent's network namespace."""
     tool = None
     options = ()
     containers = "ps", "-a", "--format", "{{.Names}}"
@@ -107,13 +110,13 @@ class EngineHost(RuntimeHost):
 
     def traces(self):
         files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names]
-        return {"things": self.things() if self.tool else [], "files": files, "processes": self.processes(),
+        return {"things": self.things() if self.started else [], "files": files, "processes": self.processes(),
                 "mounts": sorted(line for line in self.space.run("sh", "-c", "cut -d' ' -f5 /proc/self/mountinfo").split("\n")
                                  if "/netns/" in line or "/merged" in line)}
 
 
 class Podman(EngineHost):
-    runtime, tool, archive, agent_link = "podman", "podman", "oci", "agent0"
+    runtime, tool, archive, agent_link, network = "podman", "podman", "oci", "agent0", "agent"
     options = "--runtime", "podman", "--image", "localhost/agent:1"
 
     def start(self):
@@ -142,4 +145,33 @@ runroot="/run/containers"
         self.load()
 
 
-RUNTIMES = {"netns": RuntimeHost, "podman": Podman}
+class Docker(EngineHost):
+    runtime, tool, archive, agent_link, network = "docker", "docker", "docker", "eth0", "pause"
+    options = "--runtime", "docker", "--image", "localhost/agent:1"
+
+    def start(self):
+        need("dockerd", "docker.io")
+        data = os.path.join(self.dir, "docker")
+        os.mkdir(data)
+        self.space.run("mount", "-t", "tmpfs", "-o", "mode=711", "tmpfs", data)
+        self.environment["DOCKER_HOST"] = f"unix://{data}/docker.sock"
+        # bridged frames pass through iptables: the usual setting, and the harder one
+        self.space.run("sh", "-c", "[ ! -e /proc/sys/net/bridge ] || echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables")
+        with open(os.path.join(self.dir, "dockerd.log"), "wb") as log:
+            self.daemon = tied(self.command_line("dockerd", "--data-root", f"{data}/data", "--exec-root", f"{data}/exec", "--pidfile",
+                                                 f"{data}/pid", "--host", f"unix://{data}/docker.sock"),
+                               stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+        wait_for(lambda: self.daemon.poll() is not None or self.engine("version", status=None).returncode == 0, "dockerd", 60)
+        if self.daemon.poll() is not None:
+            with open(os.path.join(self.dir, "dockerd.log"), encoding="utf-8") as log:
+                raise Failed(f"dockerd ended: {log.read()[-2000:]}")
+        self.load()
+
+    def close(self):
+        if getattr(self, "daemon", None) is not None:
+            os.kill(child_of(self.daemon.pid), signal.SIGTERM)
+            self.daemon.wait(WAIT)
+        super().close()
+
+
+RUNTIMES = {"netns": RuntimeHost, "podman": Podman, "docker": Docker}

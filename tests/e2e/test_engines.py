@@ -11,7 +11,9 @@ import subprocess
 
 import probes
 from spaces import WAIT, child_of, tied, wait_for
+
 from test_runtimes import STOPPER_FAILED, Up, state_of
+from world import NAMES
 
 NO_CAPABILITY = "0" * 16
 
@@ -77,7 +79,7 @@ def test_the_shim_runs_nothing_in_a_container_that_is_not_sealed(engine, sealed)
     address = sealed.agent.read(path="/etc/resolv.conf")["data"].split()[1]
     configuration = {"protocol": 1, "sealed": True, "interface": engine.agent_link, "gateway": address, "resolver": address,
                      "env": {}, "cwd": "/"}
-    inside = f"container:{engine.container(sealed.name, 'agent')}"
+    inside = f"container:{engine.container(sealed.name, engine.network)}"
     inner = next(thing for thing in engine.things() if thing.startswith(f"stopper-{sealed.name}-") and thing.endswith("-inner"))
     good = {"--network": inside, "--user": "1000:1000", "--cap-drop": "ALL", "--security-opt": "no-new-privileges"}
     for change, words in (({"--network": inner}, "network: "), ({"--cap-add": "NET_ADMIN"}, "sealed: bounding set: capability 12"),
@@ -120,6 +122,22 @@ def test_a_restarted_agent_runs_nothing(engine):
         assert os.listdir(work) == [] and "sleep 1000" not in engine.space.run("ps", "-e", "-o", "args")
     finally:
         assert engine.hostctl("down", "d").returncode == 0
+
+
+def test_the_engines_own_resolver_is_closed(engine, sealed):
+    """docker has one in every namespace of its networks; podman's own would be on the bridge, which has no address."""
+    for server in "127.0.0.11", "127.0.0.1":
+        assert sealed.agent.dns(server=server, name="plain.test", timeout=2)["error"] in ("EHOSTUNREACH", "ECONNREFUSED"), server
+    if engine.runtime == "docker":  # the control: in another container it answers
+        engine.engine("network", "create", "lab-net")
+        try:
+            probe = "import sys; sys.path.insert(0, '/lab'); import probes; print(probes.dns('127.0.0.11', 'plain.test', timeout=5))"
+            out = engine.engine("run", "--rm", "--network", "lab-net", "--dns", "203.0.113.53", "--volume", f"{sealed.work}/lab:/lab:ro", "localhost/agent:1",
+                                "/usr/bin/python3", "-B", "-c", probe)
+            assert NAMES["plain.test"] in out, out
+            assert sealed.agent.dns(server="127.0.0.11", name="plain.test", timeout=2)["error"] == "EHOSTUNREACH"
+        finally:
+            engine.engine("network", "rm", "lab-net")
 
 
 # ---- images ------------------------------------------------------------------------------------------------------------

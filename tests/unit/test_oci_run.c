@@ -53,6 +53,11 @@ START_TEST(an_end_and_last_words_are_told)
     ck_assert_int_eq(run("kill -9 $$", &nothing), 128 + 9);
     ck_assert_int_eq(run("yes words | head -c 100000 >&2; printf '\\nthe last\\n\\n' >&2", &nothing), 0);
     ck_assert_str_eq(nothing.said, "the last");
+    ck_assert_int_eq(run("echo 'Error response from daemon: no'; printf 'more\\nError: failed\\n'", &nothing),
+                     0);
+    ck_assert_str_eq(nothing.said, "");
+    run("{ echo 'docker: Error response from daemon: no'; printf 'more\\nError: failed\\n'; } >&2", &nothing);
+    ck_assert_str_eq(nothing.said, "Error response from daemon: no");
     struct words words = shell("echo no such thing >&2; exit 3");
     ck_assert_int_eq(run_must(&words, &nothing, &err), -1);
     ck_assert_str_eq(err.text, "/bin/sh -c: no such thing");

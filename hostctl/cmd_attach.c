@@ -46,7 +46,7 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "name one bottle");
         return command_usage(command, &err);
     }
-    if (command_need_root(&err) != 0 || signals_open(&err) != 0)
+    if (signals_open(&err) != 0)
         return command_fail(command, &err);
     const struct runtime *runtime = open_bottle(&state, operands.names[0], &err);
     if (runtime == NULL)

@@ -107,8 +107,6 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "name the bottles, or --all");
         return command_usage(command, &err);
     }
-    if (command_need_root(&err) != 0)
-        return command_fail(command, &err);
     for (size_t i = 0; i < operands.count; i++)
         if (exists(operands.names[i], &err) != 0)
             status = command_fail(command, &err);

@@ -68,7 +68,7 @@ static int run(const struct command *command, int argc, char **argv)
         return command_usage(command, &err);
     }
     json_t *list = json_array();
-    if (command_need_root(&err) != 0 || state_each(add, list, &err) != 0) {
+    if (state_each(add, list, &err) != 0) {
         json_decref(list);
         return command_fail(command, &err);
     }

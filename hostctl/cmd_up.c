@@ -481,9 +481,8 @@ static int start(struct plan *plan)
 
     if (cwd == NULL && plan->mount_count > 0 && plan->mounts[0].folder)
         cwd = plan->mounts[0].agent;
-    if (command_need_root(&err) != 0 || (runtime = choose_runtime(plan, &err)) == NULL ||
-        signals_open(&err) != 0 || entry_init(&entry, plan->argv, plan->env, cwd, &err) != 0 ||
-        open_state(plan, &state, &err) != 0) {
+    if ((runtime = choose_runtime(plan, &err)) == NULL || signals_open(&err) != 0 ||
+        entry_init(&entry, plan->argv, plan->env, cwd, &err) != 0 || open_state(plan, &state, &err) != 0) {
         entry_fini(&entry);
         return command_fail(plan->command, &err);
     }

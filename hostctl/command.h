@@ -33,7 +33,4 @@ extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_a
 int command_fail(const struct command *command, const struct err *err);
 int command_usage(const struct command *command, const struct err *err);
 
-/* Whether the caller is root; else says so in err and returns -1. Bottles and their state are root's. */
-int command_need_root(struct err *err);
-
 #endif

@@ -27,11 +27,6 @@ int command_usage(const struct command *command, const struct err *err)
     return EXIT_USAGE;
 }
 
-int command_need_root(struct err *err)
-{
-    return geteuid() == 0 ? 0 : err_set(err, "needs root: run it with sudo");
-}
-
 static void help(FILE *to)
 {
     fprintf(to, "usage: hostctl COMMAND [ARGUMENT...]\n\n"

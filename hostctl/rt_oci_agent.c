@@ -196,9 +196,28 @@ static void command_add(const struct command_spec *command, const struct image *
         words_list(words, (const char *const *)command->argv);
 }
 
-static int user_add(const struct command_spec *command, const struct image *image, struct words *words,
-                    struct err *err)
+/* Where numbers are mapped, the caller's own is that of the agent: an image's user that is a number gets it,
+ * else the same number as outside. */
+static void mapping_add(const struct engine *engine, const struct image *image, struct words *words)
 {
+    static const char digits[] = "0123456789";
+    size_t uid = strspn(image->user, digits);
+    const char *group = image->user[uid] == ':' ? image->user + uid + 1 : "";
+    size_t gid = strspn(group, digits);
+
+    if (image_is_roots(image) || uid == 0 || (image->user[uid] != '\0' && image->user[uid] != ':'))
+        words_add(words, engine->keep_id);
+    else if (gid > 0 && group[gid] == '\0')
+        words_addf(words, "%s:uid=%.*s,gid=%s", engine->keep_id, (int)uid, image->user, group);
+    else
+        words_addf(words, "%s:uid=%.*s", engine->keep_id, (int)uid, image->user);
+}
+
+static int user_add(const struct engine *engine, const struct command_spec *command,
+                    const struct image *image, struct words *words, struct err *err)
+{
+    if (engine_maps(engine))
+        mapping_add(engine, image, words);
     if (!image_is_roots(image))
         words_addf(words, "--user=%s", image->user);
     else if (command->uid != 0)
@@ -206,6 +225,26 @@ static int user_add(const struct command_spec *command, const struct image *imag
     else
         return err_set(err, "an agent that would be root");
     return 0;
+}
+
+/* An engine that cannot keep a limit may only warn of it. */
+static int limits_kept(const struct bottle_spec *spec, const struct state *state, struct err *err)
+{
+    char name[OCI_NAME_MAX];
+
+    if (spec->image.memory == NULL && spec->image.cpus == NULL)
+        return 0;
+    engine_name(state, "agent", name);
+    json_t *agent = engine_inspect(engine_of(state), "container", name, NULL, err);
+    const json_t *limits = json_object_get(agent, "HostConfig");
+    bool memory = json_integer_value(json_object_get(limits, "Memory")) > 0;
+    bool cpus = json_integer_value(json_object_get(limits, "NanoCpus")) > 0 ||
+                json_integer_value(json_object_get(limits, "CpuQuota")) > 0;
+    bool kept = (spec->image.memory == NULL || memory) && (spec->image.cpus == NULL || cpus);
+    if (agent != NULL && !kept)
+        err_set(err, "--memory, --cpus: %s cannot keep limits here", engine_of(state)->program);
+    json_decref(agent);
+    return kept ? 0 : -1;
 }
 
 /* A home for whom the image does not know; nothing of it outlives the bottle unless it is a volume. */
@@ -272,13 +311,15 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
         words_addf(&words, "--cpus=%s", spec->image.cpus);
     home_add(spec, image, &words);
     mounts_add(spec, &words);
-    if (user_add(command, image, &words, err) != 0 || profile_add(spec, state, &words, err) != 0) {
+    if (user_add(engine, command, image, &words, err) != 0 || profile_add(spec, state, &words, err) != 0) {
         words_free(&words);
         return -1;
     }
     words_list(&words, (const char *const[]){"--", spec->image.agent, "contained", "--", NULL});
     command_add(command, image, &words);
-    return engine_do(&words, spec->interrupt, err) == 0 ? mounts_same(spec, err) : -1;
+    return engine_do(&words, spec->interrupt, err) != 0 || limits_kept(spec, state, err) != 0
+               ? -1
+               : mounts_same(spec, err);
 }
 
 /* ---- sessions ---- */
@@ -383,7 +424,8 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
     engine_name(state, "inner", network);
     if (files_write(state, gateway, err) != 0)
         return -1;
-    if (spec->image.home != NULL && image_is_roots(image) && seal_home(spec, command, state, err) != 0)
+    if (spec->image.home != NULL && image_is_roots(image) && !engine_maps(engine) &&
+        seal_home(spec, command, state, err) != 0)
         return -1;
     if (engine->pauses)
         return seal_paused(spec, state, network, gateway, option, err) != 0

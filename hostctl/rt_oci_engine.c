@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hostctl/rt_oci.h"
 
@@ -25,6 +26,7 @@ const struct engine engine_podman = {
     .egress_link = "egress0",
     .sidecar_link = "agent0",
     .agent_link = "agent0",
+    .keep_id = "--userns=keep-id",
     .own_network = WORDS(NO_IPV6, "--no-hosts"),
     .run_options = WORDS("--log-driver=k8s-file", "--image-volume=ignore", "--no-healthcheck"),
     .agent = WORDS("--pull=never"),
@@ -65,6 +67,11 @@ const struct engine *engine_of(const struct state *state)
         if (strcmp(engines[i]->runtime->name, name) == 0)
             return engines[i];
     return engines[0];
+}
+
+bool engine_maps(const struct engine *engine)
+{
+    return engine->keep_id != NULL && geteuid() != 0;
 }
 
 void engine_name(const struct state *state, const char *role, char name[OCI_NAME_MAX])

@@ -25,6 +25,8 @@ struct engine {
     const char *link_option, *egress_link, *sidecar_link, *agent_link;
     bool connects; /* a second network is `network connect`ed between create and start */
     bool pauses;   /* the agent's network namespace is a third container's; else its own, made by `init` */
+    const char *keep_id; /* create, where the caller is not root: the agent gets the caller's number; NULL: so
+                            it does without */
     const char *const *closed;      /* addresses of the engine's own resolvers in the agent's namespace */
     const char *const *own_network; /* create: a container with a network namespace of its own */
     const char *const *run_options; /* create and run: all containers */
@@ -39,6 +41,9 @@ extern const struct engine engine_podman, engine_docker;
 
 /* The engine of the bottle's record. Never NULL for a bottle of rt_oci. */
 const struct engine *engine_of(const struct state *state);
+
+/* Whether numbers of users in the agent's container are not the host's. */
+bool engine_maps(const struct engine *engine);
 
 /* stopper-NAME-MARK-ROLE: the name of a container, network or volume of this bottle. */
 void engine_name(const struct state *state, const char *role, char name[OCI_NAME_MAX]);

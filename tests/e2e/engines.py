@@ -9,7 +9,7 @@ import subprocess
 
 import images
 from host import Host, HostBottle
-from lab import HERE
+from lab import HERE, program
 from spaces import WAIT, Failed, child_of, tied, wait_for
 from world import RESOLVER
 
@@ -38,6 +38,8 @@ def need(program, package):
 class RuntimeHost(Host):
     """A host whose bottles are all made by one runtime, from one manifest."""
     runtime, options, started = "netns", ("--runtime", "netns"), False
+    caller, number = (1717, 1818), 1000  # the numbers of who called sudo, when a test says so, and the agent's when none does
+    limits, mapped = True, False         # whether the engine can keep limits; whether its containers have numbers of their own
 
     def __init__(self, lab):
         super().__init__(lab)
@@ -117,6 +119,7 @@ class EngineHost(RuntimeHost):
 
 class Podman(EngineHost):
     runtime, tool, archive, agent_link, network = "podman", "podman", "oci", "agent0", "agent"
+    runroot = "/run/containers"
     options = "--runtime", "podman", "--image", "localhost/agent:1"
 
     def start(self):
@@ -140,9 +143,49 @@ network_config_dir="{self.dir}/networks"
 [storage]
 driver="overlay"
 graphroot="{self.dir}/storage"
-runroot="/run/containers"
+runroot="{self.runroot}"
 """)
+        self.prepare()
         self.load()
+
+    def prepare(self):
+        """What is needed before the first image."""
+
+
+class Rootless(Podman):
+    """podman and hostctl as an ordinary user, who has 65,536 further numbers for containers."""
+    USER, runroot = 1500, "/run/user/1500/containers"
+    caller, number, mapped = (USER, USER), USER, True
+    limits = False  # not for an ordinary user with cgroups of version 1
+
+    def __init__(self, lab):
+        for program, package in ("newuidmap", "uidmap"), ("slirp4netns", "slirp4netns"):
+            need(program, package)
+        super().__init__(lab)
+
+    def command_line(self, *argv):
+        return self.space.enter("setpriv", f"--reuid={self.USER}", f"--regid={self.USER}", "--clear-groups", "--", *argv)
+
+    def command(self, *words):
+        return self.command_line(program("hostctl"), *words)
+
+    def prepare(self):
+        runtime = f"/run/user/{self.USER}"
+        self.environment["XDG_RUNTIME_DIR"] = runtime
+        for name, line in ("passwd", f"caller:x:{self.USER}:{self.USER}::{self.home}:/bin/sh"), ("group", f"caller:x:{self.USER}:"), \
+                ("subuid", "caller:200000:65536"), ("subgid", "caller:200000:65536"):
+            path = self.write(name, line + "\n")
+            with open(f"/etc/{name}", encoding="utf-8") if os.path.exists(f"/etc/{name}") else open(os.devnull, encoding="utf-8") as file:
+                text = file.read()
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(text if name in ("passwd", "group") else "")
+            # the machine may have no such file: then it is made in a layer over /etc that only this host has
+            self.space.run("sh", "-c", f"[ -e /etc/{name} ] && mount --bind {path} /etc/{name}")
+        self.space.run("sh", "-c", f"mkdir -p {runtime} && chown {self.USER}:{self.USER} {runtime} && chmod 700 {runtime}; "
+                       "mount -t tmpfs -o mode=755 tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200")
+        for folder in self.home, self.state, os.path.join(self.dir, "networks"):
+            os.chown(folder, self.USER, self.USER)
+        self.space.run("chown", f"{self.USER}:{self.USER}", os.path.join(self.dir, "storage"))
 
 
 class Docker(EngineHost):
@@ -174,4 +217,4 @@ class Docker(EngineHost):
         super().close()
 
 
-RUNTIMES = {"netns": RuntimeHost, "podman": Podman, "docker": Docker}
+RUNTIMES = {"netns": RuntimeHost, "podman": Podman, "rootless": Rootless, "docker": Docker}

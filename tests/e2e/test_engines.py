@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 
-import probes
 from spaces import WAIT, child_of, tied, wait_for
 
 from test_runtimes import STOPPER_FAILED, Up, state_of
@@ -61,16 +60,19 @@ def test_engine_exec_as_root_gains_nothing(engine, sealed):
 
 
 def test_a_container_of_somebody_elses_is_out_of_reach(engine, sealed):
-    """On the engine's own network, with a service that the host reaches."""
-    engine.engine("run", "-d", "--name", "stranger", "localhost/agent:1", "/usr/bin/python3", "-m", "http.server", "7005")
+    """On another network of the engine's, with a service that its neighbours reach."""
+    engine.engine("network", "create", "lab-net")
+    engine.engine("run", "-d", "--name", "stranger", "--network", "lab-net", "localhost/agent:1", "/usr/bin/python3", "-m",
+                  "http.server", "7005")
     try:
-        networks = engine.inspect("stranger")["NetworkSettings"]
-        address = networks.get("IPAddress") or next(iter(networks["Networks"].values()))["IPAddress"]
-        wait_for(lambda: engine.space.call(probes.tcp, address, 7005, "x\r\n\r\n", timeout=1)["connected"], "the control")
+        address = engine.inspect("stranger")["NetworkSettings"]["Networks"]["lab-net"]["IPAddress"]
+        ask = "sh", "-c", f"until wget -qO- http://{address}:7005/; do :; done"
+        assert "Directory listing" in engine.engine("run", "--rm", "--network", "lab-net", "localhost/agent:1", *ask)  # the control
         assert sealed.agent.tcp(address=address, port=7005, send="hello\r\n\r\n")["error"] == "ECONNRESET"
     finally:
         engine.engine("kill", "stranger")
         engine.engine("rm", "-f", "stranger")
+        engine.engine("network", "rm", "lab-net")
 
 
 def test_the_shim_runs_nothing_in_a_container_that_is_not_sealed(engine, sealed):
@@ -165,10 +167,20 @@ def test_an_images_own_words_are_kept(engine):
     assert (status, out, err) == (0, "user\n/tmp\nblue /home/user\nzero three\n", "")
 
 
+def test_an_images_own_user_is_the_caller_where_numbers_are_mapped(engine):
+    work = os.path.join(engine.dir, "numbered")
+    os.mkdir(work)
+    os.chmod(work, 0o777)
+    reference = image(engine, "numbered", "USER 4711:4712")
+    assert up(engine, reference, "sh", "-c", "id -u; id -g; echo >/work/numbered/made", options=("--mount", work)) == (0, "4711\n4712\n", "")
+    info = os.stat(os.path.join(work, "made"))
+    assert (info.st_uid, info.st_gid) == (engine.caller if engine.mapped else (4711, 4712))
+
+
 def test_odd_images_work_or_say_why_not(engine):
     small = "localhost/small:1"  # no Python, no roots, no resolv.conf, busybox only
     status, out, err = up(engine, small, "sh", "-c", "id -u; cat /etc/resolv.conf; wget -qO- http://plain.test/; ls /run/stopper-ca")
-    assert status == 0 and out.startswith("1000\nnameserver ") and "I am plain.test" in out and "ca.pem" in out, (out, err)
+    assert status == 0 and out.startswith(f"{engine.number}\nnameserver ") and "I am plain.test" in out and "ca.pem" in out, (out, err)
     status, _, err = up(engine, image(engine, "absent", 'ENTRYPOINT ["/absent"]'))
     assert status == 127 and "/absent: command not found" in err
     status, _, err = up(engine, image(engine, "stranger", "USER nobodyknows"), "true")
@@ -188,11 +200,20 @@ def test_a_step_that_fails_is_undone(engine):
     assert not mine(engine, "i") and state_of(engine, "i") is None
 
 
-def test_limits_and_a_home_that_stays(engine):
+def test_limits_are_kept_or_refused(engine):
+    command = "sh", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max"
+    status, out, err = up(engine, "localhost/small:1", *command, options=("--memory", "64m", "--cpus", "0.5"))
+    if engine.limits:
+        assert (status, out, err) == (0, f"{64 << 20}\n", "")
+    else:
+        assert status == STOPPER_FAILED and err == f"hostctl up: --memory, --cpus: {engine.tool} cannot keep limits here\n"
+
+
+def test_a_home_that_stays(engine):
     try:
-        options = "--memory", "64m", "--cpus", "0.5", "--home", "lab-home"
-        command = "cat ~/kept 2>/dev/null; echo once >>~/kept; cd; pwd; cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max"
-        assert up(engine, "localhost/small:1", "sh", "-c", command, options=options) == (0, f"/home/agent\n{64 << 20}\n", "")
+        options = "--home", "lab-home"
+        command = "cat ~/kept 2>/dev/null; echo once >>~/kept; cd; pwd"
+        assert up(engine, "localhost/small:1", "sh", "-c", command, options=options) == (0, "/home/agent\n", "")
         assert up(engine, "localhost/small:1", "sh", "-c", command, options=options)[1].startswith("once\n")
     finally:
         engine.engine("volume", "rm", "lab-home")

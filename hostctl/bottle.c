@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hostctl/guard.h"
+
 const struct runtime *bottle_runtime(const struct state *state, struct err *err)
 {
     const char *name = state_get(state, "runtime");
@@ -38,8 +40,14 @@ int bottle_leave(struct state *state, bool lived, int status, const struct comma
         state_close(state);
         return EXIT_OK;
     }
+    struct guard guard;
+    guard_read(state, &guard);
     status = ended >= 0 ? ended : status;
-    return bottle_remove(state, &err) == 0 ? status : command_fail(command, &err);
+    if (bottle_remove(state, &err) != 0)
+        status = command_fail(command, &err);
+    guard_list(&guard, "hostctl: changed: ", stderr);
+    guard_free(&guard);
+    return status;
 }
 
 const struct runtime *bottle_open_running(struct state *state, const char *name, struct err *err)

@@ -18,8 +18,9 @@ const struct runtime *bottle_runtime(const struct state *state, struct err *err)
 bool bottle_detached(const struct state *state);
 
 /* At the end of a session: a bottle whose command runs on, since the user has detached, is left so, and the
- * user is told; any other is removed. `lived`: the session was not broken off. Needs the lock and closes.
- * Returns the status to end with: `status`, that of a detachment, or of a failure that was said. */
+ * user is told; any other is removed, and what it left for the host to run is listed on stderr. `lived`: the
+ * session was not broken off. Needs the lock and closes. Returns the status to end with: `status`, that of a
+ * detachment, or of a failure that was said. */
 int bottle_leave(struct state *state, bool lived, int status, const struct command *command);
 
 /* Opens a bottle that runs, for reading. Returns its runtime, or NULL with err (nothing is open). */

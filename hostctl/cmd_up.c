@@ -22,6 +22,7 @@
 #include "hostctl/command.h"
 #include "hostctl/compile.h"
 #include "hostctl/entry.h"
+#include "hostctl/guard.h"
 #include "hostctl/manifest.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/runtime.h"
@@ -271,7 +272,7 @@ static int check_mounts(struct plan *plan)
     struct err err;
     int status = 0;
 
-    plan->mounts = calloc(wanted->count + 1, sizeof *plan->mounts);
+    plan->mounts = calloc((GUARD_MORE + 1) * wanted->count + 1, sizeof *plan->mounts);
     if (plan->mounts == NULL || state_root(root, &err) != 0) {
         if (plan->mounts == NULL)
             err_set(&err, "out of memory");
@@ -286,7 +287,8 @@ static int check_mounts(struct plan *plan)
             complain(plan, &err);
             status = -1;
         }
-    if (status == 0 && mount_check(plan->mounts, plan->mount_count, &err) != 0) {
+    if (status == 0 && (mount_check(plan->mounts, plan->mount_count, &err) != 0 ||
+                        guard_mounts(plan->mounts, &plan->mount_count, &err) != 0)) {
         complain(plan, &err);
         status = -1;
     }
@@ -441,6 +443,8 @@ static int record(const struct plan *plan, const struct runtime *runtime, struct
     free(manifest);
     if (status == 0)
         status = state_set(state, "created", created, err);
+    if (status == 0)
+        status = guard_record(state, plan->mounts, plan->mount_count, err);
     return status != 0 ? -1 : state_set(state, "runtime", runtime->name, err);
 }
 

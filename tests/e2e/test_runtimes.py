@@ -227,6 +227,27 @@ def test_files_in_mounts_belong_to_the_user(host):
     assert (info.st_uid, info.st_gid) == host.caller and done.returncode != 0 and os.listdir(work) == ["made"]
 
 
+def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed(host):
+    """Also by renaming what is around them. The control is the rest of the repository."""
+    work = os.path.join(host.dir, "repo")
+    subprocess.run(["git", "init", "-q", work], check=True)
+    subprocess.run(["chmod", "-R", "a+rwX", work], check=True)
+    commands = ("echo x >.git/hooks/pre-commit", "echo x >>.git/config", "rm -rf .git/hooks", "mv .git/hooks .git/h", "mv .git g",
+                "mv .git/config .git/c")
+    done = host.run("sh", "-c", "; ".join(f"({command}) && echo '{command}'" for command in commands) + "; touch .git/index && echo end",
+                    options=("--mount", work))
+    assert (done.returncode, done.stdout) == (0, "end\n"), done
+    assert not os.path.exists(os.path.join(work, ".git/hooks/pre-commit"))
+    bottle = Up(host, "sh", "-c", "echo x >.git/description; echo x >plain; echo x >Makefile; echo x >run; chmod +x run; echo up; sleep 1000",
+                options=("--mount", work))
+    bottle.said("up")
+    done = host.hostctl("down", "u")
+    assert done.returncode == 0 and sorted(done.stdout.splitlines()) == [f"changed: {work}/Makefile", f"changed: {work}/run"], done
+    assert bottle.end()[2].count("hostctl: changed: ") == 2
+    with open(os.path.join(work, ".git/description"), encoding="ascii") as file:
+        assert file.read() == "x\n"
+
+
 def test_variables_and_the_folder_are_the_options(host):
     host.environment["MINE"] = "from here"
     done = host.run("sh", "-c", "echo $GIVEN, $MINE, $FORGE_TOKEN; pwd", options=("-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp"))

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/signals.h"
+
 #define STAT_FLAGS       9 /* fields of /proc/PID/stat */
 #define STAT_START       22
 #define FLAG_EXITING     0x4u /* PF_EXITING of linux/sched.h */
@@ -63,18 +65,6 @@ static int descriptors_place(const struct proc_plan *plan, int failure, struct e
         if (dup2(parked[i], (int)i) == -1)
             return err_set_errno(err, "descriptor %zu", i);
     return 0;
-}
-
-static int signals_reset(struct err *err)
-{
-    struct sigaction standard = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < _NSIG; number++)
-        if (number != SIGKILL && number != SIGSTOP && sigaction(number, &standard, NULL) == -1 &&
-            errno != EINVAL)
-            return err_set_errno(err, "signal %d", number);
-    sigset_t none;
-    sigemptyset(&none);
-    return sigprocmask(SIG_SETMASK, &none, NULL) == -1 ? err_set_errno(err, "signal mask") : 0;
 }
 
 static int rights_limit(const struct proc_plan *plan, struct err *err)
@@ -115,7 +105,8 @@ static int child_execute(const struct proc_plan *plan, const struct pipes *pipes
     umask(022);
     if (plan->net != -1 && setns(plan->net, CLONE_NEWNET) == -1)
         return err_set_errno(err, "network namespace");
-    if (signals_reset(err) == -1 || (plan->prepare && plan->prepare(plan->ctx, err) == -1) ||
+    signals_default();
+    if ((plan->prepare && plan->prepare(plan->ctx, err) == -1) ||
         descriptors_place(plan, pipes->failure[1], err) == -1 || rights_limit(plan, err) == -1)
         return -1;
     /* The maker may have died before PDEATHSIG was set; then its end of the pipe is closed. */

@@ -14,8 +14,12 @@ class Debian:
     def __init__(self, root, arch, triplet):
         self.root, self.arch = root.rstrip("/"), arch
         self.folders = [f"/usr/lib/{triplet}", f"/lib/{triplet}"]
-        self.packages = {}  # name -> Package
+        self.packages = {}  # name -> Package: those that were asked for
+        self.owners = {}    # path -> package's name, as found
         self.admin = f"{self.root}/var/lib/dpkg"
+
+    def query(self, *words):
+        return subprocess.run(["dpkg-query", f"--admindir={self.admin}", *words], capture_output=True, text=True, check=False)
 
     def real(self, path):
         return self.root + path
@@ -27,28 +31,40 @@ class Debian:
                 return f"{self.folders[0]}/{name}"
         raise Missing(f"{name} is in none of {' '.join(self.folders)}: run make deps")
 
+    def look_up(self, paths):
+        """Finds the packages of many files at once, since asking takes its time; those that are of none are left out."""
+        names = {name: path for path in paths for name in (path, path.removeprefix("/usr"), "/usr" + path)}  # /usr is merged, the records are not
+        for line in self.query("-S", *names).stdout.splitlines():
+            owner, _, name = line.partition(": ")
+            if name in names and not owner.startswith("diversion "):
+                self.owners.setdefault(names[name], owner.split(", ")[0])
+
     def owner(self, path):
         """The package that a file is from."""
-        for name in path, path.removeprefix("/usr"), "/usr" + path:  # /usr is merged, the records are not
-            done = subprocess.run(["dpkg-query", f"--admindir={self.admin}", "-S", name], capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                return self.package(done.stdout.split(": ")[0])
-        raise Missing(f"{path} is of no Debian package")
+        if path not in self.owners:
+            self.look_up([path])
+        if path not in self.owners:
+            raise Missing(f"{path} is of no Debian package")
+        return self.package(self.owners[path])
 
     def package(self, name):
         plain = name.split(":")[0]
         if plain not in self.packages:
-            done = subprocess.run(["dpkg-query", f"--admindir={self.admin}", "-W", "-f",
-                                   "${Package}\t${Version}\t${source:Package}\t${source:Version}\t${Architecture}\t${Homepage}", name],
-                                  capture_output=True, text=True, check=False)
+            done = self.query("-W", "-f", "${Package}\t${Version}\t${source:Package}\t${source:Version}\t${Architecture}\t${Homepage}", name)
             if done.returncode != 0 or done.stdout.count("\t") != 5:
                 raise Missing(f"Debian's package {name} is not installed: run make deps")
             self.packages[plain] = Package(*done.stdout.split("\t"))
         return self.packages[plain]
 
     def files(self, package):
-        done = subprocess.run(["dpkg-query", f"--admindir={self.admin}", "-L", package], capture_output=True, text=True, check=True)
-        return sorted(done.stdout.split("\n"))
+        return sorted(self.query("-L", package).stdout.split("\n"))
+
+
+def outdated(names):
+    """Those of this machine's packages for which apt knows a newer version."""
+    done = subprocess.run(["apt-cache", "policy", *names], env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False)
+    found = re.findall(r"^(\S+):\n  Installed: (\S+)\n  Candidate: (\S+)$", done.stdout, re.M)
+    return [name for name, installed, candidate in found if installed != candidate]
 
 
 class Package:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-init
 stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c supervise.c listeners.c outfit.c words.c rollout.c \
-	policy_store.c packets.c audit_mux.c ca.c control.c ctl.c meter.c)
+	policy_store.c packets.c audit_mux.c ca.c control.c ctl.c meter.c mounted.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv
 stopper-init.static-deps := wolfssl
@@ -12,10 +12,11 @@ test_ca.libs := -lm
 test_init_options.with := init/options.c
 test_init_net.with := init/net.c
 test_policy_store.with := init/policy_store.c
+test_mounted.with := init/mounted.c init/policy_store.c
 
 PROGRAMS += stopper-shim
 stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_door.c init/shim_exec.c init/shim_filter.c init/shim_net.c \
-	init/shim_peer.c init/shim_trust.c init/shim_wait.c init/trust_jks.c init/privdrop.c
+	init/shim_peer.c init/shim_trust.c init/shim_wait.c init/trust_jks.c init/trust_nss.c init/privdrop.c
 stopper-shim.layers := sys core
 stopper-shim.pkg := libmnl libseccomp jansson
 stopper-shim.static := yes
@@ -24,6 +25,8 @@ test_shim_config.with := init/shim_config.c init/trust_jks.c
 test_shim_trust.with := init/shim_trust.c init/shim_config.c init/trust_jks.c
 test_shim_trust.pkg := jansson
 test_trust_jks.with := init/trust_jks.c
+test_trust_nss.with := init/trust_nss.c init/shim_exec.c init/shim_config.c init/trust_jks.c
+test_trust_nss.pkg := jansson
 test_shim_config.pkg := jansson
 test_privdrop.with := init/privdrop.c init/shim_config.c init/trust_jks.c init/shim_filter.c init/shim_net.c
 test_privdrop.pkg := libmnl libseccomp jansson

@@ -15,6 +15,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "sys/signals.h"
+
 #define PATH_DEFAULT          "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STATUS_NOT_FOUND      127
 #define STATUS_NOT_EXECUTABLE 126
@@ -39,16 +41,6 @@ int shim_terminal_open(const struct shim_config *config, struct shim_terminal *t
     if (ioctl(terminal->slave, TIOCSWINSZ, &size) != 0)
         return err_set_errno(err, "terminal: size");
     return 0;
-}
-
-static void signals_default(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number <= SIGRTMAX; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Tries each directory of PATH. Returns errno of the attempt that says most: EACCES rather than ENOENT. */

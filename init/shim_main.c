@@ -2,7 +2,7 @@
 /*
  * stopper-shim: PID 1 of the agent's namespaces, and the door for every later entry (`exec`).
  *
- *   PID 1      configuration -> routes, IPv6, resolver -> trust -> saved for `exec` -> drop, tried out ->
+ *   PID 1      configuration -> routes, IPv6, resolver -> trust -> saved for `exec` -> drop, tried out -> NSS ->
  *              terminal -> the command as a child -> wait
  *   exec       saved configuration -> overlay from the peer -> drop, tried out -> terminal -> the command in
  *              its own place
@@ -33,6 +33,7 @@
 #include "init/shim_peer.h"
 #include "init/shim_trust.h"
 #include "init/shim_wait.h"
+#include "init/trust_nss.h"
 
 #define CLOSED_MAX 8    /* addresses behind route */
 #define GONE_MS    2000 /* that a caller may take to hand an answer on */
@@ -91,7 +92,8 @@ static int drop(const struct shim_config *config, struct err *err)
     return config->sealed || geteuid() != 0 ? privdrop_sealed(config, err) : privdrop(config, err);
 }
 
-/* The part with privileges: from the configuration's text to a dropped process in the command's directory. */
+/* The part with privileges, from the configuration's text to a dropped process in the command's directory;
+ * and the one thing that is prepared without them. */
 static int agent_prepare(struct str text, struct shim_config *config, struct err *err)
 {
     if (shim_config_parse(text, config, err) != 0)
@@ -105,6 +107,7 @@ static int agent_prepare(struct str text, struct shim_config *config, struct err
         return -1;
     if (chdir(config->cwd) != 0)
         return err_set_errno(err, "cwd: %s", config->cwd);
+    trust_nss_setup(config);
     return 0;
 }
 

@@ -9,14 +9,16 @@
  *    "routes": [{"host": "api.example.com",                      or "*.example.com"
  *                "allow_private": ["10.0.0.0/8"],                 optional
  *                "ports": [80, 443],                              optional; these are the default
- *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or
- * "raw" "secret": "NAME",                       a name in the set of secrets beside the policy "header":
- * "Authorization"},             optional; this is the default or "auth": "passthrough" "cookies": true,
- * "insecure": true,               optional "git_fetch": true,                               optional "tls":
- * {"passthrough": true, "ech": "allow"}}],  optional; no auth, cookies, insecure, git_fetch beside
- *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                 optional; PEM, trusted as issuers of
- * upstreams "generation": 3,                                             by init only "sidecar":
- * {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
+ *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or "raw"
+ *                         "secret": "NAME",                       a name in the set of secrets beside the policy
+ *                         "header": "Authorization"},             optional; this is the default
+ *                    or "auth": "passthrough"
+ *                "cookies": true, "insecure": true,               optional
+ *                "git_fetch": true,                               optional
+ *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; no auth, cookies, insecure, git_fetch beside
+ *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
+ *    "generation": 3,                                             by init only
+ *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
  *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */

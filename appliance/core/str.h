@@ -14,6 +14,12 @@ struct str {
     size_t len; /* bytes */
 };
 
+/* Of a literal, whose length the compiler knows: for tables. */
+#define STR(literal)                                                                                         \
+    {                                                                                                        \
+        literal, sizeof(literal) - 1                                                                         \
+    }
+
 /* A slice of a NUL-terminated string; NULL gives the empty slice. */
 struct str str_of(const char *text);
 

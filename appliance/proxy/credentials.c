@@ -11,11 +11,11 @@
                          document */
 
 /* Proxy-Authorization is not here: it never leaves (rewrite.c). */
-static const char *const CARRIERS[] = {"authorization", "x-api-key", "api-key", "x-goog-api-key",
-                                       "private-token"};
-static const char *const COOKIES[] = {"cookie", "cookie2"};
+static const struct str CARRIERS[] = {STR("authorization"), STR("x-api-key"), STR("api-key"),
+                                      STR("x-goog-api-key"), STR("private-token")};
+static const struct str COOKIES[] = {STR("cookie"), STR("cookie2")};
 /* Parts of a value could not be recognised, and coded bodies not be read. */
-static const char *const INJECTED[] = {"range", "if-range", "accept-encoding"};
+static const struct str INJECTED[] = {STR("range"), STR("if-range"), STR("accept-encoding")};
 
 static bool same_field(struct str name, struct str other)
 {
@@ -33,10 +33,10 @@ static bool same_field(struct str name, struct str other)
     return true;
 }
 
-static bool listed(struct str name, const char *const *names, size_t count)
+static bool listed(struct str name, const struct str *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (same_field(name, str_of(names[i])))
+        if (same_field(name, names[i]))
             return true;
     return false;
 }

@@ -27,16 +27,17 @@ struct http {
     struct policy *redact_policy; /* a reference: whose secrets redact uses */
     struct stream *upstream;
     struct buf up_in, up_out;
-    struct buf again;           /* the request, while it may still be sent a second time */
-    char up_host[2 * HOST_MAX]; /* whom the upstream connection leads to */
-    struct ip up_ip;
+    struct buf again;       /* the request, while it may still be sent a second time */
+    struct ip up_ip;        /* where it leads */
     uint64_t up_generation; /* of the policy under which it was dialled */
+    uint64_t up_idle_ms;    /* how long it may wait for another request */
     enum phase phase;
     unsigned interim; /* 1xx responses seen in this exchange */
     bool over;        /* no more requests: the session lingers or has ended */
     bool begun;       /* the first byte of a request is there */
     bool active;      /* a request has passed its judgement */
     bool request_done, response_done;
+    bool served;  /* a request of this agent's connection has gone to an upstream */
     bool reused;  /* the upstream connection served a request before */
     bool up_deaf; /* it takes no more bytes; it may still answer */
     bool up_eof, up_keep;
@@ -68,7 +69,10 @@ void http_abort(struct session *session, enum denial denial, const char *detail)
 /* Closes the upstream connection, with what waits for it and from it. */
 void upstream_drop(struct http *http);
 
-/* The request of the exchange is in up_out: takes the kept connection, or dials. */
+/* The exchange is over, and the connection may serve another: to the pool with it. */
+void upstream_keep(struct session *session);
+
+/* The request of the exchange is in up_out: takes a connection from the pool, or dials. */
 void upstream_take(struct session *session, const struct request *request);
 
 /* Steps of http_run: whether something moved. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * http_upstream: the upstream's leg of an exchange: the connection (kept for the next request to the same
- * name under the same policy, for this agent's connection only) and the response. It must never hand a
- * response on that is malformed or cut short as if it were whole.
+ * http_upstream: the upstream's leg of an exchange: the connection (from the pool, or dialled) and the
+ * response. It must never hand a response on that is malformed or cut short as if it were whole, nor give a
+ * connection back to the pool on which anything is left.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "proxy/credentials.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
+#include "proxy/pool.h"
 #include "proxy/rewrite.h"
 
 void upstream_drop(struct http *http)
@@ -20,14 +21,6 @@ void upstream_drop(struct http *http)
     buf_fini(&http->up_in);
     buf_fini(&http->up_out);
     http->up_eof = http->up_cut = http->up_deaf = http->reused = false;
-}
-
-static bool upstream_fits(const struct session *session, const char *host)
-{
-    const struct http *http = session->http;
-
-    return http->upstream != NULL && !http->up_eof && http->up_in.len == 0 &&
-           strcmp(http->up_host, host) == 0 && http->up_generation == session->exchange.generation;
 }
 
 static void note_upstream(struct session *session, const struct ip *ip)
@@ -61,10 +54,22 @@ static void on_upstream(void *ctx, int events)
     http_run(session);
 }
 
+/* The session has a new upstream connection. */
+static void attach(struct session *session, struct stream *stream, const struct ip *ip)
+{
+    struct http *http = session->http;
+
+    http->upstream = stream;
+    stream_hand_over(stream, on_upstream, session);
+    http->up_ip = *ip;
+    http->up_generation = session->exchange.generation;
+    h1_init(&http->response, false);
+    http->response.to_head = http->to_head;
+}
+
 static void on_dialled(void *ctx, const struct dial_result *result)
 {
     struct session *session = ctx;
-    struct http *http = session->http;
     struct exchange *x = &session->exchange;
     enum denial denial = result->denial;
 
@@ -78,13 +83,7 @@ static void on_dialled(void *ctx, const struct dial_result *result)
     if (denial != DENIAL_NONE) {
         http_refuse(session, denial);
     } else {
-        http->upstream = result->stream;
-        stream_hand_over(http->upstream, on_upstream, session);
-        http->up_ip = result->ip;
-        http->up_generation = x->generation;
-        memcpy(http->up_host, x->host, sizeof http->up_host);
-        h1_init(&http->response, false);
-        http->response.to_head = http->to_head;
+        attach(session, result->stream, &result->ip);
     }
     http_run(session);
 }
@@ -104,17 +103,51 @@ static void dial(struct session *session)
         http_refuse(session, DENIAL_OVERLOADED);
 }
 
+static struct pool_key key_of(const struct session *session)
+{
+    const struct exchange *x = &session->exchange;
+
+    return (struct pool_key){
+        .host = x->host, .port = session->port, .secure = session->opened, .generation = x->generation};
+}
+
+void upstream_keep(struct session *session)
+{
+    struct http *http = session->http;
+    struct pool_key key = key_of(session);
+
+    if (http->up_idle_ms == 0 || http->up_generation != session->proxy->worker.policy->generation) {
+        upstream_drop(http);
+        return;
+    }
+    key.generation = http->up_generation;
+    pool_put(session->proxy->pool, &key,
+             &(struct pooled){.stream = http->upstream,
+                              .ip = http->up_ip,
+                              .proven = http->reused,
+                              .idle_ms = http->up_idle_ms});
+    http->upstream = NULL;
+    http->reused = false;
+}
+
+/* A server may close a connection of which it said that it keeps it. Clients know that of their own kept
+ * connections, but not on their first request: one that must not be sent twice then goes where its server has
+ * kept its word. */
 void upstream_take(struct session *session, const struct request *request)
 {
     struct http *http = session->http;
+    struct pool_key key = key_of(session);
+    struct pooled pooled;
+    bool first = !http->served && !request->repeatable;
 
-    if (!upstream_fits(session, request->host)) {
+    http->served = true;
+    if (!pool_take(session->proxy->pool, &key, first, &pooled)) {
         dial(session);
         return;
     }
+    attach(session, pooled.stream, &pooled.ip);
     http->reused = true;
-    http->response.to_head = request->to_head;
-    note_upstream(session, &http->up_ip);
+    note_upstream(session, &pooled.ip);
     struct str bytes = buf_str(&http->up_out);
     if (request->repeatable && buf_append(&http->again, bytes.ptr, bytes.len) != 0)
         buf_fini(&http->again);
@@ -166,6 +199,28 @@ static enum denial cover_head(struct session *session, const struct h1_head *hea
     return credentials_coded(head) ? DENIAL_UPSTREAM_ENCODING : DENIAL_NONE;
 }
 
+/* How long the upstream says that it keeps the connection (Keep-Alive: timeout=5), less the second in which
+ * both might act at once. */
+static uint64_t idle_of(const struct h1_head *head)
+{
+    static const char parameter[] = "timeout=";
+    size_t count;
+    const struct h1_field *field = h1_head_find(head, "keep-alive", &count);
+    uint64_t seconds = 0;
+
+    if (count == 0)
+        return TIMEOUT_POOLED_MS;
+    const char *at = memmem(field->value.ptr, field->value.len, parameter, sizeof parameter - 1);
+    const char *end = field->value.ptr + field->value.len;
+    if (at == NULL)
+        return TIMEOUT_POOLED_MS;
+    for (at += sizeof parameter - 1; at < end && *at >= '0' && *at <= '9' && seconds < TIMEOUT_POOLED_MS;
+         at++)
+        seconds = 10 * seconds + (uint64_t)(*at - '0');
+    uint64_t ms = seconds > 0 ? (seconds - 1) * 1000 : 0;
+    return ms < TIMEOUT_POOLED_MS ? ms : TIMEOUT_POOLED_MS;
+}
+
 static void response_head(struct session *session, const struct h1_head *head)
 {
     struct http *http = session->http;
@@ -186,15 +241,15 @@ static void response_head(struct session *session, const struct h1_head *head)
             return;
         }
         if (!http->old_client && rewrite_response(head, REWRITE_SAME, false, &session->out) != 0)
-            http_refuse(session, DENIAL_UPSTREAM_MALFORMED);
+            http_abort(session, DENIAL_OVERLOADED, "out of memory");
         return;
     }
     http->chunk_down = body == REWRITE_CHUNKED;
     http->up_keep = head->keep_alive && head->framing != H1_CLOSE;
+    http->up_idle_ms = idle_of(head);
     session->exchange.status = head->status;
     if (rewrite_response(head, body, http->close, &session->out) != 0) {
-        buf_fini(&session->out);
-        http_refuse(session, DENIAL_UPSTREAM_MALFORMED);
+        http_abort(session, DENIAL_OVERLOADED, "out of memory");
         return;
     }
     http->head_sent = true;
@@ -256,12 +311,6 @@ bool upstream_receive(struct session *session)
 
     if (http->upstream == NULL || http->response_done || session->out.len >= READ_SIZE)
         return false;
-    if (!http->active) {
-        if (http->up_in.len == 0 && !http->up_eof)
-            return false;
-        upstream_drop(http); /* it closed while it was kept, or speaks without being asked */
-        return true;
-    }
     struct str bytes = buf_str(&http->up_in);
     struct h1_event event = h1_next(&http->response, bytes.ptr, bytes.len, &used, &session->proxy->head);
     if (event.type == H1_EVENT_MORE && used == 0) {

@@ -15,8 +15,13 @@
 
 #include "proxy/limits.h"
 
-#define ACCEPTS_MAX  64 /* in a turn of the loop */
-#define FILES_OF_OWN 64 /* descriptors beside the connections' */
+#define ACCEPTS_MAX  64              /* in a turn of the loop */
+#define FILES_OF_OWN (64 + POOL_MAX) /* descriptors beside the connections' */
+
+uint64_t listen_files(void)
+{
+    return CONNECTIONS_MAX * CONNECTION_FILES + FILES_OF_OWN;
+}
 
 size_t listen_max(uint64_t open_files)
 {
@@ -69,7 +74,7 @@ static void take(struct proxy *proxy, int fd)
         return;
     }
     struct ip ip = ip_from_v4((const uint8_t *)&to.sin_addr);
-    if (proxy->count >= proxy->max) {
+    if (proxy->count >= proxy->max && !session_evict(proxy)) { /* all are in use */
         ip_format(&ip, address);
         reject(proxy, fd, DENIAL_OVERLOADED, address, ntohs(to.sin_port));
         return;

@@ -12,7 +12,9 @@ int listen_start(struct proxy *proxy, int fd);
 /* The audit queue has room again: goes on accepting. */
 void listen_resume(struct proxy *proxy);
 
-/* How many connections may be open at once with this RLIMIT_NOFILE. */
+/* The RLIMIT_NOFILE that all CONNECTIONS_MAX need, and how many connections may be open at once with another
+ * one. */
+uint64_t listen_files(void);
 size_t listen_max(uint64_t open_files);
 
 #endif

@@ -15,6 +15,7 @@
 #include "proxy/deny.h"
 #include "proxy/leaf.h"
 #include "proxy/listen.h"
+#include "proxy/pool.h"
 #include "proxy/resolve.h"
 #include "proxy/session.h"
 #include "proxy/tls.h"
@@ -33,6 +34,7 @@ static void on_policy(void *ctx, struct policy *old)
 
     if (!str_equal(roots, old != NULL ? old->extra_ca : str_of(NULL)))
         tls_kit_roots(all->tls, roots); /* what cannot be read is not trusted: upstreams say so */
+    pool_clear(all->pool);
     session_all_policy(all);
 }
 
@@ -106,11 +108,12 @@ int main(void)
         fputs("stopper-proxy: there is no listener on descriptor 5\n", stderr);
         return 1;
     }
-    uint64_t open_files = CONNECTIONS_MAX * CONNECTION_FILES + 64;
+    uint64_t open_files = listen_files();
     if (open_files > files.rlim_max)
         open_files = files.rlim_max;
     proxy.max = listen_max(open_files);
-    if (listen_start(&proxy, listener) != 0) {
+    proxy.pool = pool_new(&proxy.worker.loop);
+    if (proxy.pool == NULL || listen_start(&proxy, listener) != 0) {
         fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }

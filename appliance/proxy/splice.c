@@ -208,6 +208,7 @@ struct tunnel *tunnel_new(struct stream *agent, struct stream *upstream, struct 
     };
     buf_init(first, first->cap);
     stream_hand_over(agent, on_ready, tunnel);
+    stream_want(agent, 0);
     stream_hand_over(upstream, on_ready, tunnel);
     stream_want(upstream, UV_WRITABLE); /* at once: the next turn starts with the first bytes */
     return tunnel;

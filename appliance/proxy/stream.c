@@ -107,7 +107,6 @@ struct stream *stream_new(uv_loop_t *loop, int fd, void (*on_ready)(void *ctx, i
 
 void stream_hand_over(struct stream *stream, void (*on_ready)(void *ctx, int events), void *ctx)
 {
-    stream_want(stream, 0);
     stream->on_ready = on_ready;
     stream->ctx = ctx;
 }

@@ -36,7 +36,7 @@ struct stream {
  */
 struct stream *stream_new(uv_loop_t *loop, int fd, void (*on_ready)(void *ctx, int events), void *ctx);
 
-/* Gives the stream to another owner; it wants no event afterwards. */
+/* Gives the stream to another owner, who hears of the events that it wants now. */
 void stream_hand_over(struct stream *stream, void (*on_ready)(void *ctx, int events), void *ctx);
 
 /* Closes at once and frees later, from the loop; NULL is fine. `reset`: by RST (what is unsent is lost) and

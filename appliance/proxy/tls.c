@@ -2,8 +2,9 @@
 /*
  * tls: see tls.h. wolfSSL between the socket and the owner's buffers. Records are read ahead into one scratch
  * buffer that all connections share: what of it a connection has not used when its turn ends is kept by it,
- * so an idle one holds nothing. wolfSSL_write gets at most one record, and the same bytes again until it has
- * taken them. It must never pass a connection that was cut off for one that was closed.
+ * so an idle one holds nothing. Sealed records gather in another one and go out in one send; what the socket
+ * does not take is kept too, and the bytes in it stay the owner's until they are sent. It must never pass a
+ * connection that was cut off for one that was closed.
  */
 #include "proxy/tls.h"
 
@@ -19,23 +20,27 @@
 #include "proxy/stream.h"
 #include "proxy/tls_kit.h"
 
-#define AHEAD_SIZE 40960 /* bytes asked of the socket at once: two whole records and a part */
-#define RECORD_MAX 16384 /* bytes of plain text in a record, RFC 8446 section 5.1 */
+#define AHEAD_SIZE 40960              /* bytes asked of the socket at once: two whole records and a part */
+#define RECORD_MAX 16384              /* bytes of plain text in a record, RFC 8446 section 5.1 */
+#define SEALED_MAX (RECORD_MAX + 256) /* and at most of what becomes of it, section 5.2, with its header */
+#define BATCH_SIZE (4 * SEALED_MAX)   /* bytes given to the socket at once */
+#define UNSENT_MAX 131072             /* of what the socket does not take: a batch, or a handshake's flight */
 #define IN_MAX     (2 * 65536)
 
 struct tls {
     WOLFSSL *ssl;
     struct buf in;  /* from the socket, not yet taken by wolfSSL; empty between two turns, mostly */
-    size_t writing; /* bytes of a record that wolfSSL has begun to write; 0 = none */
+    struct buf out; /* sealed, not yet taken by the socket; empty between two turns, mostly */
+    size_t writing; /* bytes of the owner's buffer that are in there: his until they are sent */
     int error;      /* wolfSSL's, of what failed */
+    struct tls_peer peer;
     bool server;
-    bool done;       /* the handshake */
-    bool answered;   /* bytes of ours have gone out */
-    bool eof;        /* the socket has ended */
-    bool shut;       /* ours is out: wolfSSL_write would still succeed */
-    bool read_write; /* reading waits for room to write */
-    bool ended;      /* nothing more can be read: `end` is what a read returns */
-    bool told;       /* and the owner knows */
+    bool done;     /* the handshake */
+    bool answered; /* bytes of ours have gone out */
+    bool eof;      /* the socket has ended */
+    bool shut;     /* ours is out: wolfSSL_write would still succeed */
+    bool ended;    /* nothing more can be read: `end` is what a read returns */
+    bool told;     /* and the owner knows */
     ssize_t end;
 };
 
@@ -44,6 +49,12 @@ static struct {
     bool drained; /* the socket has given less than was asked for: it need not be asked again in this turn */
     char bytes[AHEAD_SIZE];
 } ahead;
+
+/* What wolfSSL has sealed in this turn, for one send. */
+static struct {
+    size_t len;
+    char bytes[BATCH_SIZE];
+} batch;
 
 /* wolfSSL's callbacks. */
 
@@ -86,16 +97,51 @@ int tls_take(WOLFSSL *ssl, char *into, int max, void *ctx)
 
 int tls_give(WOLFSSL *ssl, char *bytes, int len, void *ctx)
 {
-    struct stream *stream = ctx;
-    ssize_t put = send(stream->fd, bytes, (size_t)len, MSG_NOSIGNAL);
+    struct tls *tls = ((struct stream *)ctx)->tls;
+    size_t size = (size_t)len;
 
-    if (put >= 0) {
-        stream->tls->answered = true;
-        return (int)put;
+    if (tls->out.len == 0 && size <= sizeof batch.bytes - batch.len) {
+        memcpy(batch.bytes + batch.len, bytes, size);
+        batch.len += size;
+        return len;
     }
-    return errno == EAGAIN || errno == EINTR       ? WOLFSSL_CBIO_ERR_WANT_WRITE
-           : errno == ECONNRESET || errno == EPIPE ? WOLFSSL_CBIO_ERR_CONN_RST
-                                                   : WOLFSSL_CBIO_ERR_GENERAL;
+    /* Behind what waits already: the order of records is their number. */
+    if (buf_append(&tls->out, batch.bytes, batch.len) != 0)
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    batch.len = 0;
+    return buf_append(&tls->out, bytes, size) == 0 ? len : WOLFSSL_CBIO_ERR_WANT_WRITE;
+}
+
+/* Sends as far as the socket takes it. Returns what it took, or -1. */
+static ssize_t put(struct stream *stream, const char *bytes, size_t len)
+{
+    ssize_t sent = send(stream->fd, bytes, len, MSG_NOSIGNAL);
+
+    if (sent < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    stream->tls->answered = true;
+    return sent;
+}
+
+/* Ends a turn: what was sealed goes out, or waits in `out`. Returns 0, or -1 when the connection is gone. */
+static int send_batch(struct stream *stream)
+{
+    struct tls *tls = stream->tls;
+    size_t len = batch.len;
+    ssize_t sent = 0;
+
+    batch.len = 0;
+    if (tls->out.len > 0) { /* then it is in front, and the batch empty: tls_give */
+        struct str waiting = buf_str(&tls->out);
+        sent = put(stream, waiting.ptr, waiting.len);
+        buf_consume(&tls->out, sent > 0 ? (size_t)sent : 0);
+        return sent < 0 ? -1 : 0;
+    }
+    if (len > 0)
+        sent = put(stream, batch.bytes, len);
+    if (sent < 0)
+        return -1;
+    return buf_append(&tls->out, batch.bytes + sent, len - (size_t)sent);
 }
 
 /* Ends a turn: what was read ahead and not used stays with the connection. Returns 0, or -1 when it does not
@@ -125,6 +171,7 @@ static int attach(WOLFSSL_CTX *ctx, struct stream *stream, struct buf *first, bo
         buf_init(first, first->cap);
     }
     tls->in.cap = IN_MAX + AHEAD_SIZE;
+    buf_init(&tls->out, UNSENT_MAX);
     tls->server = server;
     wolfSSL_SetIOReadCtx(tls->ssl, stream);
     wolfSSL_SetIOWriteCtx(tls->ssl, stream);
@@ -156,6 +203,8 @@ int tls_connect(struct tls_kit *kit, struct stream *stream, const char *host)
     if (attach(kit->client, stream, NULL, false) != 0)
         return -1;
     WOLFSSL *ssl = stream->tls->ssl;
+    stream->tls->peer.host = host;
+    wolfSSL_SetCertCbCtx(ssl, &stream->tls->peer);
     /* Anything but 1 means that no check of the name was installed: names without a dot, with '_'. */
     if (wolfSSL_check_domain_name(ssl, host) == WOLFSSL_SUCCESS &&
         wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, host, (unsigned short)strlen(host)) == WOLFSSL_SUCCESS &&
@@ -172,6 +221,7 @@ void tls_free(struct stream *stream)
         return;
     wolfSSL_free(stream->tls->ssl);
     buf_fini(&stream->tls->in);
+    buf_fini(&stream->tls->out);
     free(stream->tls);
     stream->tls = NULL;
 }
@@ -183,13 +233,17 @@ int tls_handshake(struct stream *stream, int *events)
     struct tls *tls = stream->tls;
     int result = tls->server ? wolfSSL_accept(tls->ssl) : wolfSSL_connect(tls->ssl);
     int error = result == WOLFSSL_SUCCESS ? 0 : wolfSSL_get_error(tls->ssl, result);
+    bool waits = error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE;
 
+    if (send_batch(stream) != 0 && (waits || error == 0)) /* else an alert that nobody hears */
+        error = SOCKET_ERROR_E;
     if (keep_ahead(tls) != 0)
         error = BUFFER_ERROR;
-    *events = error == WOLFSSL_ERROR_WANT_WRITE ? UV_WRITABLE : UV_READABLE;
+    *events = (error == WOLFSSL_ERROR_WANT_READ ? UV_READABLE : 0) | (tls->out.len > 0 ? UV_WRITABLE : 0);
     if (error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    tls->error = error;
+    tls->peer.host = NULL;
+    tls->error = error == VERIFY_CERT_ERROR && tls->peer.flaw != 0 ? tls->peer.flaw : error;
     tls->done = error == 0;
     return error == 0 ? 0 : -EPROTO;
 }
@@ -294,7 +348,6 @@ static ssize_t read_ended(struct tls *tls, int result)
 {
     int error = wolfSSL_get_error(tls->ssl, result);
 
-    tls->read_write = error == WOLFSSL_ERROR_WANT_WRITE;
     if (error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)
         return -EAGAIN;
     tls->error = error;
@@ -326,7 +379,8 @@ ssize_t tls_read(struct stream *stream, struct buf *buf, size_t max)
             break;
         tls->ended = true;
     }
-    if (keep_ahead(tls) != 0 && !tls->ended) {
+    /* What reading makes us say: an answer to a KeyUpdate, an alert. */
+    if ((send_batch(stream) != 0) + (keep_ahead(tls) != 0) > 0 && !tls->ended) {
         tls->ended = true;
         tls->end = -EPROTO;
     }
@@ -340,6 +394,18 @@ ssize_t tls_read(struct stream *stream, struct buf *buf, size_t max)
     return tls->ended ? tls->end : -EAGAIN;
 }
 
+/* Seals records of the owner's bytes, from `writing` on, as many as one send takes. Returns 0 or -1. */
+static int seal(struct tls *tls, struct str bytes)
+{
+    while (tls->writing < bytes.len && batch.len + SEALED_MAX <= sizeof batch.bytes) {
+        size_t left = bytes.len - tls->writing, len = left < RECORD_MAX ? left : RECORD_MAX;
+        if (wolfSSL_write(tls->ssl, bytes.ptr + tls->writing, (int)len) != (int)len)
+            return -1; /* tls_give takes all, so there is nothing to wait for */
+        tls->writing += len;
+    }
+    return 0;
+}
+
 ssize_t tls_flush(struct stream *stream, struct buf *buf)
 {
     struct tls *tls = stream->tls;
@@ -348,19 +414,14 @@ ssize_t tls_flush(struct stream *stream, struct buf *buf)
     if (tls->shut || buf->len < tls->writing)
         return -EPIPE;
     while (buf->len > 0) {
-        struct str bytes = buf_str(buf);
-        size_t len = tls->writing > 0 ? tls->writing : bytes.len < RECORD_MAX ? bytes.len : RECORD_MAX;
-        int put = wolfSSL_write(tls->ssl, bytes.ptr, (int)len);
-        if (put <= 0) {
-            int error = wolfSSL_get_error(tls->ssl, put);
-            if (error != WOLFSSL_ERROR_WANT_WRITE && error != WOLFSSL_ERROR_WANT_READ)
-                return -EPIPE;
-            tls->writing = len;
+        bool sealed = tls->out.len > 0 || seal(tls, buf_str(buf)) == 0;
+        if (send_batch(stream) != 0 || !sealed) /* in any case: the batch is everybody's */
+            return -EPIPE;
+        if (tls->out.len > 0)
             return total;
-        }
+        buf_consume(buf, tls->writing);
+        total += (ssize_t)tls->writing;
         tls->writing = 0;
-        buf_consume(buf, (size_t)put);
-        total += put;
     }
     return total;
 }
@@ -369,8 +430,10 @@ void tls_shutdown(struct stream *stream)
 {
     struct tls *tls = stream->tls;
 
-    if (tls->done && !tls->shut && tls->writing == 0)
+    if (tls->done && !tls->shut && tls->writing == 0) {
         wolfSSL_shutdown(tls->ssl); /* one small record; a socket without room for it loses it */
+        send_batch(stream);
+    }
     tls->shut = true;
 }
 
@@ -383,5 +446,5 @@ bool tls_pending(const struct stream *stream)
 
 bool tls_wants_write(const struct stream *stream)
 {
-    return stream->tls->read_write;
+    return stream->tls->out.len > 0 && stream->tls->writing == 0;
 }

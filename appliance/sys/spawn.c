@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sys/signals.h"
+
 #define SPAWN_FDS_MAX 64
 
 struct failure {
@@ -73,20 +75,14 @@ static int child_descriptors(const struct spawn *spawn, int report)
 static void child_run(const struct spawn *spawn, int report)
 {
     static char *const environment[] = {NULL};
-    sigset_t none;
 
     report = child_descriptors(spawn, report);
-    /* The parent's handlers are gone with exec, what it ignores is not. The kernel refuses KILL and STOP,
-     * glibc its own. */
-    for (int number = 1; number <= SIGRTMAX; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
     if (setsid() < 0)
         child_fail(report, "setsid");
     if (chdir("/") != 0)
         child_fail(report, "chdir");
     umask(077);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    signals_default(); /* the parent's handlers are gone with exec, what it ignores is not */
     execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, environment);
     child_fail(report, "execve");
 }

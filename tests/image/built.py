@@ -19,13 +19,16 @@ def read_tar(path):
 
 
 class Built:
-    def __init__(self, out, tree, arch=None):
+    """sysroot: where the Debian packages are that it was made of; "" is this machine."""
+
+    def __init__(self, out, tree, arch=None, sysroot=""):
+        self.sysroot = sysroot
         self.arch = arch or subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
         self.tree, self.folder = tree, os.path.join(out, self.arch)
         self.oci_path, self.docker_path = (os.path.join(self.folder, f"{NAME}.{kind}.tar") for kind in ("oci", "docker"))
         for path in self.oci_path, self.docker_path:
             if not os.path.exists(path):
-                raise AssertionError(f"{path} is not there: make image")
+                raise AssertionError(f"{path} is not there: make image ARCH={self.arch}")
         oci = read_tar(self.oci_path)
         blobs = {name.rpartition("/")[2]: data for name, data in oci.items() if name.startswith("blobs/")}
         assert all(hashlib.sha256(data).hexdigest() == name for name, data in blobs.items())
@@ -41,6 +44,10 @@ class Built:
             self.entries = {"/" + entry.name: entry for entry in tar}
             self.files = {"/" + entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
         self.materials = json.loads(self.files["/stopper/sbom.spdx.json"])
+
+    def dpkg(self, *words):
+        """What dpkg's records say of the packages that the image was made of."""
+        return subprocess.run(["dpkg-query", f"--admindir={self.sysroot}/var/lib/dpkg", *words], capture_output=True, text=True, check=True).stdout
 
     def declared(self):
         """What contents.txt says, read here anew: files, and folders with their modes."""

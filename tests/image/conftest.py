@@ -21,4 +21,4 @@ def pytest_terminal_summary(terminalreporter):
 @pytest.fixture(scope="session")
 def image():
     from built import Built
-    return Built(BUILT, os.path.join(HERE, "..", ".."))
+    return Built(BUILT, os.path.join(HERE, "..", ".."), os.environ.get("STOPPER_ARCH"), os.environ.get("STOPPER_SYSROOT", ""))

@@ -25,6 +25,7 @@ SIDECAR, AGENT = "10.7.7.1", "10.7.7.2"
 DIALLED = "192.0.2.99"  # where agents think that they connect to; nothing is there
 PUBLIC, OTHER, SERVER = "198.51.100.10", "198.51.100.11", "198.51.100.20"
 CLONE_NEWNET = 0x40000000
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
 RULES = 'table inet stopper { chain agent { type nat hook prerouting priority dstnat; ' \
         'iifname "s0" meta l4proto tcp redirect to :9443; }; }'
 
@@ -115,7 +116,7 @@ class Upstream:
 
     def __init__(self, space, address=PUBLIC, port=80, serve=None):
         self.space, self.at = space, (address, port)
-        self.accepted, self.requests, self.threads, self.closing = 0, [], [], False
+        self.accepted, self.requests, self.streams, self.threads, self.closing = 0, [], [], [], False
         self.serve = serve or self.answer
         self.listener = space.socket(bind=self.at, listen=1100)
         self.thread = threading.Thread(target=self._accept, daemon=True)
@@ -128,6 +129,7 @@ class Upstream:
                 stream.close()
                 return
             self.accepted += 1
+            self.streams.append(stream)
             self.threads.append(threading.Thread(target=self._one, args=(stream,), daemon=True))
             self.threads[-1].start()
 
@@ -158,6 +160,11 @@ class Upstream:
             poke.connect(self.at)
         self.thread.join()
         self.listener.close()
+        for stream in self.streams:  # the proxy keeps connections for the next request
+            try:
+                stream.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it is closed
+                pass
 
 
 class Message:
@@ -264,7 +271,7 @@ exec prlimit --nofile={files} "$0"
 class Worker:
     """stopper-proxy and what init holds of it: the channel, and the audit stream unless `deaf`."""
 
-    def __init__(self, space, deaf=False, files=20000):
+    def __init__(self, space, deaf=False, files=20000, environment=None):
         self.generation, self.lines = 0, []
         self.channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.audit, audit = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -275,7 +282,7 @@ class Worker:
         with space:
             self.process = subprocess.Popen(["unshare", "-m", "bash", "-c", START.format(*high, files=files),
                                              os.path.abspath(os.path.join(BUILD, "stopper-proxy"))],
-                                            pass_fds=high, stdin=subprocess.DEVNULL)
+                                            pass_fds=high, stdin=subprocess.DEVNULL, env=environment)
         for fd in high:
             os.close(fd)
         for one in (channel, audit, listener):

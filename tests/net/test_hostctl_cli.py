@@ -12,7 +12,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
-EXAMPLES = sorted(os.listdir(os.path.join(ROOT, "examples")))
+EXAMPLES = sorted(entry.name for entry in os.scandir(os.path.join(ROOT, "examples")) if entry.is_file())
 COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "logs", "gc", "ca", "version"]
 USAGE, FAILED = 2, 125
 
@@ -191,6 +191,18 @@ def test_examples_are_right(cli, example):
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()
+
+
+def test_the_manifests_of_the_documents_are_right(cli):
+    """README's, and those of the man page."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        texts = re.findall(r"^```yaml\n(.*?)^```$", file.read(), re.M | re.S)
+    assert len(texts) == 1 and texts[0].count("\n") == 5
+    with open(os.path.join(ROOT, "docs", "stopper-manifest.5"), encoding="utf-8") as file:
+        texts += re.findall(r"^\.Bd -literal -offset indent\n(egress:\n.*?)^\.Ed$", file.read(), re.M | re.S)
+    assert len(texts) == 4
+    for text in texts:
+        test_examples_are_right(cli, cli.folder / cli.write("document.yaml", text))
 
 
 def test_the_netns_runtime_needs_root_and_says_so(cli):

@@ -28,6 +28,34 @@ bool bottle_detached(const struct state *state)
     return detached != NULL && strcmp(detached, "yes") == 0 && runtime != NULL && runtime->alive(state);
 }
 
+static bool is_yes(const struct state *state, const char *key)
+{
+    const char *value = state_get(state, key);
+
+    return value != NULL && strcmp(value, "yes") == 0;
+}
+
+bool bottle_kept(const struct state *state)
+{
+    return is_yes(state, "kept");
+}
+
+/* Returns whether it was kept; a failure is said, and then the bottle is removed as others are. */
+static bool keep(struct state *state, const struct runtime *runtime, const struct command *command)
+{
+    char name[100];
+    struct err err;
+
+    if (runtime->keep(state, name, &err) != 0 || state_set(state, "detached", "no", &err) != 0 ||
+        state_set(state, "kept", "yes", &err) != 0) {
+        command_fail(command, &err);
+        return false;
+    }
+    fprintf(stderr, "hostctl %s: the container %s was kept; \"hostctl down %s\" removes it\n", command->name,
+            name, state->name);
+    return true;
+}
+
 int bottle_leave(struct state *state, bool lived, int status, const struct command *command)
 {
     struct err err;
@@ -43,7 +71,9 @@ int bottle_leave(struct state *state, bool lived, int status, const struct comma
     struct guard guard;
     guard_read(state, &guard);
     status = ended >= 0 ? ended : status;
-    if (bottle_remove(state, &err) != 0)
+    if (lived && is_yes(state, "keep") && runtime->keep != NULL && keep(state, runtime, command))
+        state_close(state);
+    else if (bottle_remove(state, &err) != 0)
         status = command_fail(command, &err);
     guard_list(&guard, "hostctl: changed: ", stderr);
     guard_free(&guard);

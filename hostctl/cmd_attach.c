@@ -23,7 +23,9 @@ static const struct runtime *open_bottle(struct state *state, const char *name, 
     const struct runtime *runtime = bottle_runtime(state, err);
     if (runtime != NULL && runtime->attach != NULL && runtime->alive(state))
         return runtime;
-    if (runtime == NULL || runtime->attach != NULL)
+    if (bottle_kept(state))
+        err_set(err, "the bottle \"%s\" has ended; \"hostctl down\" removes what was kept", name);
+    else if (runtime == NULL || runtime->attach != NULL)
         err_set(err, "the bottle \"%s\" does not run any more; \"hostctl gc\" removes what it left", name);
     else
         err_set(err, "a bottle of the runtime %s ends with its hostctl", runtime->name);

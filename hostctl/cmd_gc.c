@@ -30,7 +30,7 @@ static int sweep_one(void *ctx, const char *name)
 
     if (result == STATE_BUSY || result == STATE_MISSING)
         return 0;
-    if (result == STATE_OK && bottle_detached(&state))
+    if (result == STATE_OK && (bottle_kept(&state) || bottle_detached(&state)))
         state_close(&state);
     else if (result == STATE_OK && bottle_remove(&state, &err) == 0)
         printf("%s\n", name);

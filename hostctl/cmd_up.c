@@ -37,7 +37,7 @@ struct up {
     const char *file, *name, *uplink, *runtime, *workdir;
     const char *image, *sidecar_image, *memory, *cpus, *home;
     struct option_list mounts, variables;
-    bool allow_userns, detach;
+    bool allow_userns, detach, keep;
 };
 
 static const struct option options[] = {
@@ -63,6 +63,8 @@ static const struct option options[] = {
     {0, "memory", "SIZE", "limit for the agent: bytes, or with k, m or g", offsetof(struct up, memory), 0},
     {0, "cpus", "NUMBER", "limit for the agent", offsetof(struct up, cpus), 0},
     {0, "home", "VOLUME[:DIR]", "a volume of the engine's as the agent's home", offsetof(struct up, home), 0},
+    {0, "keep", NULL, "leave the agent's container, stopped, when the command has ended",
+     offsetof(struct up, keep), 0},
     {'d', "detach", NULL, "start the command and leave it to attach", offsetof(struct up, detach), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
@@ -133,7 +135,8 @@ static int check_image(struct plan *plan, struct err *err)
                       {"memory", up->memory != NULL},
                       {"cpus", up->cpus != NULL},
                       {"home", up->home != NULL},
-                      {"detach", up->detach}};
+                      {"detach", up->detach},
+                      {"keep", up->keep}};
 
     if (up->runtime != NULL && runtime == NULL)
         return err_set(err, "--runtime must be one of " RUNTIMES);
@@ -202,6 +205,7 @@ static int choose_image(struct plan *plan, struct err *err)
     image->memory = up->memory;
     image->cpus = up->cpus;
     image->detach = up->detach;
+    image->keep = up->keep;
     plan->spec.user_namespaces = up->allow_userns;
     if ((image->agent != NULL && !is_reference(image->agent)) || !is_reference(image->sidecar))
         return err_set(err, "--image and --sidecar-image must be references of images");
@@ -416,6 +420,12 @@ static int open_state(const struct plan *plan, struct state *state, struct err *
         case STATE_OK:
             if (!state_recorded(state))
                 return 0;
+            if (bottle_kept(state)) {
+                state_close(state);
+                return err_set(err,
+                               "of a bottle \"%s\" the container was kept: \"hostctl down %s\" removes it",
+                               plan->name, plan->name);
+            }
             if (bottle_detached(state)) {
                 state_close(state);
                 return err_set(err, "a bottle \"%s\" runs already; choose another name with --name",
@@ -443,6 +453,8 @@ static int record(const struct plan *plan, const struct runtime *runtime, struct
     free(manifest);
     if (status == 0)
         status = state_set(state, "created", created, err);
+    if (status == 0 && plan->spec.image.keep)
+        status = state_set(state, "keep", "yes", err);
     if (status == 0)
         status = guard_record(state, plan->mounts, plan->mount_count, err);
     return status != 0 ? -1 : state_set(state, "runtime", runtime->name, err);

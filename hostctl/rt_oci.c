@@ -315,6 +315,36 @@ static int remove_all(const struct engine *engine, const char *prefix, struct er
     return result == 0 ? removed : -1;
 }
 
+static void watch_end(void)
+{
+    if (sidecar_watch <= 0)
+        return;
+    kill(sidecar_watch, SIGKILL);
+    while (waitpid(sidecar_watch, NULL, 0) < 0 && errno == EINTR)
+        ;
+    sidecar_watch = -1;
+}
+
+/* By role: the agent's container keeps its volume and its network. */
+static int oci_keep(struct state *state, char name[100], struct err *err)
+{
+    static const char *const roles[] = {"sidecar", "route", "pause"};
+    const struct engine *engine = engine_of(state);
+    char thing[OCI_NAME_MAX];
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        engine_name(state, roles[i], thing);
+        result = kind_remove(engine, &kinds[0], thing, err) < 0 ? -1 : result;
+    }
+    engine_name(state, "egress", thing);
+    result = kind_remove(engine, &kinds[1], thing, err) < 0 ? -1 : result;
+    watch_end();
+    engine_name(state, "agent", thing);
+    snprintf(name, 100, "%s", thing);
+    return result;
+}
+
 static int oci_clean(struct state *state, struct err *err)
 {
     char prefix[OCI_NAME_MAX];
@@ -324,12 +354,7 @@ static int oci_clean(struct state *state, struct err *err)
         engine_name(state, "", prefix);
         result = remove_all(engine_of(state), prefix, err) < 0 ? -1 : 0;
     }
-    if (sidecar_watch > 0) {
-        kill(sidecar_watch, SIGKILL);
-        while (waitpid(sidecar_watch, NULL, 0) < 0 && errno == EINTR)
-            ;
-        sidecar_watch = -1;
-    }
+    watch_end();
     return result;
 }
 
@@ -450,7 +475,8 @@ static int oci_logs(const struct state *state, bool follow, struct err *err)
 
 #define OCI_FUNCTIONS                                                                                        \
     .images = true, .sidecar = oci_sidecar, .control = oci_control, .agent = oci_agent, .exec = oci_exec,    \
-    .attach = oci_attach, .ended = oci_ended, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs
+    .attach = oci_attach, .ended = oci_ended, .keep = oci_keep, .clean = oci_clean, .alive = oci_alive,      \
+    .logs = oci_logs
 
 const struct runtime runtime_podman = {
     .name = "podman", .detect = podman_detect, .gc = podman_gc, OCI_FUNCTIONS};

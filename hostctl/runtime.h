@@ -36,6 +36,7 @@ struct image_spec {
     const char *memory, *cpus;     /* limits for the agent; NULL: none */
     const char *home, *home_place; /* a volume and where it goes; NULL: nothing that outlives the bottle */
     bool detach;                   /* the command runs on without anybody attached */
+    bool keep;                     /* what the command leaves in its container stays, stopped */
 };
 
 struct bottle_spec {
@@ -95,6 +96,10 @@ struct runtime {
     /* Asked after a session: the exit status of the bottle's command, or -1 when it runs on, the user having
      * detached. NULL: the session knows its end, and a bottle ends with it. */
     int (*ended)(const struct state *state);
+
+    /* After the command's end: removes all but the agent's container, whose name (of at most 99 bytes) it tells.
+     * clean() removes that too. NULL: nothing can be kept. Returns 0, or -1 with err. */
+    int (*keep)(struct state *state, char name[100], struct err *err);
 
     /* Ends and removes all that the record names, waits for it, and reaps own children. What is gone already
      * is fine. Returns 0, or -1 with err (the folder then stays for another try). */

@@ -295,6 +295,20 @@ def test_a_dead_sidecar_or_agent_ends_the_bottle(engine):
         assert not mine(engine, "u") and state_of(engine, "u") is None
 
 
+def test_what_is_to_be_kept_stays_until_down(engine):
+    status, out, err = up(engine, "localhost/small:1", "sh", "-c", "echo inside >/tmp/made; exit 3", options=("--keep",))
+    name = engine.container("i", "agent")
+    assert (status, out) == (3, "") and f"the container {name} was kept" in err
+    assert state_of(engine, "i") == "kept" and engine.hostctl("gc").stdout == ""
+    assert [thing for thing in mine(engine, "i") if thing.endswith(("-sidecar", "-egress", "-pause"))] == []
+    engine.engine("cp", f"{name}:/tmp/made", os.path.join(engine.home, "made"))
+    with open(os.path.join(engine.home, "made"), encoding="ascii") as file:
+        assert file.read() == "inside\n"
+    os.unlink(os.path.join(engine.home, "made"))
+    assert up(engine, "localhost/small:1", "true")[0] == STOPPER_FAILED and engine.hostctl("attach", "i").returncode == STOPPER_FAILED
+    assert engine.hostctl("down", "i").returncode == 0 and not mine(engine, "i")
+
+
 def test_gc_removes_what_is_nobodys(engine):
     bottle = Up(engine, "sh", "-c", "echo up; exec sleep 1000")
     bottle.said("up")

@@ -18,6 +18,7 @@
 
 #include "init/privdrop.h"
 #include "init/shim_config.h"
+#include "init/shim_connect.h"
 #include "init/shim_exec.h"
 #include "init/shim_net.h"
 #include "init/shim_peer.h"
@@ -27,11 +28,14 @@
 static const char help[] =
     "usage: stopper-shim [--] COMMAND [ARGUMENT…]\n"
     "       stopper-shim exec -- COMMAND [ARGUMENT…]\n"
+    "       stopper-shim exec -- /proc/self/exe connect\n"
     "\n"
     "As PID 1 of an agent's namespaces: reads its configuration from descriptor 3, leads every route to the "
     "sidecar,\n"
     "gives up all privileges for good, and runs COMMAND as its child.\n"
     "exec: enters a bottle that runs already; gives up all privileges the same way and becomes COMMAND.\n"
+    "connect: carries one TCP connection to a port of the bottle over stdin and stdout, for hostctl "
+    "forward.\n"
     "\n"
     "  --help     this text\n"
     "  --version  the version\n"
@@ -170,6 +174,8 @@ int main(int argc, char *argv[])
         return printf("stopper-shim %s\n", STOPPER_VERSION) < 0;
     if (argc >= 3 && strcmp(argv[1], "exec") == 0 && strcmp(argv[2], "--") == 0)
         return argv[3] ? exec_main(argv + 3) : usage("a command is wanted behind exec --");
+    if (argc == 2 && strcmp(argv[1], "connect") == 0)
+        return shim_connect();
     if (*command && strcmp(*command, "--") == 0)
         command++;
     else if (*command && (*command)[0] == '-')

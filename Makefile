@@ -93,11 +93,13 @@ $(DEPS)/ready: image/deps/packages.txt; $(Q)image/deps/deps.sh
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
-deps: ## install the Debian packages and build wolfSSL, llhttp and libmnl (cached in the user's cache folder)
+deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch the lab's npm registry (cached in the user's cache folder)
 	$(Q)image/deps/deps.sh
+	$(Q)image/deps/registry.sh
 all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
 tests: $(TESTS:%=$B/tests/%)
-demo: deps ## show on this machine, in under a minute, what the appliance does
+demo: ## show on this machine, in under a minute, what the appliance does
+	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/net/demo.py
 bench-quick: deps ## what a request, a connection and a byte cost, beside haproxy in the same run (two cores, two minutes)
@@ -117,7 +119,8 @@ check-net: ## the net lab (namespaces, real servers), on the asan and release bu
 run-unit: tests
 	$(Q)$(SUDO) tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
-	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+		$(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
 lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs
 	$(Q)tests/lint/lint.sh
 	$(Q)$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest --basetemp=$(CURDIR)/build/lint tests/lint

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,9 @@ static const char *const etc_binds[] = {
     "/etc/bash.bashrc",
     "/etc/ca-certificates.conf",
     "/etc/ca-certificates/update.d",
+    "/etc/chromium.d/default-flags", /* its launcher fails without any; beside them lie API keys */
+    "/etc/chromium.d/dev-shm",
+    "/etc/chromium.d/extensions",
     "/etc/crypto-policies",
     "/etc/debian_version",
     "/etc/default/locale",
@@ -281,6 +285,17 @@ static int mounts_place(const struct root_agent *root, struct err *err)
     return 0;
 }
 
+/* npm's configuration of a node that is installed in /usr. After tree_dev: the mount has its own flags, so
+ * the device can be opened, and is empty. */
+static int npmrc_hide(struct err *err)
+{
+    static const char at[] = "usr/etc/npmrc";
+    struct stat status;
+    if (lstat(at, &status) == -1 || !S_ISREG(status.st_mode))
+        return 0;
+    return mount("dev/null", at, NULL, MS_BIND, NULL) == -1 ? err_set_errno(err, "hiding /%s", at) : 0;
+}
+
 /* The host's own configuration below /usr, which may hold tokens, is hidden. */
 static int local_hide(struct err *err)
 {
@@ -307,7 +322,8 @@ int root_agent(void *ctx, struct err *err)
     if (tree_begin(err) == -1 || system_enter(err) == -1 || etc_make(root, err) == -1 ||
         private_make(root, err) == -1 || local_hide(err) == -1 ||
         tree_bind(root->shim, &ROOT_SHIM[1], TREE_READ_ONLY, err) == -1 || tree_dev(true, err) == -1 ||
-        tree_proc(false, err) == -1 || mounts_place(root, err) == -1 || tree_end(err) == -1)
+        npmrc_hide(err) == -1 || tree_proc(false, err) == -1 || mounts_place(root, err) == -1 ||
+        tree_end(err) == -1)
         return err_prefix(err, "the agent's root");
     return 0;
 }

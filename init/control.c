@@ -330,9 +330,11 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
         client_close(client);
         return;
     }
+    int kept = client->deaf ? 0 : buf_append(&client->in, buf->base, (size_t)len);
+    secret_wipe(buf->base, (size_t)len); /* it is the control's own, and outlives the request */
     if (client->deaf)
         return;
-    if (buf_append(&client->in, buf->base, (size_t)len) < 0) {
+    if (kept < 0) {
         client->deaf = true; /* read on: closing now could overtake the answer */
         buf_fini(&client->in);
         client_refuse(client, "the request is too large");

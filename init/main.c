@@ -276,13 +276,6 @@ static int step_authority(struct init *init, struct err *err)
     return ca_make(&init->ca, err);
 }
 
-static int step_workers(struct init *init, struct err *err)
-{
-    (void)err;
-    supervisor_start_workers(init->supervisor);
-    return 0;
-}
-
 static int step_control(struct init *init, struct err *err)
 {
     struct control_setup setup = {.loop = &init->loop,
@@ -294,6 +287,13 @@ static int step_control(struct init *init, struct err *err)
                                   .ctx = init};
     init->control = control_open(&setup, err);
     return init->control == NULL ? -1 : 0;
+}
+
+static int step_workers(struct init *init, struct err *err)
+{
+    (void)err;
+    supervisor_start_workers(init->supervisor);
+    return 0;
 }
 
 static const struct step {
@@ -311,8 +311,8 @@ static const struct step {
     {"privileges", step_privileges},
     {"die-with-parent", step_parent},
     {"certificate authority", step_authority},
+    {"control socket", step_control}, /* before the workers: whoever reads of one can ask about it */
     {"workers", step_workers},
-    {"control socket", step_control},
 };
 
 static int init_main(int argc, char *const *argv)

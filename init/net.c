@@ -202,7 +202,9 @@ int net_close_forwarding(struct netlink *nl, struct err *err)
 
     /* first, since this sets what interfaces to come are born with, and those that are there too */
     sysctl_try("/proc/sys/net/ipv4/ip_forward", "0");
+    sysctl_try("/proc/sys/net/ipv6/conf/all/forwarding", "0"); /* which rtnetlink cannot set */
     sysctl_try("/proc/sys/net/ipv4/icmp_ratelimit", "0");
+    sysctl_try("/proc/sys/net/ipv6/icmp/ratelimit", "0");
     if (netlink_links(nl, &links, &count, err) < 0)
         return -1;
     if (forwarding_off(nl, links, count, err) < 0)

@@ -43,8 +43,9 @@ int net_choose(const struct net_lists *lists, const struct options *options, str
  * err. */
 int net_find(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
 
-/* Forwarding off on every interface, verified; lo up. Then, where /proc/sys is writable: forwarding off as
- * the default for interfaces to come, and no rate limit for rejections (failing there is not an error). */
+/* IPv4 forwarding off on every interface, verified; lo up. Where /proc/sys is writable also: forwarding off as
+ * the default for interfaces to come, that of IPv6 too, which else the rules alone keep from happening, and no rate
+ * limit for rejections (failing there is not an error). */
 int net_close_forwarding(struct netlink *nl, struct err *err);
 
 /* Makes the kernel send a gratuitous ARP (RFC 5227 section 3) for the agent-side address: an agent that still

@@ -2,9 +2,10 @@
 /*
  * stopper-shim: PID 1 of the agent's namespaces, and the door for every later entry (`exec`).
  *
- *   PID 1   configuration -> routes, IPv6, resolver -> trust -> saved for `exec` -> drop, tried out ->
- * terminal -> the command as a child -> wait exec    saved configuration -> overlay from the peer -> drop,
- * tried out -> terminal -> the command in its own place
+ *   PID 1   configuration -> routes, IPv6, resolver -> trust -> saved for `exec` -> drop, tried out -> NSS ->
+ *           terminal -> the command as a child -> wait
+ *   exec    saved configuration -> overlay from the peer -> drop, tried out -> terminal -> the command in its
+ *           own place
  *
  * It must never touch a route unless it is PID 1, and never execute anything after a step that failed.
  * Nothing about the bottle comes from argv or the environment; those belong to whoever started it, and
@@ -24,6 +25,7 @@
 #include "init/shim_peer.h"
 #include "init/shim_trust.h"
 #include "init/shim_wait.h"
+#include "init/trust_nss.h"
 
 static const char help[] =
     "usage: stopper-shim [--] COMMAND [ARGUMENT…]\n"
@@ -51,7 +53,8 @@ static int refuse(const struct shim_peer *peer, const struct err *err)
     return 1;
 }
 
-/* The part with privileges: from the configuration's text to a dropped process in the command's directory. */
+/* The part with privileges, from the configuration's text to a dropped process in the command's directory;
+ * and the one thing that is prepared without them. */
 static int agent_prepare(struct str text, struct shim_config *config, struct err *err)
 {
     if (shim_config_parse(text, config, err) != 0)
@@ -62,6 +65,7 @@ static int agent_prepare(struct str text, struct shim_config *config, struct err
         return -1;
     if (chdir(config->cwd) != 0)
         return err_set_errno(err, "cwd: %s", config->cwd);
+    trust_nss_setup(config);
     return 0;
 }
 

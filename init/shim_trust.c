@@ -57,14 +57,14 @@ static const char *const anchors[] = {
     "/usr/local/share/ca-certificates/stopper.crt",
 };
 
-/* bundle.pem for what reads this file instead of its own roots, ca.pem for what reads it beside them. npm,
- * pnpm and yarn are node's; uv, Go, Ruby, PHP and rustls-native-certs read SSL_CERT_FILE. */
+/* bundle.pem for what reads this file instead of its own roots, ca.pem for what reads it beside them. npm and
+ * yarn are node's; uv, Go, Ruby, PHP, .NET and rustls-native-certs read SSL_CERT_FILE. */
 static const struct {
     const char *name, *value;
 } variables[] = {
     {"SSL_CERT_FILE", BUNDLE},
     {"SSL_CERT_DIR", CERTS},
-    {"NODE_EXTRA_CA_CERTS", CA}, /* node, bun; deno from 2.8 */
+    {"NODE_EXTRA_CA_CERTS", CA}, /* node, bun, pnpm; deno from 2.8 */
     {"DENO_CERT", CA},
     {"REQUESTS_CA_BUNDLE", BUNDLE}, /* python-requests */
     {"HTTPLIB2_CA_CERTS", BUNDLE},

@@ -14,10 +14,14 @@
 
 #include "proxy/h1_check.h"
 
+static bool is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 static bool is_tchar(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL); /* RFC 9110 section 5.6.2 */
+    return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL); /* RFC 9110 section 5.6.2 */
 }
 
 static bool is_token(struct str s)
@@ -173,16 +177,19 @@ static enum h1_error read_status_line(struct str line, struct h1_head *head)
     return head->status >= 100 && head->status <= 599 && is_value(head->reason) ? H1_OK : H1_BAD_SYNTAX;
 }
 
-/* Names that a CGI-like server takes for the fields that frame a message ("Content_Length"). */
+/* Names that a server with CGI-like variables takes for the fields that frame a message: there letters and
+ * digits stay and all else is '_' ("Content_Length", "Content.Length"). */
 static bool is_disguised(struct str name)
 {
     static const char *const framing[] = {"content-length", "transfer-encoding"};
     char plain[32];
 
-    if (name.len >= sizeof plain || memchr(name.ptr, '_', name.len) == NULL)
+    if (name.len >= sizeof plain)
         return false;
     for (size_t i = 0; i < name.len; i++)
-        plain[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+        plain[i] = is_alnum(name.ptr[i]) ? name.ptr[i] : '-';
+    if (memcmp(plain, name.ptr, name.len) == 0) /* no disguise */
+        return false;
     for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++)
         if (str_equal_nocase((struct str){plain, name.len}, str_of(framing[i])))
             return true;
@@ -196,9 +203,10 @@ static enum h1_error read_fields(const char *bytes, size_t len, struct h1_head *
         size_t line = (size_t)(end - bytes) + 1;
         if (head->field_count == FIELDS_MAX)
             return H1_TOO_LARGE;
-        struct h1_field *field = &head->fields[head->field_count++];
+        struct h1_field *field = &head->fields[head->field_count];
         if (h1_field_parse((struct str){bytes, line - 2}, field) != 0 || is_disguised(field->name))
             return H1_BAD_SYNTAX;
+        head->field_count++; /* only now: without a colon it still points to where an earlier head was */
         bytes += line;
         len -= line;
     }
@@ -226,7 +234,8 @@ static enum h1_error read_framing(bool request, bool to_head, struct h1_head *he
     size_t lengths, codings;
     const struct h1_field *length = h1_head_find(head, "content-length", &lengths);
     const struct h1_field *coding = h1_head_find(head, "transfer-encoding", &codings);
-    bool bodiless = !request && (to_head || head->status < 200 || head->status == 204 || head->status == 304);
+    bool never = !request && (head->status < 200 || head->status == 204 || head->status == 205);
+    bool bodiless = never || (!request && (to_head || head->status == 304));
 
     if (lengths > 1 || codings > 1 || (lengths > 0 && codings > 0))
         return H1_BAD_SYNTAX;
@@ -234,8 +243,9 @@ static enum h1_error read_framing(bool request, bool to_head, struct h1_head *he
         return H1_BAD_SYNTAX;
     if (coding != NULL && (head->minor == 0 || !str_equal_nocase(coding->value, str_of("chunked"))))
         return H1_BAD_SYNTAX;
-    if (!request && (head->status < 200 || head->status == 204) && (coding != NULL || head->length > 0))
-        return H1_BAD_SYNTAX; /* RFC 9112 section 6.1: some reader will wait for that body */
+    if (never && (coding != NULL || head->length > 0))
+        return H1_BAD_SYNTAX; /* RFC 9112 section 6.1, RFC 9110 section 15.3.6: some reader will wait for it
+                               */
     if (bodiless)
         head->framing = H1_NO_BODY;
     else if (coding != NULL)

@@ -205,23 +205,51 @@ static bool read_body(struct hello *hello, struct run body)
     return !extensions.bad && read_extensions(hello, extensions);
 }
 
-static enum hello_result finish(struct hello *hello, const char *bytes)
+/* The message without the heads of its records; valid until the next call. */
+static const uint8_t *join(const struct hello *hello, const char *bytes)
 {
     static uint8_t joined[HELLO_MAX]; /* one loop, never re-entered */
-    const uint8_t *record = (const uint8_t *)bytes, *message = record + RECORD_HEAD;
+    const uint8_t *record = (const uint8_t *)bytes;
 
-    if (hello->records > 1) {
-        size_t len = 0;
-        while (len < hello->have) {
-            size_t part = (size_t)record[3] << 8 | record[4];
-            memcpy(joined + len, record + RECORD_HEAD, part);
-            record += RECORD_HEAD + part;
-            len += part;
-        }
-        message = joined;
+    if (hello->records == 1)
+        return record + RECORD_HEAD;
+    for (size_t len = 0; len < hello->have;) {
+        size_t part = (size_t)record[3] << 8 | record[4];
+        memcpy(joined + len, record + RECORD_HEAD, part);
+        record += RECORD_HEAD + part;
+        len += part;
     }
+    return joined;
+}
+
+static enum hello_result finish(struct hello *hello, const char *bytes)
+{
+    const uint8_t *message = join(hello, bytes);
     struct run body = {message + sizeof hello->head, hello->have - sizeof hello->head, false};
+
     return read_body(hello, body) ? HELLO_OK : HELLO_BAD;
+}
+
+void hello_reframe(struct hello *hello, struct buf *in)
+{
+    size_t records = (hello->have + RECORD_MAX - 1) / RECORD_MAX;
+    size_t len = hello->have + records * RECORD_HEAD;
+
+    if (hello->records <= records)
+        return;
+    const uint8_t *message = join(hello, buf_str(in).ptr);
+    buf_consume(in, hello->at - len); /* what is left of the old records is as long as the new ones */
+    uint8_t *out = (uint8_t *)in->data + in->head;
+    for (size_t at = 0; at < hello->have;) {
+        size_t part = hello->have - at < RECORD_MAX ? hello->have - at : RECORD_MAX;
+        const uint8_t head[RECORD_HEAD] = {TYPE_HANDSHAKE, 3, 1, (uint8_t)(part >> 8), (uint8_t)part};
+        memcpy(out, head, sizeof head);
+        memcpy(out + sizeof head, message + at, part);
+        out += sizeof head + part;
+        at += part;
+    }
+    hello->at = len;
+    hello->records = records;
 }
 
 void hello_init(struct hello *hello)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * hello: what a TLS ClientHello says in clear: server name, protocols, highest version, Encrypted
- * ClientHello. It looks only; the bytes stay with the caller, who replays them.
+ * ClientHello. The bytes stay with the caller, who replays them.
  */
 #ifndef PROXY_HELLO_H
 #define PROXY_HELLO_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "core/buf.h"
 
 #define HELLO_NAME_MAX 255 /* bytes of a server name on the wire */
 #define HELLO_ALPN_MAX 96  /* bytes of the protocol list as text */
@@ -42,5 +44,10 @@ void hello_init(struct hello *hello);
  * number of records (RFC 8446 section 5.1); it must end where a record ends; later records (early data) are
  * not looked at. */
 enum hello_result hello_parse(struct hello *hello, const char *bytes, size_t len);
+
+/* After HELLO_OK: puts the message at the front of `in`, whose bytes were looked at, into as few records as it
+ * needs; what is behind it stays. For the library, which wants the head of a message in one record. Both ends
+ * still hash the same: transcripts are of messages (RFC 8446 section 4.4.1). */
+void hello_reframe(struct hello *hello, struct buf *in);
 
 #endif

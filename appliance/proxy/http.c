@@ -58,10 +58,18 @@ bool http_running(const struct session *session)
     return session->http != NULL && session->http->active && session->exchange.bytes_out > 0;
 }
 
+bool http_idle(const struct session *session)
+{
+    return session->http != NULL && !session->http->begun;
+}
+
 /* Ends of an exchange. */
 
-static void settle(struct http *http)
+static void settle(struct session *session)
 {
+    struct http *http = session->http;
+
+    session_wait(session, WAIT_NEXT);
     http->begun = http->active = http->request_done = http->response_done = http->head_sent =
         http->in_interim = false;
     http->interim = 0;
@@ -104,7 +112,7 @@ void http_refuse(struct session *session, enum denial denial)
     x->status = (unsigned)denial_status(denial);
     int said = deny_http(&deny, &session->out);
     session_emit(session, denial, NULL);
-    settle(http);
+    settle(session);
     if (said != 0) {
         http->over = true;
         session_end(session, true);
@@ -153,6 +161,7 @@ static void begin_request(struct session *session, const struct h1_head *head, s
     struct http *http = session->http;
 
     http->active = true;
+    session_wait(session, WAIT_NONE);
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
     if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
@@ -335,7 +344,7 @@ static bool step_finish(struct session *session)
     else
         upstream_keep(session);
     session_emit(session, DENIAL_NONE, NULL);
-    settle(http);
+    settle(session);
     if (close) {
         http->over = true;
         session_linger(session);
@@ -356,7 +365,7 @@ static void on_deadline(struct session *session)
     struct http *http = session->http;
 
     if (http->phase == PHASE_KEPT) {
-        session_end(session, false);
+        session_end(session, session->out.len > 0);
         return;
     }
     http->keep_refused = false;
@@ -368,8 +377,8 @@ static enum phase phase_of(const struct session *session)
 {
     const struct http *http = session->http;
 
-    if (!http->active)
-        return session->in.len > 0 ? PHASE_HEAD : PHASE_KEPT;
+    if (!http->active) /* bytes that wait behind answers that are not read have begun nothing */
+        return http->begun ? PHASE_HEAD : PHASE_KEPT;
     if (http->look != NULL)
         return PHASE_STREAM;
     if (http->upstream == NULL)
@@ -383,7 +392,8 @@ static void set_deadline(struct session *session)
     static const uint64_t ms[] = {
         [PHASE_KEPT] = TIMEOUT_KEPT_MS,
         [PHASE_HEAD] = TIMEOUT_HEAD_MS,
-        [PHASE_DIAL] = TIMEOUT_RESOLVE_MS + TIMEOUT_CONNECT_MS + 1000, /* a guard: dial keeps its own time */
+        [PHASE_DIAL] = TIMEOUT_RESOLVE_MS + TIMEOUT_CONNECT_MS + TIMEOUT_TLS_MS +
+                       1000, /* a guard: each part of a dial keeps its own time */
         [PHASE_RESPONSE] = TIMEOUT_RESPONSE_MS,
         [PHASE_STREAM] = TIMEOUT_IDLE_MS,
     };

@@ -17,6 +17,9 @@ void http_policy(struct session *session);
 /* Whether a request has gone upstream and its line is not written. */
 bool http_running(const struct session *session);
 
+/* Whether it is between two requests, or before the first byte of one. */
+bool http_idle(const struct session *session);
+
 /* Frees it with its upstream connection; session->http may be NULL. */
 void http_free(struct session *session);
 

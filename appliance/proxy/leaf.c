@@ -242,7 +242,9 @@ static int make_ca(WC_RNG *rng, ecc_key *key, Cert *cert, byte *der, word32 size
     strcpy(cert->subject.commonName, "for the warm-up");
     cert->selfSigned = 1;
     cert->isCA = 1;
+#ifndef STOPPER_WOLFSSL_FALLBACK /* that one cannot say it */
     cert->basicConstCrit = 1;
+#endif
     cert->pathLenSet = 1;
     cert->sigType = CTC_SHA256wECDSA;
     if (set_validity(cert, now - LEAF_BACKDATE, now + 30 * LEAF_VALID) != 0 ||
@@ -279,7 +281,7 @@ size_t leaves_make_authority(uint8_t *bytes, size_t size)
         memcpy(bytes + 2 * sizeof cert_len + cert_len, key_der, key_len);
         total = 2 * sizeof cert_len + cert_len + key_len;
     }
-    wc_ForceZero(key_der, sizeof key_der);
+    explicit_bzero(key_der, sizeof key_der);
     wc_ecc_free(&key);
     wc_FreeRng(&rng);
     free(cert);

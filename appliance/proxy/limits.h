@@ -7,11 +7,8 @@
 #define PROXY_LIMITS_H
 
 /* Time-outs, in milliseconds. */
-#define TIMEOUT_SNIFF_MS                                                                                     \
-    10000 /* ports 80 and 443: accept to a whole ClientHello; slow clients under load                        \
-           */
-#define TIMEOUT_SNIFF_OTHER_MS                                                                               \
-    1000 /* other ports: nothing is allowed there, only the reason's wording waits */
+#define TIMEOUT_SNIFF_MS         10000  /* ports where something is served: accept to a whole ClientHello */
+#define TIMEOUT_SNIFF_OTHER_MS   1000   /* other ports: nothing is allowed, only the reason's wording waits */
 #define TIMEOUT_HEAD_MS          30000  /* first byte of a request head to its blank line */
 #define TIMEOUT_KEPT_MS          120000 /* an agent's connection between two requests */
 #define TIMEOUT_RESOLVE_MS       5000   /* our own resolver over loopback, which asks upstreams in turn */
@@ -19,17 +16,15 @@
 #define TIMEOUT_CONNECT_MS       10000  /* all addresses of a name together */
 #define TIMEOUT_CONNECT_ONE_MS   4000   /* one address, when there are others: two lost SYNs (1 s, 3 s) */
 #define TIMEOUT_TLS_MS           10000  /* a handshake, on either leg */
-#define TIMEOUT_RESPONSE_MS                                                                                  \
-    610000 /* whole request to response head: language models think for up to ten minutes */
-#define TIMEOUT_POOLED_MS                                                                                    \
-    50000 /* an upstream's connection between two requests: common servers give up after 60 s or more,       \
-             and those that do so earlier mostly say when */
-#define TIMEOUT_IDLE_MS   600000 /* no byte in either direction within a message or a tunnel */
-#define TIMEOUT_LINGER_MS 2000   /* a refusal's last bytes on their way, so that no reset overtakes them */
-#define TIMEOUT_ACCEPT_MS 100    /* of not accepting, when descriptors have run out */
+#define TIMEOUT_RESPONSE_MS      610000 /* request to response head: language models think for ten minutes */
+#define TIMEOUT_POOLED_MS        50000 /* an upstream's connection unused: servers often give up after 60 s */
+#define TIMEOUT_IDLE_MS          600000 /* no byte in either direction within a message or a tunnel */
+#define TIMEOUT_LINGER_MS        2000   /* a refusal's last bytes, so that no reset overtakes them */
+#define TIMEOUT_ACCEPT_MS        100    /* of not accepting, when descriptors have run out */
+#define WAIT_FIRST_MS            100    /* accept to a request, before a newer connection may end it */
 
 /* Bounds. */
-#define CONNECTIONS_MAX  4096  /* of the one agent; fewer when RLIMIT_NOFILE is low */
+#define CONNECTIONS_MAX  4096  /* of the one agent, then idle ones end; fewer when RLIMIT_NOFILE is low */
 #define CONNECTION_FILES 4     /* two sockets and, when one direction of a tunnel is blocked, a pipe */
 #define HELLO_MAX        65536 /* bytes of records; a post-quantum ClientHello has 2 KB */
 #define HEAD_MAX         65536 /* bytes of an HTTP head */

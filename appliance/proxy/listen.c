@@ -74,7 +74,7 @@ static void take(struct proxy *proxy, int fd)
         return;
     }
     struct ip ip = ip_from_v4((const uint8_t *)&to.sin_addr);
-    if (proxy->count >= proxy->max) {
+    if (proxy->count >= proxy->max && !session_evict(proxy)) { /* all are in use */
         ip_format(&ip, address);
         reject(proxy, fd, DENIAL_OVERLOADED, address, ntohs(to.sin_port));
         return;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/credentials.h"
+#include "proxy/decide.h"
 
 /* Written by us, or meant for this connection only. Proxy-Authorization is for proxies: it would hand a
  * credential to an origin. */
@@ -80,12 +81,24 @@ static int put_request_framing(const struct h1_head *head, struct buf *out)
     return head->has_length ? put_length(head->length, out) : 0;
 }
 
+/* The port that the agent named, where it is not its scheme's own (RFC 9110 section 7.2). */
+static int put_host(const struct request *request, struct buf *out)
+{
+    unsigned own = request->secure ? PORT_HTTPS : PORT_HTTP;
+
+    if (put_text(out, "Host: ") != 0 || put_text(out, request->host) != 0)
+        return -1;
+    if (request->host_port != 0 && request->host_port != own &&
+        buf_printf(out, ":%u", request->host_port) != 0)
+        return -1;
+    return put_text(out, "\r\n");
+}
+
 int rewrite_request(const struct h1_head *head, const struct request *request, const struct route *route,
                     struct buf *out)
 {
     if (put(out, head->method) != 0 || put_text(out, " ") != 0 || put(out, request->path) != 0 ||
-        put(out, request->query) != 0 || put_text(out, " HTTP/1.1\r\nHost: ") != 0 ||
-        put_text(out, request->host) != 0 || put_text(out, "\r\n") != 0)
+        put(out, request->query) != 0 || put_text(out, " HTTP/1.1\r\n") != 0 || put_host(request, out) != 0)
         return -1;
     if (put_fields(head, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0], route, out) != 0 ||
         credentials_put(route, out) != 0 || put_request_framing(head, out) != 0)
@@ -99,6 +112,8 @@ static int put_response_framing(const struct h1_head *head, enum rewrite_body bo
 {
     if (body == REWRITE_CHUNKED)
         return put_text(out, "Transfer-Encoding: chunked\r\n");
+    if (head->status == 205) /* has no body; said for those who would wait for one (RFC 9110, 15.3.6) */
+        return put_length(0, out);
     bool never = head->status < 200 || head->status == 204; /* RFC 9110 section 8.6 */
     return body == REWRITE_SAME && head->has_length && !never ? put_length(head->length, out) : 0;
 }

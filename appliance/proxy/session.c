@@ -157,6 +157,26 @@ void session_keep_route(struct session *session, const struct route *route)
 
 /* Life. */
 
+void session_wait(struct session *session, enum wait wait)
+{
+    struct proxy *proxy = session->proxy;
+
+    if (session->wait != WAIT_NONE) {
+        *(session->wait_prev != NULL ? &session->wait_prev->wait_next : &proxy->waiting[session->wait]) =
+            session->wait_next;
+        *(session->wait_next != NULL ? &session->wait_next->wait_prev : &proxy->waiting_last[session->wait]) =
+            session->wait_prev;
+    }
+    session->wait = wait;
+    session->wait_prev = session->wait_next = NULL;
+    if (wait == WAIT_NONE)
+        return;
+    session->waits_since = uv_now(&proxy->worker.loop);
+    session->wait_prev = proxy->waiting_last[wait];
+    *(session->wait_prev != NULL ? &session->wait_prev->wait_next : &proxy->waiting[wait]) = session;
+    proxy->waiting_last[wait] = session;
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -169,6 +189,7 @@ void session_end(struct session *session, bool reset)
     if (session->ended)
         return;
     session->ended = true;
+    session_wait(session, WAIT_NONE);
     session_tls_ended(session);
     if (session->reserved)
         audit_sink_release(proxy->worker.audit);
@@ -216,6 +237,7 @@ static void linger(struct session *session, int events)
 
 void session_linger(struct session *session)
 {
+    session_wait(session, WAIT_NONE);
     session->on_agent = linger;
     buf_fini(&session->in);
     if (session->out.len == 0)
@@ -249,6 +271,7 @@ static void refuse_now(struct session *session)
 
 void session_refuse(struct session *session, enum denial denial)
 {
+    session_wait(session, WAIT_NONE);
     session->refusal = denial;
     session->on_agent = linger; /* nothing more is looked at */
     stream_want(session->agent, 0);
@@ -355,6 +378,8 @@ void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port
         return;
     }
     session->proxy = proxy;
+    session->wait = WAIT_NONE;
+    session_wait(session, WAIT_FIRST);
     session->agent = agent;
     session->on_agent = sniff;
     session->port = port;
@@ -372,6 +397,27 @@ void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port
     session_deadline(session, reachable(session) ? TIMEOUT_SNIFF_MS : TIMEOUT_SNIFF_OTHER_MS,
                      on_sniff_deadline);
     stream_want(agent, UV_READABLE);
+}
+
+bool session_evict(struct proxy *proxy)
+{
+    struct session *session = proxy->waiting[WAIT_FIRST];
+    struct session *kept = proxy->waiting[WAIT_NEXT];
+
+    if (session == NULL ||
+        (kept != NULL && uv_now(&proxy->worker.loop) - session->waits_since < WAIT_FIRST_MS))
+        session = kept;
+    if (session == NULL)
+        return false;
+    bool idle = http_idle(session);
+    if (!idle) { /* what has begun is refused; an idle end needs no line, as when its time is over */
+        if (!session->reserved && !audit_sink_reserve(proxy->worker.audit))
+            return false;
+        session->reserved = true;
+        session_emit(session, DENIAL_OVERLOADED, "closed for a newer connection");
+    }
+    session_end(session, !idle || session->out.len > 0);
+    return true;
 }
 
 /* What concerns all. */

@@ -29,6 +29,14 @@
 struct http;
 struct session;
 
+/* What a connection waits for when nothing is being done for it. */
+enum wait {
+    WAIT_FIRST, /* its first request, or the rest of it */
+    WAIT_NEXT,  /* another one */
+    WAIT_COUNT,
+    WAIT_NONE = WAIT_COUNT
+};
+
 /* What all sessions of the worker share. */
 struct proxy {
     struct worker worker;
@@ -38,6 +46,7 @@ struct proxy {
     struct tls_kit *tls;
     struct session *sessions; /* all live ones */
     size_t count, max;
+    struct session *waiting[WAIT_COUNT], *waiting_last[WAIT_COUNT]; /* those that wait longest first */
     bool starved; /* some session, or the listener, waits for room in the audit queue */
     uv_poll_t listener;
     uv_timer_t pause;    /* of accepting, when descriptors have run out */
@@ -67,6 +76,9 @@ struct exchange {
 struct session {
     struct proxy *proxy;
     struct session *prev, *next;
+    struct session *wait_prev, *wait_next;
+    enum wait wait;
+    uint64_t waits_since; /* ms of uv_now */
     struct stream *agent; /* NULL while a tunnel owns it */
     void (*on_agent)(struct session *session, int events);
     struct buf in, out;    /* from the agent, not yet used; to the agent, not yet sent */
@@ -92,6 +104,11 @@ struct session {
 
 /* Begins with an accepted descriptor, which it takes. `ip`, `port`: the original destination. */
 void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port);
+
+/* Ends a connection that waits, so that an agent that holds idle ones does not lock itself out: the oldest
+ * that never sent a request, unless it has only just come, else the one whose last answer is longest ago.
+ * Returns whether there was one; else all are in use, or the audit has no room. */
+bool session_evict(struct proxy *proxy);
 
 /* What the worker's callbacks tell every session. */
 void session_all_policy(struct proxy *proxy); /* proxy->worker.policy is new */
@@ -126,6 +143,9 @@ void session_emit(struct session *session, enum denial denial, const char *detai
 void session_begin(struct session *session, enum audit_kind kind);
 
 void session_deadline(struct session *session, uint64_t ms, void (*on_deadline)(struct session *session));
+
+/* What it waits for from now on. */
+void session_wait(struct session *session, enum wait wait);
 
 /* Sends what is in `out`, then FIN, throws away what still comes in, and ends: a refusal must not be
  * overtaken by a RST. */

@@ -181,6 +181,7 @@ static void ignore(struct session *session, int events)
 
 static void lose(struct session *session, enum denial denial, const char *reason)
 {
+    session_wait(session, WAIT_NONE);
     session->refusal = denial;
     session->exchange.reason = reason;
     session->on_agent = ignore;
@@ -228,10 +229,11 @@ static void on_shake_deadline(struct session *session)
 static void open_tls(struct session *session)
 {
     struct proxy *proxy = session->proxy;
-    const struct hello *hello = session->hello;
+    struct hello *hello = session->hello;
     const struct leaf *leaf =
         leaf_get(proxy->leaves, leaf_name(session), session->nameless != DENIAL_NONE, time(NULL));
 
+    hello_reframe(hello, &session->in);
     if (leaf == NULL ||
         tls_serve(proxy->tls, session->agent, leaf, hello->alpn[0] != '\0', &session->in) != 0) {
         session_refuse(session, DENIAL_OVERLOADED);
@@ -297,6 +299,7 @@ static void decide_hello(struct session *session)
         return;
     }
     session->deadline = 0;
+    session_wait(session, WAIT_NONE);
     stream_want(session->agent, 0);
     if (session_reserve(session, dial_tls))
         dial_tls(session);

@@ -33,6 +33,7 @@ struct tls {
     struct buf out; /* sealed, not yet taken by the socket; empty between two turns, mostly */
     size_t writing; /* bytes of the owner's buffer that are in there: his until they are sent */
     int error;      /* wolfSSL's, of what failed */
+    struct tls_peer peer;
     bool server;
     bool done;     /* the handshake */
     bool answered; /* bytes of ours have gone out */
@@ -202,6 +203,8 @@ int tls_connect(struct tls_kit *kit, struct stream *stream, const char *host)
     if (attach(kit->client, stream, NULL, false) != 0)
         return -1;
     WOLFSSL *ssl = stream->tls->ssl;
+    stream->tls->peer.host = host;
+    wolfSSL_SetCertCbCtx(ssl, &stream->tls->peer);
     /* Anything but 1 means that no check of the name was installed: names without a dot, with '_'. */
     if (wolfSSL_check_domain_name(ssl, host) == WOLFSSL_SUCCESS &&
         wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, host, (unsigned short)strlen(host)) == WOLFSSL_SUCCESS &&
@@ -239,7 +242,8 @@ int tls_handshake(struct stream *stream, int *events)
     *events = (error == WOLFSSL_ERROR_WANT_READ ? UV_READABLE : 0) | (tls->out.len > 0 ? UV_WRITABLE : 0);
     if (error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)
         return -EAGAIN;
-    tls->error = error;
+    tls->peer.host = NULL;
+    tls->error = error == VERIFY_CERT_ERROR && tls->peer.flaw != 0 ? tls->peer.flaw : error;
     tls->done = error == 0;
     return error == 0 ? 0 : -EPROTO;
 }

@@ -43,8 +43,8 @@ int tls_warm_up(struct leaves *leaves, const void *ca, size_t ca_len);
 int tls_serve(struct tls_kit *kit, struct stream *stream, const struct leaf *leaf, bool alpn,
               struct buf *first);
 
-/* Makes the upstream's stream the client side, to be verified as this host name. Returns 0, or -1: a name
- * that cannot be verified, or memory is out. */
+/* Makes the upstream's stream the client side, to be verified as this host name, which has to stay until the
+ * handshake is over. Returns 0, or -1: a name that cannot be verified, or memory is out. */
 int tls_connect(struct tls_kit *kit, struct stream *stream, const char *host);
 
 /* Goes on with the handshake. Returns 0 when it is done, -EAGAIN when the stream has to be waited for

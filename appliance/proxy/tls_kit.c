@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/memory.h>
 
@@ -36,7 +37,7 @@ static WOLFSSL_CTX *new_server(struct leaves *leaves)
         wolfSSL_CTX_use_certificate_buffer(ctx, leaf->der, (long)leaf->len, WOLFSSL_FILETYPE_ASN1) ==
             WOLFSSL_SUCCESS &&
         wolfSSL_CTX_use_PrivateKey_buffer(ctx, key, (long)key_len, WOLFSSL_FILETYPE_ASN1) == WOLFSSL_SUCCESS;
-    wc_ForceZero(key, sizeof key);
+    explicit_bzero(key, sizeof key);
     if (made) {
         wolfSSL_CTX_SetIORecv(ctx, tls_take);
         wolfSSL_CTX_SetIOSend(ctx, tls_give);
@@ -64,11 +65,46 @@ static bool is_weak(const WOLFSSL_BUFFER_INFO *der)
     return weak;
 }
 
+/* One dNSName against a host: the same letters, or "*." for exactly the first label (RFC 9525 section 6.3).
+ */
+static bool name_fits(struct str name, struct str host)
+{
+    const char *dot = memchr(host.ptr, '.', host.len);
+
+    if (name.len > 2 && name.ptr[0] == '*' && dot != NULL) {
+        name = (struct str){name.ptr + 1, name.len - 1};
+        host = (struct str){dot, host.len - (size_t)(dot - host.ptr)};
+    }
+    return memchr(name.ptr, '*', name.len) == NULL && str_equal_nocase(name, host);
+}
+
+/* wolfSSL also takes a wildcard for a part of a label and for a label behind the first, and other kinds of
+ * names for a host's. */
+static bool is_for(const WOLFSSL_BUFFER_INFO *der, const char *host)
+{
+    DecodedCert cert;
+    bool found = false;
+
+    wc_InitDecodedCert(&cert, der->buffer, der->length, NULL);
+    if (host != NULL && wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL) == 0)
+        for (const DNS_entry *name = cert.altNames; name != NULL && !found; name = name->next)
+            found = name->type == ASN_DNS_TYPE && name->len > 0 &&
+                    name_fits((struct str){name->name, (size_t)name->len}, str_of(host));
+    wc_FreeDecodedCert(&cert);
+    return found;
+}
+
 /* What wolfSSL has refused stays refused. */
 static int verify_more(int accepted, WOLFSSL_X509_STORE_CTX *store)
 {
-    if (accepted != 1)
+    struct tls_peer *peer = store->userCtx;
+
+    if (accepted != 1 || peer == NULL || store->totalCerts < 1)
         return 0;
+    if (!is_for(&store->certs[0], peer->host)) {
+        peer->flaw = DOMAIN_NAME_MISMATCH;
+        return 0;
+    }
     for (int i = 0; i < store->totalCerts; i++)
         if (is_weak(&store->certs[i]))
             return 0;
@@ -230,15 +266,19 @@ int tls_warm_up(struct leaves *leaves, const void *ca, size_t ca_len)
     struct wire wire;
     int result = -1;
 
+    struct tls_peer peer = {.host = "placeholder.invalid"};
+
     buf_init(&wire.to_server, 1u << 20);
     buf_init(&wire.to_client, 1u << 20);
     WOLFSSL_CTX *server_ctx = new_server(leaves), *client_ctx = new_client();
     WOLFSSL *server = open_end(server_ctx, &wire, server_take, server_give);
     WOLFSSL *client = open_end(client_ctx, &wire, client_take, client_give);
+    if (client != NULL)
+        wolfSSL_SetCertCbCtx(client, &peer);
     if (server != NULL && client != NULL &&
         wolfSSL_CTX_load_verify_buffer(client_ctx, ca, (long)ca_len, WOLFSSL_FILETYPE_ASN1) ==
             WOLFSSL_SUCCESS &&
-        wolfSSL_check_domain_name(client, "placeholder.invalid") == WOLFSSL_SUCCESS)
+        wolfSSL_check_domain_name(client, peer.host) == WOLFSSL_SUCCESS)
         result = shake(server, client);
     wolfSSL_free(server);
     wolfSSL_free(client);

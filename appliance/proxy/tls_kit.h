@@ -14,6 +14,12 @@ struct tls_kit {
     size_t roots_len;
 };
 
+/* Whom a client expects, for the check of certificates that goes beyond wolfSSL's: wolfSSL_SetCertCbCtx. */
+struct tls_peer {
+    const char *host; /* borrowed until the handshake is over, then NULL: nobody is accepted */
+    int flaw;         /* one of wolfSSL's errors, when that check refused for it; else 0 */
+};
+
 /* wolfSSL's callbacks; ctx is a struct stream. */
 int tls_take(WOLFSSL *ssl, char *into, int max, void *ctx);
 int tls_give(WOLFSSL *ssl, char *bytes, int len, void *ctx);

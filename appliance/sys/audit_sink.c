@@ -213,9 +213,18 @@ bool audit_sink_reserve(struct audit_sink *sink)
     return true;
 }
 
+/* A line without room held for it would put the count below nothing, and then nothing would be reserved ever
+ * again: rather a worker that ends and is started again. */
+static void give_back(struct audit_sink *sink)
+{
+    if (sink->reserved == 0)
+        abort();
+    sink->reserved--;
+}
+
 void audit_sink_release(struct audit_sink *sink)
 {
-    sink->reserved--;
+    give_back(sink);
 }
 
 static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
@@ -307,7 +316,7 @@ static bool coalesce(struct audit_sink *sink, const struct audit *audit)
 
 void audit_sink_emit(struct audit_sink *sink, const struct audit *audit)
 {
-    sink->reserved--;
+    give_back(sink);
     if (audit->verdict != AUDIT_BLOCK || !coalesce(sink, audit))
         put_line(sink, audit);
 }

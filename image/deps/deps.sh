@@ -25,10 +25,12 @@ die() {
 }
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+# What another package provides is there too: nodejs of some vendors brings npm, and excludes Debian's.
 missing() {
     local want have
     want=$(sed 's/#.*//; s/[[:space:]]//g; /^$/d' packages.txt | sort -u)
-    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort -u)
+    have=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
+        sed -n 's/^installed //p' | sed 's/([^)]*)//g' | tr -s ', ' '\n' | sort -u)
     comm -23 <(echo "$want") <(echo "$have")
 }
 
@@ -124,7 +126,8 @@ wolfssl() {
             --no-wildcards-match-slash '*/src' '*/wolfcrypt/src' '*/wolfssl'
     else
         loud "wolfSSL 5.9.2 is gone from the mirror. Building trixie's 5.7.2 INSTEAD: no post-quantum key exchange," \
-            "no fix of CVE-2026-3547. Give the pinned tarball as WOLFSSL_TARBALL=FILE to get 5.9.2."
+            "an authority that the strictest clients refuse, upstreams accepted by their common name, no fix of CVE-2026-3547." \
+            "Give the pinned tarball as WOLFSSL_TARBALL=FILE to get 5.9.2."
         (cd "$work" && trixie "$work" source wolfssl) || die "no wolfSSL source to be had: give one as WOLFSSL_TARBALL=FILE"
         rmdir "$src"
         mv "$work"/wolfssl-5.7.2* "$src" || die "trixie's wolfSSL is not 5.7.2"

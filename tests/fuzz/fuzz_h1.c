@@ -88,6 +88,9 @@ static struct seen read_all(const char *data, size_t size, size_t cut, bool requ
         require(used <= have - done);
         done += used;
         if (event.type == H1_EVENT_BAD) {
+            struct request refused; /* what the audit says of it is read from what there is of its head */
+            if (request && seen.heads == seen.ends)
+                request_read(&head, false, &refused);
             seen.bad = 1;
             return seen;
         }

@@ -14,6 +14,12 @@ for program; do
     has "symbols are not bound at start" 'BIND_NOW|FLAGS.*NOW'
     has "executable stack" 'GNU_STACK.* RW +0x'
     has "no stack protector" '__stack_chk_fail'
+    # What leaves no symbol: gcc notes the flags of each unit beside its debugging information (clang does not).
+    while read -r unit; do
+        for flag in -fPIE -fstack-protector-strong -fstack-clash-protection -ftrivial-auto-var-init=zero; do
+            case " $unit " in *" $flag "*) ;; *) echo "hardening: $program: a unit was compiled without $flag" >&2; failed=1 ;; esac
+        done
+    done < <(readelf --debug-dump=info "$program" 2>/dev/null | sed -n 's/.*DW_AT_producer *:.*\(GNU C[0-9].*\)/\1/p' | sort -u)
     case $program in
         *shim) ! grep -q 'INTERP' <<<"$all" || { echo "hardening: $program: not static" >&2; failed=1; } ;;
         *) has "nothing fortified" '__[a-z]+_chk@' ;;

@@ -31,5 +31,5 @@ for f in "${c[@]}"; do
     lines=$(wc -l <"$f")
     [ "$lines" -le 600 ] || wrong "$f: $lines lines; a file stays under 600"
 done
-files | xargs -r -d '\n' grep -nIE '[[:blank:]]+$' -- | grep -vE '^(LICENSE|[^:]*\.md):' >&2 && wrong "blanks at the end of a line"
+files | xargs -r -d '\n' grep -nIE '[[:blank:]]+$' -- | grep -vE '^(LICENSE|[^:]*\.(md|patch)):' >&2 && wrong "blanks at the end of a line"
 exit $failed

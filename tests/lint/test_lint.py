@@ -67,3 +67,33 @@ def test_wrong_tree_fails(tmp_path, name, text, says):
     result = lint(tmp_path)
     assert result.returncode == 1
     assert says in result.stdout + result.stderr
+
+
+PROGRAM = "#include <stdio.h>\nint main(int n, char **w) { char t[64]; snprintf(t, sizeof t * n, \"%s\", w[0]); return puts(t) < 0; }\n"
+COMPILE = {"-g": "", "-O2": "", "-fPIE": "without -fPIE", "-D_FORTIFY_SOURCE=3": "nothing fortified",
+           "-fstack-protector-strong": "stack-protector", "-fstack-clash-protection": "without -fstack-clash-protection",
+           "-ftrivial-auto-var-init=zero": "without -ftrivial-auto-var-init=zero"}
+LINK = {"-pie": "not position independent", "-Wl,-z,relro": "no RELRO", "-Wl,-z,now": "symbols are not bound at start",
+        "-Wl,-z,noexecstack": "executable stack"}
+OTHERWISE = {"-fPIE": "-fno-PIE", "-pie": "-no-pie", "-Wl,-z,relro": "-Wl,-z,norelro", "-Wl,-z,now": "-Wl,-z,lazy",
+             "-Wl,-z,noexecstack": "-Wl,-z,execstack", "-fstack-protector-strong": "-fno-stack-protector"}
+
+
+def harden(folder, without):
+    """A program built with all flags but one, as hardening.sh sees it."""
+    source = folder / "a.c"
+    source.write_text(PROGRAM)
+    flags = [OTHERWISE.get(flag, "-g") if flag == without else flag for flag in (*COMPILE, *LINK)]
+    subprocess.run(["gcc", "-w", "-U_FORTIFY_SOURCE", *flags, "-o", folder / "a", source], check=True)
+    return subprocess.run([HERE / "hardening.sh", folder / "a"], capture_output=True, text=True, check=False)
+
+
+def test_a_hardened_program_passes(tmp_path):
+    result = harden(tmp_path, None)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("flag, says", [(flag, says) for flag, says in {**COMPILE, **LINK}.items() if says and flag != "-fPIE"])
+def test_a_program_without_one_of_the_flags_fails(tmp_path, flag, says):
+    result = harden(tmp_path, flag)
+    assert result.returncode == 1 and says in result.stderr, result.stderr

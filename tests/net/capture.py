@@ -13,14 +13,16 @@ import threading
 from spaces import Failed, inside
 
 ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS = 3, 263, 6
+SYN = 2
 PROTOCOLS = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 58: "icmp6", 0: "hop6"}
 
 
 class Frame:
-    """One frame: kind, addresses, ports and the raw bytes."""
+    """One frame: kind, addresses, ports and the raw bytes; `carries` is false for a TCP segment that neither opens a
+    connection nor has data."""
 
     def __init__(self, data):
-        self.data, self.kind = data, "other"
+        self.data, self.kind, self.carries = data, "other", True
         self.source = self.target = ""
         self.source_port = self.port = 0
         ethertype, = struct.unpack_from("!H", data, 12)
@@ -31,6 +33,9 @@ class Frame:
         elif ethertype == 0x0800 and len(packet) >= 20:
             self._ports(packet[9], packet[(packet[0] & 15) * 4:])
             self.source, self.target = socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
+            if self.kind == "tcp" and len(packet) >= (head := (packet[0] & 15) * 4) + 20:  # RFC 9293 section 3.1
+                payload = int.from_bytes(packet[2:4], "big") - head - (packet[head + 12] >> 4) * 4
+                self.carries = payload > 0 or bool(packet[head + 13] & SYN)
         elif ethertype == 0x86DD and len(packet) >= 40:
             self._ports(packet[6], packet[40:])
             self.source = socket.inet_ntop(socket.AF_INET6, packet[8:24])
@@ -49,11 +54,20 @@ class Frame:
         return f"{self.kind} {self.source}:{self.source_port} -> {self.target}:{self.port} ({len(self.data)} bytes)"
 
 
-class Capture:
-    """with Capture(pid, "eth0") as capture: … ; capture.frames holds what passed in the meantime."""
+def connections(pid):
+    """(own port, peer, its port) of every TCP connection in a process's network namespace, those among them that are just
+    ending."""
+    with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
+        pairs = [[end.split(":") for end in line.split()[1:3]] for line in table.readlines()[1:]]
+    return {(int(own[1], 16), socket.inet_ntoa(struct.pack("=I", int(peer[0], 16))), int(peer[1], 16)) for own, peer in pairs}
 
-    def __init__(self, pid, link, keep=512):
-        self.pid, self.link, self.keep, self.frames = pid, link, keep, []
+
+class Capture:
+    """with Capture(pid, "eth0") as capture: … ; capture.frames holds what passed in the meantime. With the process whose
+    packets are looked for, `sender`, the last words of its connections from before are not taken for leaks."""
+
+    def __init__(self, pid, link, keep=512, sender=None):
+        self.pid, self.link, self.keep, self.sender, self.frames = pid, link, keep, sender, []
         self.gone = False  # the link vanished meanwhile: nothing more can have been on it
         self.mark = os.urandom(16)
         self.marked = threading.Event()
@@ -65,6 +79,7 @@ class Capture:
         return sock
 
     def __enter__(self):
+        self.before = connections(self.sender) if self.sender else set()
         self.socket = inside(self.pid, self._open)
         self.stop, self.stopper = os.pipe()
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -128,7 +143,8 @@ class Capture:
         """Frames from the address that go anywhere but to the (kind, address, port) triples of allowed."""
         return [frame for frame in self.frames
                 if frame.source == source and not frame.is_neighbourhood()
-                and (frame.kind, frame.target, frame.port) not in allowed]
+                and (frame.kind, frame.target, frame.port) not in allowed
+                and (frame.carries or (frame.source_port, frame.target, frame.port) not in self.before)]
 
     def holds(self, text):
         """Frames whose bytes hold the text, in any case: a name on the wire, for instance."""

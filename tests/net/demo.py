@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """make demo: a bottle made with `hostctl up` in front of the lab's internet; what an agent in it may do, and what happens
 when it tries the rest. Every step says what was tried and what came of it. Status 0 only if each went as it should."""
+import json
 import os
+import secrets
 import socket
 import sys
 import time
 
-from host import Host
+from host import MANIFEST, Host
 from lab import Lab, allowed_targets
 from spaces import Failed
 from world import NAMES, STRANGER
 
+TOKEN = f"demo-{secrets.token_urlsafe(24)}"  # in the environment of hostctl, as a user's
+FORGE = """\
+    - host: forge.test
+      auth: {scheme: Bearer, token_ref: FORGE_TOKEN}
+  extra_ca: [lab-ca.pem]
+"""
 COLOURS = {"OK": "\033[32m", "FAIL": "\033[1;31m", "title": "\033[1m"} if sys.stdout.isatty() else {}
 
 
@@ -79,6 +87,29 @@ def denied(show, agent):
                  lambda answer: answer["status"] == 200 and NAMES["plain.test"] in answer["body"])
 
 
+def token(show, host, bottle):
+    """The agent sends a credential of its own; the upstream is sent the route's in its place, and echoes it."""
+    show.title("TLS is opened: a token that the agent uses and never sees")
+    agent, seen, stars = bottle.agent, len(host.lab.world.log()), f"Bearer {'*' * len(TOKEN)}"
+    answer = show.attempt("GET https://forge.test/echo, sending a credential",
+                          lambda: agent.https(host="forge.test", path="/echo", ca=None, fields=["Authorization: Bearer the-agents-own"]),
+                          lambda answer: f"{answer['status']}, under a certificate of the bottle's own authority",
+                          lambda answer: answer["status"] == 200)
+    sent = [json.loads(line)["authorization"] for line in host.lab.world.log()[seen:]]
+    show.step("what forge.test was sent", f"Authorization: {sent[0][:16]}…, the token of hostctl's environment" if sent else "nothing",
+              sent == [f"Bearer {TOKEN}"])
+    body, field = answer.get("body", "").strip(), answer.get("headers", {}).get("x-echo")
+    show.step("what forge.test echoed, as it reached the agent", body, body == f"you said {stars}")
+    show.step("the same echo in a header field", f"X-Echo: {field}", field == stars)
+    show.attempt("all that the agent's processes, /etc and /run hold",
+                 lambda: agent.run(argv=["sh", "-c", "env; cat /proc/*/environ /proc/*/cmdline; find /etc /run -type f -exec cat {} +"]),
+                 lambda answer: f"{len(answer['out'])} bytes, {answer['out'].count(TOKEN)} times the token",
+                 lambda answer: len(answer["out"]) > 1000 and TOKEN not in answer["out"])
+    show.attempt("GET http://forge.test/echo, in clear", lambda: agent.http(host="forge.test", path="/echo"),
+                 lambda answer: f"{answer['status']} {answer['json']['title']}",
+                 lambda answer: answer["status"] == 403 and answer["json"]["type"].endswith("auth-needs-tls"))
+
+
 def names(show, agent, capture):
     show.title("DNS does not carry anything out")
     secret = "c2VjcmV0LXRva2Vu"
@@ -139,7 +170,7 @@ def record(show, bottle):
     keys = ("kind", "verdict", "reason", "rule", "host", "path", "protocol", "address", "port", "status", "upstream", "count")
     for wanted in ({"kind": "http", "verdict": "allow", "host": "plain.test"}, {"kind": "tls", "verdict": "allow", "host": "allowed.test"},
                    {"kind": "http", "verdict": "block", "host": "denied.test"}, {"kind": "http", "verdict": "block", "host": "denied.test", "port": 443},
-                   {"kind": "dns", "verdict": "block"}, {"kind": "tcp", "verdict": "block", "reason": "ssh"},
+                   {"kind": "http", "verdict": "redact", "host": "forge.test"}, {"kind": "dns", "verdict": "block"}, {"kind": "tcp", "verdict": "block", "reason": "ssh"},
                    {"kind": "tcp", "verdict": "block", "port": 9999}, {"kind": "packet", "verdict": "block", "protocol": "udp"}):
         try:
             line = bottle.audit.wait(seconds=5, **wanted)
@@ -151,7 +182,7 @@ def record(show, bottle):
 
 def link(show, capture, host):
     show.title("The egress link, captured from the first step to the last")
-    allowed_here = allowed_targets("allowed.test", "plain.test", "wild.sub.test")
+    allowed_here = allowed_targets("allowed.test", "plain.test", "wild.sub.test", "forge.test")
     leaks = capture.leaks(host.address, allowed_here)
     targets = sorted({f"{frame.target}:{frame.port}/{frame.kind}" for frame in capture.frames
                       if frame.source == host.address and not frame.is_neighbourhood()})
@@ -163,6 +194,10 @@ def link(show, capture, host):
 def play(show, lab):
     host = Host(lab)
     try:
+        with open(lab.world.ca, encoding="ascii") as authority:
+            host.write("lab-ca.pem", authority.read())
+        manifest = host.write("demo.yaml", MANIFEST + FORGE)
+        host.environment["FORGE_TOKEN"] = TOKEN
         daemon = os.path.join(host.dir, "daemon.sock")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(daemon)
@@ -170,13 +205,14 @@ def play(show, lab):
             listener.listen()
             with host.capture() as capture:
                 begin = time.monotonic()
-                bottle = host.up()
+                bottle = host.up(manifest=manifest)
                 try:
                     print(f"hostctl up: the bottle is ready after {time.monotonic() - begin:.1f} s. Its manifest:\n")
-                    with open(host.manifest, encoding="utf-8") as manifest:
-                        print("".join(f"    {line}" for line in manifest), end="")
+                    with open(manifest, encoding="utf-8") as file:
+                        print("".join(f"    {line}" for line in file), end="")
                     allowed(show, bottle.agent)
                     denied(show, bottle.agent)
+                    token(show, host, bottle)
                     names(show, bottle.agent, capture)
                     packets(show, bottle.agent)
                     seal(show, host, bottle, daemon)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A "host": a machine of its own as far as hostctl can tell (network, processes, mounts, home), behind one uplink to the
 lab's internet. Here bottles are made as users make them, with `hostctl up`."""
+import contextlib
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import signal
 import subprocess
 
 from capture import Capture
-from lab import BUILD, HERE, MARK, Agent, Audit, program
+from lab import HERE, Agent, Audit, program
 from spaces import WAIT, Failed, Space, child_of, tied, wait_for
 from world import RESOLVER
 
@@ -23,6 +24,29 @@ egress:
     - host: "*.sub.test"
       tls: {{passthrough: true}}
 """
+
+SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def roots(lab):
+    """The host's bundle with the lab's CA in it, as text."""
+    with open(SYSTEM, encoding="ascii") as system, open(lab.world.ca, encoding="ascii") as ours:
+        return system.read() + ours.read()
+
+
+@contextlib.contextmanager
+def trusting(lab, manifest):
+    """A bottle on a host that trusts the lab's CA as any other."""
+    host = Host(lab)
+    try:
+        host.space.run("mount", "--bind", host.write("roots.pem", roots(lab)), SYSTEM)
+        bottle = host.up(manifest=host.write("trusting.yaml", manifest))
+        try:
+            yield bottle
+        finally:
+            bottle.close()
+    finally:
+        host.close()
 
 
 class Host:
@@ -41,6 +65,7 @@ class Host:
         # /run is the host's own: what hostctl or pasta put there is seen by outside() and by nobody else
         self.space.run("sh", "-c", "mount -t tmpfs -o mode=755 tmpfs /run; mount -t tmpfs -o mode=1777 tmpfs /dev/shm")
         self.address, self.uplink = lab.world.link(self.space.pid, "up0")
+        wait_for(lambda: "linkdown" not in self.space.run("ip", "route"), "the uplink's carrier")
         self.before = self.traces()
 
     def write(self, name, text):
@@ -93,7 +118,7 @@ class Host:
                 {key: [self.before[key], now[key]] for key in now if now[key] != self.before[key]}, indent=1)) from None
 
     def capture(self):
-        return Capture(self.lab.world.space.pid, self.uplink)
+        return Capture(self.lab.world.space.pid, self.uplink, sender=self.space.pid)
 
     def up(self, **named):
         return HostBottle(self, **named)

@@ -354,7 +354,7 @@ exec chroot / "$@"
         return self.lab.run("nsenter", "-t", str(self.pid), "-n", *argv, input=stdin)
 
     def capture(self):
-        return Capture(self.lab.world.space.pid, self.uplink)
+        return Capture(self.lab.world.space.pid, self.uplink, sender=self.pid)
 
     def close(self):
         while self.undo:

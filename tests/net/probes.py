@@ -60,7 +60,7 @@ def http(host, address=None, port=80, path="/", method="GET", fields=(), body=""
         return {"error": _name(problem)}
 
 
-def https(host, address=None, port=443, path="/", ca=CA, timeout=TIMEOUT, limit=65536, sni=True, alpn=("http/1.1",)):
+def https(host, address=None, port=443, path="/", ca=CA, timeout=TIMEOUT, limit=65536, sni=True, alpn=("http/1.1",), fields=()):
     """TLS with the host's name, then one request. A TLS alert is reported by its OpenSSL name. Trusted are the system's
     roots, among them the bottle's, and `ca`, the world's, for what is passed through."""
     context = ssl.create_default_context()
@@ -72,7 +72,7 @@ def https(host, address=None, port=443, path="/", ca=CA, timeout=TIMEOUT, limit=
     try:
         with socket.create_connection((address or host, port), timeout) as plain:
             with context.wrap_socket(plain, server_hostname=host if sni else None) as sock:
-                return {"version": sock.version(), **_http(sock, host, path, "GET", (), "", limit)}
+                return {"version": sock.version(), **_http(sock, host, path, "GET", fields, "", limit)}
     except ssl.SSLCertVerificationError as problem:
         return {"error": "certificate", "reason": problem.verify_message}
     except ssl.SSLEOFError:

@@ -271,7 +271,7 @@ exec prlimit --nofile={files} "$0"
 class Worker:
     """stopper-proxy and what init holds of it: the channel, and the audit stream unless `deaf`."""
 
-    def __init__(self, space, deaf=False, files=20000):
+    def __init__(self, space, deaf=False, files=20000, environment=None):
         self.generation, self.lines = 0, []
         self.channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.audit, audit = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -282,7 +282,7 @@ class Worker:
         with space:
             self.process = subprocess.Popen(["unshare", "-m", "bash", "-c", START.format(*high, files=files),
                                              os.path.abspath(os.path.join(BUILD, "stopper-proxy"))],
-                                            pass_fds=high, stdin=subprocess.DEVNULL)
+                                            pass_fds=high, stdin=subprocess.DEVNULL, env=environment)
         for fd in high:
             os.close(fd)
         for one in (channel, audit, listener):

@@ -349,7 +349,7 @@ def test_git_clones_over_https_and_cannot_push(rig, certificates, tmp_path):
     for words in ("add", "README"), ("commit", "-qm", "first"), ("clone", "-q", "--bare", ".", str(tmp_path / "git" / "r.git")):
         subprocess.run([*git, *words], check=True, cwd=work)
     subprocess.run([*git, "-C", str(tmp_path / "git" / "r.git"), "config", "http.receivepack", "true"], check=True)
-    root, seen = GitBackend.root, []
+    seen = []
 
     class Backend(GitBackend):
         def do_GET(self):
@@ -385,7 +385,6 @@ def test_git_clones_over_https_and_cannot_push(rig, certificates, tmp_path):
         done = rig.run(*git, *names, "-C", clone, "push", "-q", "origin", "HEAD:refs/heads/x", env=environment)
         assert done.returncode != 0 and b"403" in done.stderr, done.stderr
     finally:
-        GitBackend.root = root
         server.shutdown()
         server.server_close()
         thread.join()

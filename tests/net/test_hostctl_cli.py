@@ -200,6 +200,18 @@ def test_examples_are_right(cli, example):
     assert cli.nothing_started()
 
 
+def test_the_manifests_of_the_documents_are_right(cli):
+    """README's, and those of the man page."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        texts = re.findall(r"^```yaml\n(.*?)^```$", file.read(), re.M | re.S)
+    assert len(texts) == 1 and texts[0].count("\n") == 5
+    with open(os.path.join(ROOT, "docs", "stopper-manifest.5"), encoding="utf-8") as file:
+        texts += re.findall(r"^\.Bd -literal -offset indent\n(egress:\n.*?)^\.Ed$", file.read(), re.M | re.S)
+    assert len(texts) == 4
+    for text in texts:
+        test_examples_are_right(cli, cli.folder / cli.write("document.yaml", text))
+
+
 @pytest.mark.parametrize("words", [["up", "-f", "a.yaml"], ["ps"], ["down", "x"], ["exec", "x", "--", "id"], ["shell", "x"],
                                    ["forward", "x", "80"], ["logs", "x"], ["gc"]])
 def test_needs_root_and_says_so(cli, words):

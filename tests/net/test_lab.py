@@ -2,6 +2,7 @@
 """The lab's own promises: its world answers, its capture sees, and nothing of it stays behind."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -45,6 +46,20 @@ def test_the_capture_sees_what_leaves_and_calls_it_a_leak(lab, visitor):
     assert capture.leaks(visitor.address, {("udp", RESOLVER, 53)})[0].target == STRANGER
     assert {(frame.target, frame.port) for frame in capture.leaks(visitor.address, set())} == {(STRANGER, 443), (RESOLVER, 53)}
     assert capture.holds("Secret-Label") and not capture.holds("another-label")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_last_words_of_a_connection_from_before_are_no_leak_and_its_data_are(lab, visitor, known):
+    with visitor.call(socket.create_connection, (STRANGER, 80)) as connection:
+        with Capture(lab.world.space.pid, visitor.uplink, sender=visitor.pid if known else None) as capture:
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(1) == b""
+        assert any(frame.port == 80 for frame in capture.frames)
+        assert bool(capture.leaks(visitor.address, set())) != known
+    with visitor.call(socket.create_connection, (STRANGER, 80)) as connection:
+        with Capture(lab.world.space.pid, visitor.uplink, sender=visitor.pid if known else None) as capture:
+            connection.sendall(b"something")
+        assert len(capture.leaks(visitor.address, set())) >= 1
 
 
 def test_a_capture_on_a_link_that_vanishes_says_so(lab):

@@ -71,17 +71,19 @@ def folder(host, name, mode=0o755):
 
 
 def pid_of(host, program):
-    """The machine's own number of the host's only process that runs this program."""
+    """The machine's own number of the host's process that runs this program, and whose parent does not."""
+    found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/environ", "rb"), open(f"/proc/{pid}/status", encoding="ascii") as status:
                 name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-                numbers = re.search(r"^NSpid:\s*(.*)$", status.read(), re.M).group(1).split()
+                fields = dict(line.split(":\t", 1) for line in status)
+                numbers = fields["NSpid"].split()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         if name == program and len(numbers) > 1 and int(numbers[1]) in host.processes().get(program, ()):
-            return int(pid)
-    return None
+            found[int(pid)] = int(fields["PPid"])
+    return next((pid for pid, parent in found.items() if parent not in found), None)
 
 
 # ---- how the command is connected -------------------------------------------------------------------------------------
@@ -171,6 +173,15 @@ def test_of_the_host_only_programs_are_seen(host):
     assert out.decode().split() == ["/home:", "agent", "/tmp:"]  # /root cannot be listed
     status, out, err = up(host, "cat", "/work/manifest", options=("--mount", f"{host.manifest}:/work/manifest:ro"))
     assert (status, out) == (0, open(host.manifest, "rb").read()), err  # the control: what is mounted is seen
+
+
+def test_a_nodes_configuration_below_usr_is_empty(host):
+    os.makedirs(os.path.join(host.dir, "usr", "etc"))
+    for name in "npmrc", "harmless":
+        host.write(os.path.join("usr", "etc", name), "token\n")
+    host.space.run("mount", "-t", "overlay", "-o", f"lowerdir={host.dir}/usr:/usr", "overlay", "/usr")
+    host.before = host.traces()
+    assert up(host, "sh", "-c", "cat /usr/etc/harmless; echo; cat /usr/etc/npmrc") == (0, b"token\n\n", "")
 
 
 def test_everything_is_mounted_nosuid_and_what_is_writable_nodev(host):

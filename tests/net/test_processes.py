@@ -81,7 +81,8 @@ def test_a_jailed_process_can_regain_nothing_and_lives_in_an_empty_root(bottle, 
 
 def test_init_cannot_regain_the_power_over_the_network(bottle):
     status = probes.status(bottle.pid)
-    assert int(status["CapBnd"], 16) & bits("NET_ADMIN") == 0
+    assert int(status["CapBnd"], 16) == TABLE["stopper-init"][1]
+    assert status["NoNewPrivs"] == "1"
 
 
 @pytest.mark.parametrize("name", JAILED)
@@ -95,7 +96,10 @@ def test_a_jailed_process_holds_exactly_its_descriptors(bottle, name):
 
 
 def test_init_keeps_no_copy_of_a_workers_listener(bottle):
+    """Unix sockets (control, channels, audit), pipes, sealed sections of the policy, and what its loop needs."""
     assert set(socket_kinds(bottle.pid)) == {"unix"}
+    known = re.compile(r"socket:.*|pipe:.*|anon_inode:\[(eventpoll|eventfd)\]|/dev/null|/memfd:\w+ \(deleted\)")
+    assert [target for number, target in descriptors(bottle.pid).items() if number != 2 and not known.fullmatch(target)] == []
 
 
 def test_only_the_meter_can_touch_the_rules(bottle):
@@ -112,6 +116,12 @@ def test_the_agent_and_its_parent_have_no_capability_and_can_regain_none(bottle)
         assert status["Uid"].split() == ["1000"] * 4
         assert status["Gid"].split() == ["1000"] * 4
         assert status["Groups"] == ""
+
+
+def test_the_agents_parent_holds_its_end_of_the_configuration_and_sees_the_agents_root(bottle):
+    held = descriptors(bottle.agent_pid)
+    assert sorted(held) == [0, 1, 2, 3, 4] and held[3].startswith("socket:") and held[4] == "anon_inode:[signalfd]", held
+    assert sorted(os.listdir(f"/proc/{bottle.agent_pid}/root/")) == bottle.agent.read(path="/")["names"]
 
 
 def test_the_agent_holds_only_its_own_descriptors(bottle):

@@ -626,27 +626,6 @@ def test_traffic_waits_for_the_audit_and_no_line_is_lost():
         rig.close()
 
 
-def test_connections_past_the_bound_are_reset_and_said_and_others_are_served():
-    small = Rig(files=328)  # (328 - 64 - 128) / 4 = 34 connections
-    try:
-        small.resolver.names["plain.test"] = [PUBLIC]
-        small.upstream()
-        small.worker.apply("plain.test")
-        before = small.worker.files()
-        held = [small.client() for _ in range(34)]
-        wait_until(lambda: small.worker.files() == before + 34)
-        assert is_reset(small.agent, 80)
-        assert small.worker.line(kind="tcp", verdict="block", reason="overloaded")["address"] == DIALLED
-        held.pop().close()
-        wait_until(lambda: small.worker.files() == before + 33)
-        held[0].send(get("plain.test"))
-        assert held[0].message().status == 200
-        for client in held:
-            client.close()
-    finally:
-        small.close()
-
-
 def test_the_lines_of_what_runs_are_written_when_the_worker_is_stopped(plain):
     plain.upstream(SERVER, 443, lambda stream: (stream.sendall(b"tunnel"), stream.recv(1), stream.recv(65536), stream.recv(1)))
     client = plain.client(443, send=hello())

@@ -11,6 +11,7 @@ from proxy_rig import ECH, BUILD, PUBLIC, SERVER, Rig, hello, wait_until
 from test_proxy import get, problem
 
 CONNECTIONS = 1000
+POOLED = 128  # connections to upstreams that may wait for other clients' requests: POOL_MAX in limits.h
 GIB = 1 << 30
 QUARANTINE = 400 << 10 if "asan" in BUILD else 0  # KiB of freed memory that the sanitizer holds back
 
@@ -43,7 +44,7 @@ def test_a_thousand_kept_http_connections_hold_no_buffers(rig, record_property):
     assert each < 20 + QUARANTINE / CONNECTIONS
     for client in clients:
         client.close()
-    wait_until(lambda: rig.worker.files() <= files)
+    wait_until(lambda: rig.worker.files() <= files + POOLED)
 
 
 def test_a_thousand_tunnels_at_once_hold_no_pipes(rig, record_property):
@@ -178,34 +179,3 @@ def test_when_descriptors_run_out_what_needs_more_ends_and_the_loop_does_not_spi
     finally:
         stop.set()
         rig.close()
-
-
-def test_a_head_that_drips_is_refused_at_its_absolute_deadline(rig):
-    rig.upstream()
-    with rig.client(send=b"GET / HTTP/1.1\r\nHost: plain.test\r\nX: ") as client:
-        began = time.monotonic()
-        client.stream.settimeout(0.5)
-        while time.monotonic() - began < 40:
-            try:
-                answer = client.message()
-                break
-            except TimeoutError:
-                client.send(b"y")
-        problem(answer, 408, "http-timeout")
-        assert 28 < time.monotonic() - began < 34
-    assert rig.worker.line(kind="http", verdict="block", reason="http-timeout", status=408)
-
-
-def test_a_hello_that_drips_is_refused_at_its_absolute_deadline(rig):
-    began, whole, sent = time.monotonic(), hello(), 0
-    with rig.client(443) as client:
-        client.stream.settimeout(0.5)
-        while True:
-            try:
-                assert client.stream.recv(7) == bytes.fromhex("15030300020231")
-                break
-            except TimeoutError:
-                client.send(whole[sent:sent + 1])
-                sent += 1
-    assert 9 < time.monotonic() - began < 14
-    assert rig.worker.line(kind="tls", verdict="block", reason="client-silent")

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A bottle as users make it, with `hostctl up`: its files are sealed as well as its packets, and whatever ends it leaves
 nothing on the host and lets nothing out."""
+import json
 import os
 import signal
 import socket
 
 import pytest
 
-from lab import allowed_targets
+from lab import HERE, allowed_targets
 from spaces import wait_for
+from walls import let_in
 from world import NAMES, STRANGER
 import probes
 
@@ -63,26 +65,84 @@ def test_the_hosts_sockets_are_out_of_reach(host_bottle, daemon):
         assert answer["error"] == ("ECONNREFUSED" if address == "127.0.0.1" else "ECONNRESET"), (address, answer)
 
 
-def test_the_hosts_files_are_out_of_sight(host_bottle):
-    host, agent = host_bottle.host, host_bottle.agent
-    for path in (os.path.join(host.home, ".ssh", "id_ed25519"), host.manifest, host.state, host.lab.world.path("ca.key"),
-                 "/root", "/etc/shadow", "/etc/machine-id", "/boot", "/sys/kernel", "/proc/1/root/root"):
-        answer = agent.read(path=path)
-        assert answer.get("error") in ("ENOENT", "EACCES") or answer == {"names": []}, (path, answer)
-    assert agent.read(path="/work")["names"] == sorted(os.listdir(host_bottle.work))  # the control: the mount is there
+def agents_process(bottle):
+    """/proc of the agent's PID 1, as seen from this machine."""
+    return f"/proc/{bottle.host.space.pid}/root/proc/{bottle.host.processes()['stopper-shim'][0]}"
 
 
-def test_the_agent_sees_its_own_processes_only(host_bottle):
-    pids = [int(name) for name in host_bottle.agent.read(path="/proc")["names"] if name.isdigit()]
+def open_seal(bottle, path):
+    let_in(f"/proc/{bottle.host.space.pid}", agents_process(bottle), path)
+
+
+HIDDEN = {  # by path: what the agent gets; {} is for paths of this run
+    "{host.home}/.ssh/id_ed25519": {"error": "ENOENT"}, "{host.manifest}": {"error": "ENOENT"}, "{host.state}": {"error": "ENOENT"},
+    "{host.lab.dir}/world/ca.key": {"error": "ENOENT"}, "/root": {"error": "EACCES"}, "/etc/shadow": {"error": "ENOENT"},
+    "/etc/machine-id": {"error": "ENOENT"}, "/boot": {"error": "ENOENT"}, "/sys": {"names": []},
+    "/proc/1/root/root": {"error": "EACCES"}, "/proc/1/environ": {"error": "EACCES"}, "/proc/kcore": {"error": "ENOENT"},
+    "/proc/sysrq-trigger": {"error": "ENOENT"}, "/run/stopper/agent.json": {"error": "EACCES"}, "/dev/mem": {"error": "ENOENT"},
+}
+
+
+def hosts_files_are_out_of_sight(bottle):
+    for path, answer in HIDDEN.items():
+        assert bottle.agent.read(path=path.format(host=bottle.host)) == answer, path
+
+
+def test_the_hosts_files_are_out_of_sight(host_bottle, host):
+    hosts_files_are_out_of_sight(host_bottle)
+    assert host_bottle.agent.read(path="/work")["names"] == sorted(os.listdir(host_bottle.work))  # the control: the mount is there
+    bottle = host.up()
+    try:
+        hosts_files_are_out_of_sight(bottle)
+        open_seal(bottle, host.dir)
+        assert bottle.agent.read(path=f"{host.home}/.ssh/id_ed25519") == {"data": "a private key of the user\n"}
+        with pytest.raises(AssertionError):
+            hosts_files_are_out_of_sight(bottle)
+    finally:
+        bottle.close()
+
+
+def own_processes_only(bottle):
+    pids = [int(name) for name in bottle.agent.read(path="/proc")["names"] if name.isdigit()]
     assert 1 in pids and len(pids) <= 3
+
+
+def test_the_agent_sees_its_own_processes_only(host_bottle, host):
+    own_processes_only(host_bottle)
     assert len([1 for pids in host_bottle.host.processes().values() for _ in pids]) > 5  # the control: the host has more
+    bottle = host.up()
+    try:
+        own_processes_only(bottle)
+        open_seal(bottle, "/proc")
+        with pytest.raises(AssertionError):
+            own_processes_only(bottle)
+    finally:
+        bottle.close()
+
+
+SHARED_MEMORY, CREATE = 0x5709, 0o1666  # a key of System V IPC; the flags that make it, for everybody
+
+
+def test_the_hosts_shared_memory_is_out_of_reach(host_bottle):
+    """The control is the agent's user in all of the agent's namespaces but that of ipc."""
+    host, wanted = host_bottle.host, {"name": "shmget", "arguments": [SHARED_MEMORY, 4096, 0]}
+    made = {"name": "shmget", "arguments": [SHARED_MEMORY, 4096, CREATE]}
+    shim = str(host.processes()["stopper-shim"][0])
+
+    def from_host(arguments, *prefix):
+        return json.loads(host.space.run(*prefix, "/usr/bin/python3", "-B", f"{HERE if not prefix else '/lab'}/probes.py", "system_call",
+                                         json.dumps(arguments)))
+    assert from_host(made) == "ok"
+    assert host_bottle.agent.system_call(**wanted) == "ENOENT"
+    assert from_host(wanted, "nsenter", "-t", shim, "-m", "-n", "-p", "-u", "setpriv", "--reuid=1000", "--clear-groups") == "ok"
 
 
 def test_a_read_only_mount_and_the_system_cannot_be_written(host_bottle):
     agent = host_bottle.agent
-    for path in "/lab/probes.py", "/usr/new", "/etc/resolv.conf", "/new":
+    for path, why in {"/lab/probes.py": "Permission denied", "/lab/new": "Read-only file system", "/usr/new": "Read-only file system",
+                      "/etc/resolv.conf": "Permission denied", "/new": "Read-only file system"}.items():
         answer = agent.run(argv=["sh", "-c", f"echo x >>{path}"])
-        assert answer["status"] != 0, (path, answer)
+        assert answer == {"status": 2, "out": "", "err": f"sh: 1: cannot create {path}: {why}\n"}
     assert agent.run(argv=["sh", "-c", "echo x >/work/written && rm /work/written && echo x >$HOME/y && echo x >/tmp/z"])["status"] == 0
 
 

@@ -2,12 +2,14 @@
 """A token of the host's, through hostctl: it reaches its host over TLS, and nothing else that anybody can read."""
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
+from lab import BUILD
 from spaces import WAIT, tied
-from test_credentials import holds
+from test_credentials import forms, holds
 
 TOKEN = "tok/9c41D+77ab=c0~e"
 MANIFEST = """\
@@ -28,12 +30,13 @@ for host in "allowed.test", "other.test":
 try:
     urllib.request.urlopen("http://allowed.test/echo")
 except urllib.error.HTTPError as refused:
-    print(json.dumps([refused.code, json.load(refused)["type"]]), flush=True)
+    print(json.dumps([refused.code, json.load(refused), str(refused.headers)]), flush=True)
 files = []
-for top in "/etc", "/run", "/tmp", "/home", "/proc":
+for top in "/dev/shm", "/etc", "/home", "/mnt", "/opt", "/proc", "/root", "/run", "/srv", "/tmp", "/var":
     for folder, _, names in os.walk(top):
         for name in names:
-            if folder.startswith("/proc") and name not in ("environ", "cmdline", "mountinfo", "cgroup") or "/task" in folder:
+            if folder.startswith("/proc") and name not in (
+                    "environ", "cmdline", "comm", "status", "stat", "limits", "maps", "mountinfo", "cgroup") or "/task" in folder:
                 continue
             if not os.path.isfile(os.path.join(folder, name)):
                 continue  # a pipe would never end
@@ -67,6 +70,37 @@ def processes(host):
     return text
 
 
+def memory(root, pid):
+    """A process's memory as (what a core dump would hold, what it would leave out)."""
+    parts = {False: [], True: []}
+    with open(f"{root}/{pid}/smaps", encoding="latin-1") as file, open(f"{root}/{pid}/mem", "rb", buffering=0) as mem:
+        for block in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", file.read())[1:]:
+            addresses, rights = block.split()[:2]
+            start, end = (int(part, 16) for part in addresses.split("-"))
+            if "r" not in rights or re.search(r"^Rss: +0 kB", block, re.M) or "[v" in block.partition("\n")[0] or end - start > 1 << 28:
+                continue
+            mem.seek(start)
+            parts["dd" in re.search(r"VmFlags:(.*)", block).group(1).split()].append(mem.read(end - start))
+    return b"".join(parts[False]).decode("latin-1"), b"".join(parts[True]).decode("latin-1")
+
+
+def core_dumps_hold_nothing(host):
+    """No process of Stopper's leaves a core, and if one did, it would not have the value. Says whose left out part has it."""
+    root, keepers = f"/proc/{host.space.pid}/root/proc", set()
+    for name, pids in host.processes().items():
+        for pid in pids:
+            with open(f"{root}/{pid}/limits", encoding="ascii") as limits:
+                assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]], name
+            if name in ("stopper-proxy", "stopper-dns"):  # not dumpable: then these are root's, not the process's user's
+                assert os.stat(f"{root}/{pid}/mem").st_uid == 0, name
+            dumped, left_out = memory(root, pid)
+            if any(form in left_out for form in forms(TOKEN)):
+                keepers.add(name)
+            if name != "stopper-proxy":  # a request on its way to its host lies in ordinary memory
+                assert not holds(dumped, TOKEN), name
+    return keepers
+
+
 def test_the_token_is_at_its_host_and_nowhere_else(host, manifest):
     before = len(host.lab.world.log())
     environment = {**host.environment, "FORGE_TOKEN": TOKEN}
@@ -78,7 +112,9 @@ def test_the_token_is_at_its_host_and_nowhere_else(host, manifest):
         stars = "*" * len(TOKEN)
         assert json.loads(lines[0]) == ["allowed.test", f"you said Bearer {stars}\n", f"Bearer {stars}"]
         assert json.loads(lines[1]) == ["other.test", "you said \n", None]
-        assert json.loads(lines[2]) == [403, "urn:stopper:denial:auth-needs-tls"]
+        code, refusal, fields = json.loads(lines[2])
+        assert (code, refusal["type"]) == (403, "urn:stopper:denial:auth-needs-tls")
+        assert not holds(json.dumps(refusal) + fields, TOKEN)
         kind, count, files = json.loads(lines[3])
         assert kind == "files" and count > 50 and not holds(files, TOKEN)
         log = [json.loads(line) for line in host.lab.world.log()[before:]]
@@ -94,7 +130,12 @@ def test_the_token_is_at_its_host_and_nowhere_else(host, manifest):
             for name in names:
                 with open(os.path.join(folder, name), encoding="latin-1") as file:
                     seen += file.read()
-        assert not holds(seen + own, TOKEN)
+        init = min(host.processes()["stopper-init"])
+        program = os.readlink(f"/proc/{host.space.pid}/root/proc/{init}/exe")  # as it is called in there
+        status = host.space.run("nsenter", "-t", str(init), "-n", "-m", "-p", program, "ctl", "status")
+        assert json.loads(status)["ok"] and not holds(seen + own + status, TOKEN)
+        if os.path.basename(BUILD) != "asan":  # the sanitizer keeps what was freed, and nothing overwrites it
+            assert core_dumps_hold_nothing(host) == {"hostctl", "stopper-init", "stopper-proxy"}
     finally:
         process.stdin.close()
         process.wait(WAIT)

@@ -3,12 +3,13 @@
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 
 import pytest
 
-from proxy_rig import BUILD, CLOSING, DIALLED, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
+from proxy_rig import BUILD, CLOSING, DIALLED, ECH, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
 from test_proxy import get, problem
 
 # What the address sanitizer keeps of freed memory, KiB.
@@ -219,12 +220,44 @@ def test_large_and_cut_hellos_are_understood(rig, certificates, right):
                 incoming.write(client.stream.recv(65536))
 
 
+def extension(kind, *parts):
+    """Each part with its length of 16 bits."""
+    return struct.pack("!HH", kind, sum(len(part) for part in parts)) + b"".join(parts)
+
+
+def counted(data):
+    return struct.pack("!H", len(data)) + data
+
+
+@pytest.mark.parametrize("record, segment", [(None, None), (16384, 7), (100, 97), (3, None), (1, 500)])
+def test_a_post_quantum_hello_with_grease_in_any_records_and_segments_is_answered_in_its_group(rig, record, segment):
+    """As Chromium sends it: values that mean nothing (RFC 8701) in every list, an ECH extension that may mean nothing, and a
+    share of X25519MLKEM768, before that of X25519, which makes 1.8 KB. The keys are of no use, but valid."""
+    share = bytes(1184) + (9).to_bytes(32, "little")
+    hybrid, plain, grease = struct.pack("!H", 0x11ec), struct.pack("!H", 0x1d), b"\x2a\x2a"
+    sent = hello("tls.test", cut=record, extra=b"".join((
+        extension(0x1a1a), extension(10, counted(grease + hybrid + plain)), extension(13, counted(b"\x04\x03")),
+        extension(43, b"\x06", grease + b"\3\4\3\3"), ECH,
+        extension(51, counted(grease + counted(b"\0") + hybrid + counted(share) + plain + counted(share[-32:]))),
+        extension(0x3a3a, b"\0"))))
+    with rig.client(443) as client:
+        client.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(sent), segment or len(sent)):
+            client.send(sent[at:at + (segment or len(sent))])
+        head = client.reader.exactly(5)
+        assert head[:3] == b"\x16\3\3", head
+        answer = client.reader.exactly(int.from_bytes(head[3:], "big"))
+    assert answer[0] == 2  # ServerHello
+    assert struct.pack("!HHHH", 51, 1124, 0x11ec, 1120) in answer  # its share: ML-KEM's ciphertext of 1,088 bytes, and X25519's 32
+
+
 def test_another_port_where_the_route_says_so_speaks_both(rig, certificates):
     certificates.make("forge", san="DNS:forge.test")
-    tls_upstream(rig, certificates, "forge", port=3000)
+    upstream = tls_upstream(rig, certificates, "forge", port=3000)
     with rig.https("forge.test", 3000) as client:
         client.send(get("forge.test:3000"))
         assert client.message().body == b"hello"
+    assert upstream.requests == [b"GET / HTTP/1.1\r\nHost: forge.test:3000\r\n\r\n"]
     for port in (443, 3001):
         with rig.https("forge.test", port) as client:
             client.send(get("forge.test"))
@@ -322,16 +355,23 @@ WRONG = {
     "wrong-host": ({"san": "DNS:wrong.test"}, "for another host"),
     "cn-only": ({"san": None, "subject": "/O=Test/CN=tls.test"}, "for another host"),
     "wildcard-over-two": ({"san": "DNS:*.test", "host": "deep.er.test"}, "for another host"),
+    "wildcard-in-a-label": ({"san": "DNS:t*.test"}, "for another host"),
+    "wildcard-not-in-front": ({"san": "DNS:deep.*.test", "host": "deep.er.test"}, "for another host"),
+    "wildcard-alone": ({"san": "DNS:*"}, "for another host"),
+    "wildcard-twice": ({"san": "DNS:*.*.test", "host": "deep.er.test"}, "for another host"),
+    "mail-address": ({"san": "email:tls.test"}, "for another host"),
+    "address": ({"san": f"IP:{PUBLIC}"}, "for another host"),
+    "code-signing": ({"usage": "codeSigning"}, "not for servers"),
     "self-signed": ({"issuer": None}, "issuer is unknown"),
     "unknown-root": ({"issuer": "stranger"}, "issuer is unknown"),
     "missing-intermediate": ({"issuer": "middle", "cut": True}, "issuer is unknown"),
-    "leaf-as-ca": ({"issuer": "right"}, ""),
+    "leaf-as-ca": ({"issuer": "right"}, "issuer is unknown"),  # a leaf is never taken for one
     "client-auth": ({"usage": "clientAuth"}, "not for servers"),
     "sha1": ({"digest": "sha1"}, "not accepted"),
     "name-constraints": ({"issuer": "narrow"}, "name constraints"),
-    "nul-in-san": ({"san": "DER", "more": ("subjectAltName=DER:30:16:82:14:" + b"tls.test\0.wrong.test".hex(":"),)}, ""),
+    "nul-in-san": ({"san": "DER", "more": ("subjectAltName=DER:30:16:82:14:" + b"tls.test\0.wrong.test".hex(":"),)}, "cannot be read"),
     "short-key": ({"key": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024")}, "too short"),
-    "path-too-long": ({"issuer": "below"}, ""),
+    "path-too-long": ({"issuer": "below"}, "longer than its CA allows"),
 }
 
 
@@ -382,16 +422,32 @@ def test_a_right_certificate_of_every_kind_is_accepted(rig, certificates, issuer
     assert len(upstream.requests) == 1
 
 
-def test_old_tls_is_refused_and_a_name_that_cannot_be_verified_too(rig, certificates, right):
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["TLS 1.0", "TLS 1.1"])
+def test_a_host_with_old_tls_only_is_refused(rig, certificates, right, version):
     def old(context):
-        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    tls_upstream(rig, certificates, right, tune=old)
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+    upstream = tls_upstream(rig, certificates, right, tune=old)
+    context = ssl.create_default_context(cafile=certificates.path("root.pem"))
+    old(context)
+    with rig.sidecar.socket() as stream:  # the control: it does speak
+        stream.connect((PUBLIC, 443))
+        with context.wrap_socket(stream, server_hostname="tls.test") as secure:
+            secure.sendall(get("tls.test"))
+            assert secure.recv(4096).startswith(b"HTTP/1.1 200") and secure.version() == version.name.replace("_", ".")
     with rig.https("tls.test") as client:
         client.send(get("tls.test"))
-        assert "TLS" in problem(client.message(), 502, "upstream-tls")["detail"]
+        assert problem(client.message(), 502, "upstream-tls")["detail"].endswith("The host speaks no TLS version that is accepted.")
+    assert len(upstream.requests) == 1
+
+
+def test_a_name_that_cannot_be_verified_is_refused(rig, certificates, right):
+    upstream = tls_upstream(rig, certificates, right)
     with rig.https("nodot") as client:
         client.send(get("nodot"))
         assert "no dot" in problem(client.message(), 502, "upstream-tls")["detail"]
+    assert upstream.requests == []
 
 
 def test_roots_of_a_policy_are_trusted_under_that_policy_only(certificates, right):

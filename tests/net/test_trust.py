@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from host import Host
+from host import SYSTEM, roots, trusting
 from world import RESOLVER
 
 MANIFEST = f"""\
@@ -26,32 +26,20 @@ egress:
     - host: other.test
       tls: {{passthrough: true}}
 """
-SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
 OWN = "/run/stopper-ca"
 HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 WHEEL = "lab_wheel-1.0-py3-none-any.whl"
 
 
-@pytest.fixture(scope="module")
-def roots(lab):
-    """The host's bundle with the lab's CA in it, as text."""
-    with open(SYSTEM, encoding="ascii") as system, open(lab.world.ca, encoding="ascii") as ours:
-        return system.read() + ours.read()
+@pytest.fixture(scope="module", name="roots")
+def roots_fixture(lab):
+    return roots(lab)
 
 
 @pytest.fixture(scope="module")
-def opened(lab, roots):
-    """A bottle on a host that trusts the lab's CA as any other."""
-    host = Host(lab)
-    try:
-        host.space.run("mount", "--bind", host.write("roots.pem", roots), SYSTEM)
-        bottle = host.up(manifest=host.write("opened.yaml", MANIFEST))
-        try:
-            yield bottle
-        finally:
-            bottle.close()
-    finally:
-        host.close()
+def opened(lab):
+    with trusting(lab, MANIFEST) as bottle:
+        yield bottle
 
 
 def shell(bottle, script, *words, **named):
@@ -107,6 +95,41 @@ def test_commands_that_enter_later_trust_it_too_and_the_manifests_word_wins(open
     manifest = opened.host.write("own.yaml", "env:\n  CURL_CA_BUNDLE: /mine\n" + MANIFEST)
     done = opened.host.hostctl("up", "-f", manifest, "--", "sh", "-c", "echo $CURL_CA_BUNDLE $PIP_CERT")
     assert done.stdout == f"/mine {OWN}/bundle.pem\n", done
+
+
+# ---- NSS
+
+CERTUTIL = "certutil -d sql:$HOME/.pki/nssdb -L"
+OURS = "Stopper, the authority of this bottle"
+
+
+def test_a_home_that_is_kept_trusts_its_new_authority_only(host):
+    home = os.path.join(host.dir, "kept")
+    os.mkdir(home)
+    os.chmod(home, 0o777)
+    certificates = []
+    for _ in range(2):
+        done = host.hostctl("up", "-f", host.manifest, "--mount", f"{home}:/home/agent", "--", "sh", "-c",
+                            f'{CERTUTIL} && {CERTUTIL} -n "{OURS}" -a && cat {OWN}/ca.pem')
+        assert (done.returncode, done.stderr) == (0, "") and len(re.findall(f"{OURS} +C,,", done.stdout)) == 1, done
+        inside, told = (ssl.PEM_cert_to_DER_cert(pem) for pem in re.findall("-----BEGIN.*?END CERTIFICATE-----", done.stdout, re.DOTALL))
+        assert inside == told
+        certificates.append(told)
+    assert certificates[0] != certificates[1]
+
+
+def test_certutil_runs_with_the_rights_of_the_command(host):
+    """It is the image's program, and may be anyone's."""
+    fields = "grep -E '^(Uid|Gid|Groups|Cap.*|NoNewPrivs|Seccomp):' /proc/self/status"
+    fake = host.write("certutil", f"#!/bin/sh\n{fields} >/tmp/status; echo $HOME >>/tmp/status; ls /home /run/stopper >>/tmp/status 2>&1\n")
+    os.chmod(fake, 0o755)
+    host.space.run("mount", "--bind", fake, "/usr/bin/certutil")
+    host.before = host.traces()
+    done = host.hostctl("up", "-f", host.manifest, "--", "sh", "-c",
+                        f"cat /tmp/status; echo --; {fields}; echo $HOME; ls /home /run/stopper 2>&1")
+    its, _, commands = done.stdout.partition("--\n")
+    assert its == commands and re.search(r"CapEff:\t0+\nCapBnd:\t0+\n", its) and "Uid:\t0" not in its, done
+    assert "Permission denied" in its and "NoNewPrivs:\t1" in its
 
 
 # ---- programs

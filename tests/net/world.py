@@ -25,6 +25,9 @@ NAMES = {                            # the zone
     "plain.test": "203.0.113.13",    # for plain HTTP only
     "git.test": "203.0.113.14",
     "apt.test": "203.0.113.15",
+    "npm.test": "203.0.113.16",
+    "pypi.test": "203.0.113.17",
+    "forge.test": "203.0.113.18",    # what /echo is told, it sends back and remembers
     "denied.test": "203.0.113.20",
     "ssh.test": "203.0.113.22",
     "silent.test": "203.0.113.98",   # nothing is ever answered
@@ -65,7 +68,13 @@ http {{
     location /big {{ }}
     location /slow {{ alias {dir}/www/megabyte; limit_rate 20k; }}
     location /debian/ {{ alias {dir}/apt/; }}
+    location /simple/ {{ alias {dir}/simple/; index index.html; types {{ text/html html; }} }}
+    location /pks/ {{ alias {dir}/pks/; }}
     location /git/ {{ proxy_pass http://127.0.0.1:8001; proxy_request_buffering off; proxy_http_version 1.1; }}
+  }}
+  server {{
+    listen 80; listen 443 ssl; server_name npm.test;
+    location / {{ proxy_pass http://127.0.0.1:4873; proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; }}
   }}
 }}
 """
@@ -236,9 +245,9 @@ class World:
         self.lab.run(*git, "-C", work, "commit", "-qm", "first")
         self.lab.run(*git, "clone", "-q", "--bare", work, bare)
         shutil.rmtree(work)
-        GitBackend.root = self.path("git")
+        backend = type("Backend", (GitBackend,), {"root": self.path("git")})  # of this world, of which a process may have two
         listener = self.space.call(socket.create_server, ("127.0.0.1", 8001))
-        server = http.server.ThreadingHTTPServer(listener.getsockname(), GitBackend, bind_and_activate=False)
+        server = http.server.ThreadingHTTPServer(listener.getsockname(), backend, bind_and_activate=False)
         server.socket.close()
         server.socket = listener
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -2,8 +2,10 @@
 /* test_audit_sink: no decision without its line, no flood of equal denials, no loss when the reader stalls.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sys/audit_sink.h"
@@ -173,6 +175,30 @@ START_TEST(without_init_nothing_is_reserved)
 }
 END_TEST
 
+START_TEST(a_line_without_its_reservation_ends_the_worker)
+{
+    const struct audit audit = {.kind = AUDIT_DNS, .verdict = AUDIT_ALLOW};
+
+    for (int i = 0; i < 2; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            signal(SIGABRT, SIG_DFL);
+            open_sink();
+            emit(AUDIT_ALLOW, "a.example");
+            if (i == 0)
+                audit_sink_emit(sink, &audit);
+            else
+                audit_sink_release(sink);
+            _exit(0);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+}
+END_TEST
+
 SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, equal_denials_become_one_line_with_their_count,
            counts_are_written_at_the_end_too, a_stalled_reader_stops_the_reservations_and_loses_nothing,
-           reservations_alone_fill_the_queue_and_releases_empty_it, without_init_nothing_is_reserved)
+           reservations_alone_fill_the_queue_and_releases_empty_it, without_init_nothing_is_reserved,
+           a_line_without_its_reservation_ends_the_worker)

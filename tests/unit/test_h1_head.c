@@ -101,6 +101,10 @@ static const struct {
     {T(POST("Content-Length: 5a\r\n")), H1_BAD_SYNTAX, 0},
     {T(POST("Content-Length: 18446744073709551621\r\n")), H1_BAD_SYNTAX, 0},
     {T(POST("Content_Length: 5\r\n")), H1_BAD_SYNTAX, 0},
+    {T(POST("Content.Length: 5\r\n")), H1_BAD_SYNTAX, 0},
+    {T(POST("content~length: 5\r\n")), H1_BAD_SYNTAX, 0},
+    {T(POST("Content-Length2: 5\r\n")), H1_OK, H1_NO_BODY},
+    {T(POST("Content_Lengths: 5\r\n")), H1_OK, H1_NO_BODY},
     /* codings */
     {T(POST("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")), H1_BAD_SYNTAX, 0},
     {T(POST("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")), H1_BAD_SYNTAX, 0},
@@ -118,6 +122,7 @@ static const struct {
      H1_BAD_SYNTAX, 0},
     {T(POST("Transfer-Encoding:\r\n")), H1_BAD_SYNTAX, 0},
     {T(POST("Transfer_Encoding: chunked\r\n")), H1_BAD_SYNTAX, 0},
+    {T(POST("Transfer.Encoding: chunked\r\n")), H1_BAD_SYNTAX, 0},
     {T("POST / HTTP/1.0\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"), H1_BAD_SYNTAX, 0},
     /* start lines */
     {T("GET  / HTTP/1.1\r\nHost: a.test\r\n\r\n"), H1_BAD_SYNTAX, 0},
@@ -180,6 +185,10 @@ static const struct {
     {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", false, H1_OK, H1_NO_BODY, true},
     {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
     {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
+    {"HTTP/1.1 205 Reset\r\nContent-Length: 5\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
+    {"HTTP/1.1 205 Reset\r\nTransfer-Encoding: chunked\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
+    {"HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n", false, H1_OK, H1_NO_BODY, true},
+    {"HTTP/1.1 205 Reset\r\n\r\n", false, H1_OK, H1_NO_BODY, true},
     {"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
     {OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
     {OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
@@ -197,6 +206,29 @@ static const struct {
     {"SSH-2.0-x\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
     {"ICY 200 OK\r\n\r\n", false, H1_BAD_SYNTAX, 0, false},
 };
+
+START_TEST(a_bad_field_leaves_nothing_of_an_earlier_head)
+{
+    struct request request;
+
+    ck_assert_int_eq(
+        read_head(T("GET / HTTP/1.1\r\nHost: a.test\r\nHost: evil.test\r\nUpgrade: x\r\n\r\n"), true, false),
+        H1_OK); /* and its bytes are freed */
+    static const char *const bad[] = {"GET / HTTP/1.1\r\nUpgrade\r\n\r\n", "GET / HTTP/1.1\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nX: y\r\n z\r\n\r\n",
+                                      "GET / HTTP/1.1\r\nX: y\r\nHost\r\n\r\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char *copy = strdup(bad[i]);
+        struct h1_check check;
+        h1_head_parse(&check, true, false, copy, strlen(copy), &head);
+        ck_assert_uint_le(head.field_count, 1);
+        ck_assert_int_eq(request_read(&head, false, &request),
+                         DENIAL_HTTP_MALFORMED); /* reads what there is */
+        ck_assert_str_eq(request.host, "");
+        free(copy);
+    }
+}
+END_TEST
 
 START_TEST(responses_are_understood_or_refused)
 {
@@ -337,5 +369,6 @@ START_TEST(over_tls_absolute_form_is_https)
 }
 END_TEST
 
-SUITE_MAIN("h1_head", requests_are_understood_or_refused, responses_are_understood_or_refused,
-           heads_are_bounded, a_request_names_one_host_or_is_refused, over_tls_absolute_form_is_https)
+SUITE_MAIN("h1_head", requests_are_understood_or_refused, a_bad_field_leaves_nothing_of_an_earlier_head,
+           responses_are_understood_or_refused, heads_are_bounded, a_request_names_one_host_or_is_refused,
+           over_tls_absolute_form_is_https)

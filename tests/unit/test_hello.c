@@ -196,6 +196,38 @@ START_TEST(any_number_of_records_and_post_quantum_sizes)
 }
 END_TEST
 
+START_TEST(any_records_become_as_few_as_the_message_needs)
+{
+    static const uint8_t padding[30000];
+    static const size_t sizes[] = {1, 3, 4, 100, 8000, 16384};
+    static uint8_t wanted[sizeof wire];
+
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        struct hello hello;
+        struct buf in;
+        begin();
+        server_name("a.example.com");
+        if (i % 2 == 1 && i > 5) /* 30 KB in records of few bytes are more than is taken */
+            extension(21, padding, sizeof padding);
+        finish();
+        records(16384);
+        size_t wanted_len = wire_len;
+        memcpy(wanted, wire, wire_len);
+        ck_assert_int_eq(built(&hello, sizes[i / 2]), HELLO_OK);
+        buf_init(&in, sizeof wire + 5);
+        ck_assert_int_eq(buf_append(&in, wire, wire_len), 0);
+        ck_assert_int_eq(buf_append(&in, "later", 5), 0);
+        hello_reframe(&hello, &in);
+        ck_assert_uint_eq(in.len, wanted_len + 5);
+        ck_assert_mem_eq(buf_str(&in).ptr, wanted, wanted_len);
+        ck_assert_mem_eq(buf_str(&in).ptr + wanted_len, "later", 5);
+        ck_assert_int_eq(once(&hello, buf_str(&in).ptr, wanted_len), HELLO_OK);
+        ck_assert_str_eq(hello.name, "a.example.com");
+        buf_fini(&in);
+    }
+}
+END_TEST
+
 START_TEST(up_to_the_bound_and_no_further)
 {
     static const uint8_t padding[30000];
@@ -321,6 +353,7 @@ END_TEST
 
 SUITE_MAIN("hello", real_clients_are_understood_however_their_bytes_arrive,
            a_mutated_byte_never_makes_another_name_of_another_length,
-           any_number_of_records_and_post_quantum_sizes, up_to_the_bound_and_no_further,
-           the_encrypted_hello_is_seen, what_two_parsers_could_read_differently_is_refused,
+           any_number_of_records_and_post_quantum_sizes, any_records_become_as_few_as_the_message_needs,
+           up_to_the_bound_and_no_further, the_encrypted_hello_is_seen,
+           what_two_parsers_could_read_differently_is_refused,
            records_and_messages_that_do_not_add_up_are_refused)

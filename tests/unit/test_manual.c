@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manual: stopper-manifest(5) describes the keys of the table, each once, in its order, and no other. */
+/* manual: stopper-manifest(5) describes the keys of the table and the denials, each once, in their order, and
+ * no other. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/denial.h"
 #include "hostctl/manifest.h"
 #include "tests/unit/suite.h"
 
@@ -28,4 +30,30 @@ START_TEST(the_page_names_the_keys_of_the_table)
 }
 END_TEST
 
-SUITE_MAIN("manual", the_page_names_the_keys_of_the_table)
+START_TEST(the_page_names_the_denials_with_their_status_and_says_something_of_each)
+{
+    FILE *page = fopen("docs/stopper-manifest.5", "r");
+    enum denial denial = DENIAL_NONE;
+    char line[1024], want[128];
+
+    ck_assert_ptr_nonnull(page);
+    while (fgets(line, sizeof line, page) != NULL) {
+        if (strncmp(line, ".It Sy ", 7) != 0)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        denial = (enum denial)(denial + 1);
+        ck_assert_msg(denial < DENIAL_COUNT, "the page has \"%s\" too many", line);
+        snprintf(want, sizeof want, denial_status(denial) != 0 ? ".It Sy %s Pq %d" : ".It Sy %s",
+                 denial_name(denial), denial_status(denial));
+        ck_assert_str_eq(line, want);
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, page));
+        ck_assert_msg(line[0] != '.' && strlen(line) > 4, "the page says nothing of %s", denial_name(denial));
+    }
+    ck_assert_msg(denial + 1 == DENIAL_COUNT, "the page does not have \"%s\"",
+                  denial_name((enum denial)(denial + 1)));
+    fclose(page);
+}
+END_TEST
+
+SUITE_MAIN("manual", the_page_names_the_keys_of_the_table,
+           the_page_names_the_denials_with_their_status_and_says_something_of_each)

@@ -52,6 +52,8 @@ START_TEST(requests_are_written_anew)
         "GET /?x HTTP/1.1\r\nHost: a.test\r\nX: a\r\nY-Z: b\r\n\r\n");
     ck_assert_str_eq(request("POST /a HTTP/1.1\r\nHost: a.test:80\r\nContent-Length: 0042\r\n\r\n"),
                      "POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 42\r\n\r\n");
+    ck_assert_str_eq(request("GET /a HTTP/1.1\r\nHost: A.test:3000\r\n\r\n"),
+                     "GET /a HTTP/1.1\r\nHost: a.test:3000\r\n\r\n");
     ck_assert_str_eq(request("POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"),
                      "POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n");
     ck_assert_str_eq(
@@ -92,6 +94,8 @@ START_TEST(responses_are_written_anew_without_alt_svc)
                      "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     ck_assert_str_eq(response("HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n", false, REWRITE_SAME, false),
                      "HTTP/1.1 204 No\r\n\r\n");
+    ck_assert_str_eq(response("HTTP/1.1 205 Reset\r\n\r\n", false, REWRITE_SAME, false),
+                     "HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n");
     ck_assert_str_eq(response("HTTP/1.1 304 Not\r\nContent-Length: 7\r\n\r\n", false, REWRITE_SAME, false),
                      "HTTP/1.1 304 Not\r\nContent-Length: 7\r\n\r\n");
 }

@@ -224,6 +224,44 @@ START_TEST(the_manifests_variables_win)
 }
 END_TEST
 
+/* Who reads which is said in docs/ARCHITECTURE.md, "Trust". Those that a program reads in place of its own
+ * roots hold all roots, the others ours alone. */
+START_TEST(every_program_finds_its_variable)
+{
+    static const struct {
+        const char *name, *value;
+    } wanted[] = {
+        {"SSL_CERT_FILE", "/run/stopper-ca/bundle.pem"},
+        {"SSL_CERT_DIR", "/run/stopper-ca/certs"},
+        {"NODE_EXTRA_CA_CERTS", "/run/stopper-ca/ca.pem"},
+        {"DENO_CERT", "/run/stopper-ca/ca.pem"},
+        {"REQUESTS_CA_BUNDLE", "/run/stopper-ca/bundle.pem"},
+        {"HTTPLIB2_CA_CERTS", "/run/stopper-ca/bundle.pem"},
+        {"PIP_CERT", "/run/stopper-ca/bundle.pem"},
+        {"CURL_CA_BUNDLE", "/run/stopper-ca/bundle.pem"},
+        {"GIT_SSL_CAINFO", "/run/stopper-ca/bundle.pem"},
+        {"CARGO_HTTP_CAINFO", "/run/stopper-ca/bundle.pem"},
+        {"AWS_CA_BUNDLE", "/run/stopper-ca/bundle.pem"},
+        {"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "/run/stopper-ca/bundle.pem"},
+        {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "/run/stopper-ca/bundle.pem"},
+        {"NIX_SSL_CERT_FILE", "/run/stopper-ca/bundle.pem"},
+        {"JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.trustStore=/run/stopper-ca/cacerts.jks"},
+    };
+    struct err err;
+    image();
+    put("/run/stopper-ca/cacerts.jks", "");
+    struct shim_config config = configure(OURS, "");
+    ck_assert_int_eq(shim_trust_environment(&config, &err), 0);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        const char *value = json_string_value(json_object_get(config.env, wanted[i].name));
+        ck_assert_msg(value && strcmp(value, wanted[i].value) == 0, "%s is %s", wanted[i].name,
+                      value ? value : "not set");
+    }
+    ck_assert_uint_eq(json_object_size(config.env), sizeof wanted / sizeof wanted[0]);
+    shim_config_fini(&config);
+}
+END_TEST
+
 START_TEST(without_an_authority_nothing_is_touched)
 {
     struct err err;
@@ -246,4 +284,5 @@ SUITE_MAIN("shim_trust", debians_roots_stay_and_ours_comes_beside_them,
            fedoras_links_stay_links_and_its_tools_find_ours_again,
            an_image_without_roots_gets_ours_and_no_new_places, what_cannot_be_written_stays_as_it_is,
            a_folder_that_is_not_roots_is_refused, java_gets_a_store_where_there_is_one,
-           the_manifests_variables_win, without_an_authority_nothing_is_touched)
+           the_manifests_variables_win, every_program_finds_its_variable,
+           without_an_authority_nothing_is_touched)

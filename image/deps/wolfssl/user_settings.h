@@ -11,6 +11,9 @@
 #define HAVE_GETPID      1
 /* Without it each WOLFSSL opens /dev/urandom, which fails in a jail or without descriptors. */
 #define HAVE_GETRANDOM   1
+#ifdef STOPPER_WOLFSSL_FALLBACK
+#define WOLFSSL_GETRANDOM /* 5.7.2's name for it */
+#endif
 #define HAVE_GETADDRINFO 1
 #define HAVE_ERRNO_H     1
 #define HAVE_ATEXIT      1

@@ -33,6 +33,8 @@
 #define BACKLOG   128
 #define RETRY_MS  200 /* after an exec that ended or failed, and after accept(2) did */
 #define RETRIES   5
+#define LOSSES    10 /* of what waits, in a row, each before LIVED_MS: then the way in is not one */
+#define LIVED_MS  5000
 #define SETTLE_MS 20   /* for a connection's first bytes, before the next exec holds up the loop */
 #define LEAVE_MS  1000 /* for the shims, at the end */
 
@@ -45,6 +47,7 @@ struct tunnel {
     struct session session;
     int client; /* -1: none */
     unsigned short port;
+    long long entered_at;
     struct duct duct;
 };
 
@@ -61,6 +64,7 @@ struct forward {
     long long accept_at;
     long long settle_until; /* as enter_at, unless a further client is there */
     unsigned failures;      /* of exec, in a row */
+    unsigned losses;
     bool announced, ended;
 };
 
@@ -152,6 +156,7 @@ static int enter(struct forward *forward, struct err *err)
         return err_set(err, "out of memory");
     session_init(&tunnel->session);
     tunnel->client = -1;
+    tunnel->entered_at = now_ms();
     if (forward->runtime->exec(&spec, forward->state, &tunnel->session, err) != 0) {
         session_close(&tunnel->session);
         free(tunnel);
@@ -212,13 +217,15 @@ static void tell_failure(const struct forward *forward, const struct tunnel *tun
             reason);
 }
 
-static void take_answer(const struct forward *forward, struct tunnel *tunnel)
+static void take_answer(struct forward *forward, struct tunnel *tunnel)
 {
     unsigned char answer = DUCT_FAILED;
     ssize_t got = read(tunnel->session.out, &answer, 1);
 
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
+    if (got == 1)
+        forward->losses = 0;
     if (got == 1 && answer == DUCT_CONNECTED &&
         duct_init(&tunnel->duct, tunnel->client, tunnel->session.out, tunnel->session.in, false) == 0) {
         tunnel->phase = FLOWING;
@@ -310,19 +317,29 @@ static int patience(const struct forward *forward)
     return until > now ? (int)(until - now) : 0;
 }
 
+/* What waited has ended, and is reaped: it would hold up the end of the bottle's PID 1. An engine's exec tells
+ * in this way only that it failed. */
+static void lost(struct forward *forward, long long entered_at)
+{
+    long long now = now_ms();
+
+    forward->losses = now - entered_at < LIVED_MS ? forward->losses + 1 : 1;
+    forward->enter_at = now + RETRY_MS;
+    if (!forward->runtime->alive(forward->state))
+        forward->ended = true;
+}
+
 static void turn_tunnels(struct forward *forward, const struct pollfd *polls)
 {
     /* From the last: what is removed is replaced by one that had its turn. */
     for (size_t i = forward->tunnel_count; i-- > 0;) {
         bool waited = forward->tunnels[i]->phase == WAITING;
+        long long entered_at = forward->tunnels[i]->entered_at;
         if (tunnel_turn(forward, forward->tunnels[i], polls + i * TUNNEL_POLLS))
             continue;
         tunnel_remove(forward, i);
-        if (waited) { /* reaped first: it would hold up the end of the bottle's PID 1 */
-            forward->enter_at = now_ms() + RETRY_MS;
-            if (!forward->runtime->alive(forward->state))
-                forward->ended = true;
-        }
+        if (waited)
+            lost(forward, entered_at);
     }
 }
 
@@ -362,12 +379,16 @@ static int serve(struct forward *forward, struct err *err)
         if ((forward->listeners[i] = listen_on(forward->ports[i].host, err)) < 0)
             return -1;
     while (result == 0) {
-        if (keep_waiting(forward, err) != 0)
+        if (!forward->ended && forward->losses < LOSSES && keep_waiting(forward, err) != 0)
             return -1;
         if (forward->ended) {
             fprintf(stderr, "hostctl forward: the bottle \"%s\" has ended\n", forward->state->name);
             return 0;
         }
+        if (forward->losses == LOSSES)
+            return err_set(err,
+                           "what was to wait in the bottle \"%s\" for connections ended %d times in a row",
+                           forward->state->name, LOSSES);
         if (!forward->announced && announce(forward, err) != 0)
             return -1;
         forward->announced = true;

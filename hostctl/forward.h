@@ -3,7 +3,7 @@
  * forward: ports of the host's loopback that lead to ports inside a bottle. Each connection is carried by one
  * exec of the runtime's, in which the shim gives up everything and then connects (core/duct.h); no engine
  * publishes a port and no rule is opened. One more exec always waits for the next connection: it makes that
- * one quick, proves that the bottle can be entered, and its end tells of the bottle's, whatever the runtime.
+ * one quick, and its end tells of the bottle's, or that it cannot be entered, whatever the runtime.
  */
 #ifndef HOSTCTL_FORWARD_H
 #define HOSTCTL_FORWARD_H

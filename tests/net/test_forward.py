@@ -405,6 +405,19 @@ def test_what_an_agent_writes_unasked_is_seen_nowhere_and_the_way_in_comes_back(
     assert made.end() == (0, "", "")
 
 
+def test_an_agent_that_lets_nothing_wait_ends_it_with_the_reason(rig, forward):
+    made = forward(f"0:{ECHO}")
+    killer = tied(rig.host.command("exec", "b", "--", "sh", "-c", "while sleep 0.05; do pkill -fx '/proc/self/exe connect'; done"),
+                  env=rig.host.environment, cwd=rig.host.dir, stdin=subprocess.DEVNULL)
+    try:
+        out, err = made.process.communicate(timeout=WAIT)
+    finally:
+        os.kill(child_of(killer.pid), signal.SIGTERM)
+        killer.wait(WAIT)
+    assert (made.process.returncode, out, err) == (
+        FAILED, "", 'hostctl forward: what was to wait in the bottle "b" for connections ended 10 times in a row\n')
+
+
 # ---- ends -------------------------------------------------------------------------------------------------------------
 
 

@@ -18,11 +18,11 @@ from lab import program
 from spaces import WAIT, child_of, tied, wait_for
 
 FAILED = 125
-CALLBACK, FEED, SINK, ECHO, OWN, RESET, FLOOD, FULL, NOBODY = 3000, 3001, 3002, 3003, 3004, 3005, 3006, 3007, 3999
+CALLBACK, FEED, SINK, ECHO, OWN, RESET, FLOOD, FULL, DEAF, NOBODY = range(3000, 3010)
 MEGABYTES = 50
 # What listens in the bottle. FEED tells a length and the bytes' digest last; SINK answers with a digest when the client's end
 # has come; RESET speaks and resets; FLOOD sends until nothing
-# goes any more, and tells how much that was; FULL never accepts.
+# goes any more, and tells how much that was; FULL never accepts; DEAF reads nothing.
 SERVER = f"""
 import hashlib, http.server, os, socket, socketserver, struct, subprocess, threading
 
@@ -83,12 +83,16 @@ class Flood(socketserver.BaseRequestHandler):
             pass
         print("held", sent, flush=True)
 
+class Deaf(socketserver.BaseRequestHandler):
+    def handle(self):
+        threading.Event().wait()
+
 class Server(socketserver.ThreadingTCPServer):
     daemon_threads, allow_reuse_address, request_queue_size = True, True, 64
 
 own = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()[0]
 servers = [Server(("127.0.0.1", port), kind) for port, kind in (
-    ({CALLBACK}, Callback), ({FEED}, Feed), ({SINK}, Sink), ({ECHO}, Echo), ({RESET}, Reset), ({FLOOD}, Flood))] + [Server((own, {OWN}), Echo)]
+    ({CALLBACK}, Callback), ({FEED}, Feed), ({SINK}, Sink), ({ECHO}, Echo), ({RESET}, Reset), ({FLOOD}, Flood), ({DEAF}, Deaf))] + [Server((own, {OWN}), Echo)]
 for server in servers:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 full = socket.create_server(("127.0.0.1", {FULL}), backlog=0)
@@ -434,11 +438,14 @@ def test_a_signal_ends_it_and_resets_what_it_carried(rig, forward, number):
 
 
 def test_killed_it_leaves_nothing(rig, forward):
-    """The fixture waits for the end of all its shims: with a connection whose both sides are silent, and one that is full."""
-    made = forward(f"0:{SINK}", f"0:{FLOOD}")
-    with made.connect(SINK) as sock, made.connect(FLOOD):
+    """The fixture waits for the end of all its shims: of connections on which nothing moves, for want of bytes or of room."""
+    made = forward(f"0:{SINK}", f"0:{FLOOD}", f"0:{DEAF}")
+    with made.connect(SINK) as sock, made.connect(FLOOD), made.connect(DEAF) as deaf:
         assert rig.said().startswith("held")
         sock.sendall(b"abc")
+        deaf.settimeout(1)
+        with pytest.raises(TimeoutError):
+            deaf.sendall(bytes(MEGABYTES << 20))
         os.kill(made.pid(), signal.SIGKILL)
         made.process.wait(WAIT)
         assert rig.said().startswith("reset")

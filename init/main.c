@@ -29,6 +29,7 @@
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/meter.h"
+#include "init/mounted.h"
 #include "init/net.h"
 #include "init/nft.h"
 #include "init/options.h"
@@ -157,7 +158,7 @@ static int step_process(struct init *init, struct err *err)
 static int step_interfaces(struct init *init, struct err *err)
 {
     return netlink_open(&init->netlink, err) < 0 ? -1
-                                                 : net_find(&init->netlink, &init->options, &init->net, err);
+                                                 : net_wait(&init->netlink, &init->options, &init->net, err);
 }
 
 static int step_forwarding(struct init *init, struct err *err)
@@ -226,6 +227,22 @@ static int step_loop(struct init *init, struct err *err)
     init->terminate.data = init->interrupt.data = init;
     uv_signal_start(&init->terminate, on_signal, SIGTERM);
     uv_signal_start(&init->interrupt, on_signal, SIGINT);
+    return 0;
+}
+
+/* Before the first worker, which then starts with it as one that starts again does. */
+static int step_policy(struct init *init, struct err *err)
+{
+    if (init->options.policy[0] == '\0')
+        return 0;
+    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
+        return -1;
+    struct audit line = {.kind = AUDIT_CONTROL,
+                         .verdict = AUDIT_ALLOW,
+                         .rule = "mounted",
+                         .detail = str_of(init->options.policy),
+                         .generation = init->policies.current.generation};
+    audit_mux_emit(init->audit, &line);
     return 0;
 }
 
@@ -307,6 +324,7 @@ static const struct step {
     {"announcement", step_announce},
     {"directories", step_directories},
     {"loop", step_loop},
+    {"policy", step_policy},
     {"meter", step_meter},
     {"privileges", step_privileges},
     {"die-with-parent", step_parent},

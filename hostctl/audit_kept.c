@@ -91,7 +91,9 @@ void audit_kept_fetch(const struct state *state, const struct runtime *runtime)
     if (child == 0) {
         struct err err;
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-        _exit(fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0 && runtime->logs(state, false, &err) == 0
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC); /* a start that failed has no sidecar to ask */
+        _exit(fd >= 0 && dup2(nowhere, STDERR_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0 &&
+                      runtime->logs(state, false, &err) == 0
                   ? EXIT_OK
                   : EXIT_STOPPER);
     }

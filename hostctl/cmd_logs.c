@@ -103,7 +103,7 @@ static int use_bottle(const struct logs *logs, const char *name)
     if (runtime == NULL && err.text[0] == '\0')
         err_set(&err, "the bottle \"%s\" is being made or removed", state.name);
     int status = runtime != NULL && audit_lines_bottle(&lines, &state, runtime, logs->follow, &err) == 0
-                     ? use(logs, &lines, name, state_owner(&state) != 0)
+                     ? use(logs, &lines, name, state_owner(&state) != 0 || bottle_detached(&state))
                      : command_fail(&cmd_logs, &err);
     state_close(&state);
     return status;
@@ -131,8 +131,7 @@ static int run(const struct command *command, int argc, char **argv)
     else if (strpbrk(operands.names[0], "/.") != NULL) /* no bottle's name has these */
         status = use_file(&logs, operands.names[0]);
     else
-        status =
-            command_need_root(&err) == 0 ? use_bottle(&logs, operands.names[0]) : command_fail(command, &err);
+        status = use_bottle(&logs, operands.names[0]);
     options_free(options, &logs);
     return status;
 }

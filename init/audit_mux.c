@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * audit_mux: sockets in, stdout out. A line is written when poll(2) says that stdout is writable: a pipe then
- * takes at least PIPE_BUF bytes, which is AUDIT_LINE_MAX, whole and without blocking (pipe(7)). The flags of
+ * audit_mux: sockets in, stdout out. Lines are written when poll(2) says that stdout is writable: a pipe then
+ * takes at least PIPE_BUF bytes, which is AUDIT_LINE_MAX, whole and without blocking (pipe(7)); so many whole
+ * lines are one write. The flags of
  * stdout are never changed, since it is shared with whoever started us; it is watched through an epoll
  * descriptor of our own.
  */
@@ -26,8 +27,8 @@
 #include "init/digest.h"
 
 #define QUEUE_MAX                                                                                            \
-    (1024u * 1024)       /* bytes of init's own lines and of one line a socket that found stdout full */
-#define LINES_AT_ONCE 32 /* of one socket before the others have a turn */
+    (1024u * 1024)       /* bytes of init's own lines and of the lines of one turn that found stdout full */
+#define LINES_AT_ONCE 32 /* of one socket before the others have a turn: 128 KiB */
 #define POLICIES_KEPT                                                                                        \
     1024 /* digests, of the last generations: an old tunnel's line names the one that let it in */
 
@@ -58,6 +59,7 @@ struct audit_mux {
     struct buf queue;
     struct source *sources;
     bool blocked, broken;
+    bool gathering; /* more lines may follow at once: they are written together */
     void (*on_broken)(void *ctx, const char *why);
     void *ctx;
     struct chain chain;
@@ -107,7 +109,16 @@ static bool out_takes_a_line(const struct audit_mux *mux, int timeout_ms)
     return poll(&poll_out, 1, timeout_ms) != 0;
 }
 
-/* Writes what is queued, line by line, until stdout takes no more. Returns true when all is written. */
+/* As many whole lines as a pipe takes at once; of a line that was begun, the rest. */
+static size_t lines_at_once(struct str queued)
+{
+    size_t len = queued.len < PIPE_BUF ? queued.len : PIPE_BUF;
+    while (len > 0 && queued.ptr[len - 1] != '\n')
+        len--;
+    return len > 0 ? len : queued.len;
+}
+
+/* Writes what is queued, in whole lines, until stdout takes no more. Returns true when all is written. */
 static bool queue_write(struct audit_mux *mux, int timeout_ms)
 {
     for (;;) {
@@ -116,9 +127,7 @@ static bool queue_write(struct audit_mux *mux, int timeout_ms)
             return true;
         if (mux->broken || !out_takes_a_line(mux, timeout_ms))
             return false;
-        const char *end = memchr(queued.ptr, '\n', queued.len);
-        ssize_t written =
-            write(mux->out, queued.ptr, end != NULL ? (size_t)(end - queued.ptr) + 1 : queued.len);
+        ssize_t written = write(mux->out, queued.ptr, lines_at_once(queued));
         if (written < 0 && errno != EINTR && errno != EAGAIN) {
             mux_break(mux, strerror(errno));
             return false;
@@ -126,6 +135,12 @@ static bool queue_write(struct audit_mux *mux, int timeout_ms)
         if (written > 0)
             buf_consume(&mux->queue, (size_t)written);
     }
+}
+
+static void put_done(struct audit_mux *mux)
+{
+    if (!mux->blocked && !queue_write(mux, 0))
+        mux_block(mux, true);
 }
 
 static const char *digest_known(const struct chain *chain, uint64_t generation)
@@ -151,8 +166,8 @@ static void line_put(struct audit_mux *mux, char line[AUDIT_LINE_MAX], size_t le
         mux_break(mux, "SHA-256 failed");
     else if (buf_append(&mux->queue, line, len) < 0)
         mux_break(mux, "nobody has read it for too long");
-    else if (!mux->blocked && !queue_write(mux, 0))
-        mux_block(mux, true);
+    else if (!mux->gathering)
+        put_done(mux);
 }
 
 static void on_writable(uv_poll_t *handle, int status, int events)
@@ -212,9 +227,12 @@ static void on_lines(uv_poll_t *poll, int status, int events)
     struct source *source = poll->data;
     bool ended = status < 0;
     (void)events;
+    source->mux->gathering = true;
     for (int i = 0; i < LINES_AT_ONCE && !ended && !source->mux->blocked && !source->mux->broken; i++)
         if (!source_read(source, &ended))
             break;
+    source->mux->gathering = false;
+    put_done(source->mux);
     if (ended)
         source_close(source);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * audit_mux: every audit line of the sidecar on its way to stdout: those of the workers, read from their
- * sockets, and init's own. One write a line. When stdout takes no more, the sockets are not read either:
+ * sockets, and init's own. One write holds whole lines. When stdout takes no more, the sockets are not read either:
  * their queues fill and the workers stop taking traffic. When nobody reads stdout any more the sidecar has to
  * end, since decisions would go unseen.
  *

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 
 import probes
 from engines import TOKEN
@@ -232,6 +233,8 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
     work = os.path.join(host.dir, "repo")
     subprocess.run(["git", "init", "-q", work], check=True)
     subprocess.run(["chmod", "-R", "a+rwX", work], check=True)
+    made = time.time()
+    wait_for(lambda: time.time() > made + 1, "the next second: what is older is not listed")
     commands = ("echo x >.git/hooks/pre-commit", "echo x >>.git/config", "rm -rf .git/hooks", "mv .git/hooks .git/h", "mv .git g",
                 "mv .git/config .git/c")
     done = host.run("sh", "-c", "; ".join(f"({command}) && echo '{command}'" for command in commands) + "; touch .git/index && echo end",

@@ -25,8 +25,8 @@ struct command {
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_attach, cmd_logs, cmd_gc,
-    cmd_ca, cmd_version;
+extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_attach, cmd_forward, cmd_logs,
+    cmd_gc, cmd_ca, cmd_version;
 
 /* "hostctl NAME: TEXT" on stderr. Return the status to end with: EXIT_STOPPER, and EXIT_USAGE with the
  * synopsis. */

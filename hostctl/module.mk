@@ -24,6 +24,7 @@ $(eval $(call hostctl.test,options,hostctl/options.c))
 $(eval $(call hostctl.test,guard,hostctl/guard.c hostctl/mount.c hostctl/state.c))
 $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_engine.c rt_oci_run.c state.c)))
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
+$(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
 test_netns_proc.with := hostctl/rt_netns_proc.c
 test_netns_proc.pkg := libcap

@@ -330,7 +330,7 @@ static const char **words_before(const char *const *words, size_t count, char *c
 static int agent_start(const struct bottle_spec *spec, const struct command_spec *command,
                        struct state *state, struct shim *shim, struct err *err)
 {
-    static const char *const front[] = {"stopper-shim", "--"};
+    static const char *const front[] = {"stopper-shim", "--"}; /* no command is taken for a verb */
     char programs[PATH_MAX], path[PATH_MAX + 32], gateway[IP_TEXT];
     struct proc agent;
     if (programs_find(programs, err) == -1 || gateway_text(state, gateway, err) == -1)

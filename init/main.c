@@ -157,8 +157,16 @@ static int step_process(struct init *init, struct err *err)
 
 static int step_interfaces(struct init *init, struct err *err)
 {
-    return netlink_open(&init->netlink, err) < 0 ? -1
-                                                 : net_wait(&init->netlink, &init->options, &init->net, err);
+    /* A wall between interfaces that cannot exist: nothing comes in, goes out or through. */
+    static const struct nft_place nowhere = {
+        .interfaces = {[NFT_LO] = "lo", [NFT_EGRESS] = "/egress", [NFT_AGENT] = "/agent"}};
+    if (netlink_open(&init->netlink, err) < 0)
+        return -1;
+    int status = net_find(&init->netlink, &init->options, &init->net, err);
+    if (status == NET_MISSING && init->options.wait_s > 0)
+        status =
+            nft_install(&nowhere, err) < 0 ? -1 : net_wait(&init->netlink, &init->options, &init->net, err);
+    return status == 0 ? 0 : -1;
 }
 
 static int step_forwarding(struct init *init, struct err *err)

@@ -171,7 +171,7 @@ int net_choose(const struct net_lists *lists, const struct options *options, str
     return 0;
 }
 
-static int net_find(struct netlink *nl, const struct options *options, struct net *net, struct err *err)
+int net_find(struct netlink *nl, const struct options *options, struct net *net, struct err *err)
 {
     struct net_lists lists = {0};
     int status = -1;

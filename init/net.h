@@ -40,8 +40,11 @@ struct net_lists {
 int net_choose(const struct net_lists *lists, const struct options *options, struct net *net,
                struct err *err);
 
-/* Lists and decides; what is missing it waits for, as long as the options say: engines may attach a network
- * after the start. Returns 0, or -1 with err. */
+/* Lists and decides. Returns as net_choose. */
+int net_find(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
+
+/* The same, and what is missing it waits for, as long as the options say: engines may attach a network after
+ * the start. Returns 0, or -1 with err. */
 int net_wait(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
 
 /* The remaining functions change the namespace and need CAP_NET_ADMIN. All: 0, or -1 with err. */

@@ -27,6 +27,7 @@
 
 #include "init/privdrop.h"
 #include "init/shim_config.h"
+#include "init/shim_connect.h"
 #include "init/shim_door.h"
 #include "init/shim_exec.h"
 #include "init/shim_net.h"
@@ -44,6 +45,7 @@ static const char help[] =
     "       stopper-shim contained -- COMMAND [ARGUMENT…]\n"
     "       stopper-shim configure | pause | own DIR UID GID | signal NAME NUMBER\n"
     "       stopper-shim route INTERFACE GATEWAY [CLOSED…]\n"
+    "       stopper-shim exec -- /proc/self/exe connect\n"
     "\n"
     "As PID 1 of an agent's namespaces: reads its configuration from descriptor 3, leads every route to the "
     "sidecar,\n"
@@ -53,6 +55,8 @@ static const char help[] =
     "route: leads every route of a container to come to GATEWAY, and the addresses CLOSED nowhere.\n"
     "own: gives a new volume to the agent.  pause: keeps a network namespace.  signal: to a command that was "
     "started by exec --as NAME.\n"
+    "connect: carries one TCP connection to a port of the bottle over stdin and stdout, for hostctl "
+    "forward.\n"
     "\n"
     "  --help     this text\n"
     "  --version  the version\n"
@@ -382,12 +386,24 @@ static int signal_verb(int argc, char *argv[])
     return shim_door_signal(argv[0], argv[1], &err) == 0 ? 0 : refuse(&nobody, &err);
 }
 
+static int connect_verb(int argc, char *argv[])
+{
+    (void)argv;
+    return argc == 0 ? shim_connect() : usage("nothing is wanted behind connect");
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char *argv[]);
 } verbs[] = {
-    {"exec", exec_verb}, {"contained", contained_verb}, {"configure", configure_verb}, {"route", route_main},
-    {"own", own_verb},   {"signal", signal_verb},       {"pause", pause_verb},
+    {"exec", exec_verb},
+    {"contained", contained_verb},
+    {"configure", configure_verb},
+    {"route", route_main},
+    {"own", own_verb},
+    {"signal", signal_verb},
+    {"pause", pause_verb},
+    {"connect", connect_verb},
 };
 
 int main(int argc, char *argv[])

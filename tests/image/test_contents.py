@@ -119,6 +119,10 @@ def test_materials_name_every_file_its_sums_and_its_package(image):
     owners = {one["relatedSpdxElement"]: packages[one["spdxElementId"]] for one in image.materials["relationships"]
               if one["relationshipType"] == "CONTAINS" and one["relatedSpdxElement"].startswith("SPDXRef-File-")}
     assert set(owners) == {one["SPDXID"] for one in files.values()}
+    for one in packages.values():  # SPDX 2.3, 7.9: the sums of its files, if it has any here
+        sums = sorted(file["checksums"][0]["checksumValue"] for file in files.values() if owners[file["SPDXID"]] is one)
+        assert one["filesAnalyzed"] == bool(sums)
+        assert not sums or one["packageVerificationCode"]["packageVerificationCodeValue"] == hashlib.sha1("".join(sums).encode()).hexdigest()
     triplet = TRIPLETS[image.arch]
     for path, name in ("/usr/bin/git", "git"), ("/usr/bin/ssh", "openssh-client"), (f"/usr/lib/{triplet}/libcrypto.so.3", "libssl3"), \
             (f"/usr/lib/{triplet}/libc.so.6", "libc6"), (LOADERS[image.arch], "libc6"), ("/stopper/stopper-init", "stopper-sidecar"):

@@ -2,6 +2,7 @@
 """The image started by an engine, as a sidecar: read-only, with six capabilities, with what a container cannot change."""
 import json
 import os
+import shutil
 
 import pytest
 
@@ -153,3 +154,25 @@ def test_the_shim_goes_to_another_container_by_a_volume(engine):
     engine.run("run", "--rm", "--network", "none", *SEALED, "--volume", "shim:/stopper/shim", engine.id, "--version")
     out = engine.run("run", "--rm", "--network", "none", *SEALED, "--volume", "shim:/tmp:ro", "--entrypoint", "/tmp/stopper-shim", engine.id, "--help")
     assert "usage: stopper-shim" in out
+
+
+def test_the_containerfile_makes_the_same_image_of_the_same_files(image, engine):
+    """Its last stage; the one before, which needs a registry and Debian's mirrors, is replaced by what it makes."""
+    stage = os.path.join(engine.dir, "stage")
+    shutil.copytree(os.path.join(image.folder, "root"), f"{stage}/src/build/image/root")
+    labels = image.config["config"]["Labels"]
+    engine.run("build", "--quiet", "--isolation", "chroot", "--format", "docker", "--file", f"{image.tree}/image/Containerfile", "--build-context", f"build={stage}",
+               "--build-arg", f"REVISION={labels['org.opencontainers.image.revision']}", "--tag", "localhost/by-containerfile", image.tree)
+    made = json.loads(engine.run("image", "inspect", "localhost/by-containerfile"))[0]
+    config = {name: value for name, value in made["Config"].items() if name != "Labels"}
+    assert config == {name: value for name, value in image.config["config"].items() if name not in ("Labels", "Healthcheck")}
+    assert {name: value for name, value in made["Labels"].items() if not name.startswith("io.buildah.")} == labels
+    assert made["Healthcheck"] == image.config["config"]["Healthcheck"]
+    root = engine.run("image", "mount", "localhost/by-containerfile").strip()
+    found = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = os.path.join(folder, name)
+            with open(path, "rb") as file:
+                found["/" + os.path.relpath(path, root)] = (file.read(), os.stat(path).st_mode & 0o7777)
+    assert found == {path: (data, image.entries[path].mode) for path, data in image.files.items()}

@@ -12,8 +12,8 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
-EXAMPLES = sorted(entry.name for entry in os.scandir(os.path.join(ROOT, "examples")) if entry.is_file())
-COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "logs", "gc", "ca", "version"]
+EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "gc", "ca", "version"]
 USAGE, FAILED = 2, 125
 
 
@@ -108,6 +108,13 @@ def test_version(cli):
     (["exec", "x", "-w", "relative", "--", "id"], "hostctl exec: --workdir must be an absolute path"),
     (["shell"], "hostctl shell: name one bottle"),
     (["shell", "x", "--", "id"], "hostctl shell: name one bottle"),
+    (["forward"], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x"], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x", *map(str, range(1, 18))], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x", "80", "--", "id"], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x", "80", "y"], 'hostctl forward: "y" is not PORT[:AGENTPORT]'),
+    (["forward", "x", "0.0.0.0:80:80"], 'hostctl forward: "0.0.0.0:80:80" is not PORT[:AGENTPORT]'),
+    (["forward", "x", "-p", "80"], "hostctl forward: unknown option -p"),
     (["logs"], "hostctl logs: name one bottle"),
     (["gc", "x"], "hostctl gc: takes no names"),
     (["version", "--all"], "hostctl version: unknown option --all"),
@@ -217,7 +224,7 @@ def test_the_netns_runtime_needs_root_and_says_so(cli):
 
 
 def test_bottles_that_are_not_there(cli):
-    for words in (["down", "x"], ["exec", "x", "--", "id"], ["shell", "x"], ["logs", "x"]):
+    for words in (["down", "x"], ["exec", "x", "--", "id"], ["shell", "x"], ["forward", "x", "80"], ["logs", "x"]):
         assert cli(*words) == (FAILED, "", f'hostctl {words[0]}: there is no bottle "x"\n')
     assert cli("ps")[1].split() == ["NAME", "STATE", "PID", "RUNTIME", "CREATED", "MANIFEST"]
     assert json.loads(cli("ps", "--json")[1]) == []

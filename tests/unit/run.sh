@@ -20,7 +20,7 @@ if [ "${1-}" = --one ]; then
 fi
 
 [ $# -gt 0 ] || { echo "run.sh: no unit test program" >&2; exit 1; }
-# A test has 60 s: the machine may be busy, and the sanitizers are slow.
-export CK_DEFAULT_TIMEOUT=60
+# A test has 60 s: the machine may be busy, and the sanitizers are slow; an emulator is slower still.
+if [ -n "${RUNNER-}" ]; then export CK_DEFAULT_TIMEOUT=240; else export CK_DEFAULT_TIMEOUT=60; fi
 export ASAN_OPTIONS="detect_leaks=1:${ASAN_OPTIONS-}" UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS-}"
 printf '%s\0' "$@" | xargs -0 -n1 -P"$(nproc)" "$0" --one

@@ -115,7 +115,7 @@ def test_version(cli):
     (["forward", "x", "80", "y"], 'hostctl forward: "y" is not PORT[:AGENTPORT]'),
     (["forward", "x", "0.0.0.0:80:80"], 'hostctl forward: "0.0.0.0:80:80" is not PORT[:AGENTPORT]'),
     (["forward", "x", "-p", "80"], "hostctl forward: unknown option -p"),
-    (["logs"], "hostctl logs: name one bottle"),
+    (["logs"], "hostctl logs: name one bottle or file"),
     (["gc", "x"], "hostctl gc: takes no names"),
     (["version", "--all"], "hostctl version: unknown option --all"),
 ])

@@ -18,11 +18,14 @@
 
 #include "core/policy.h"
 #include "core/secret.h"
+#include "hostctl/agent.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 #include "hostctl/compile.h"
 #include "hostctl/entry.h"
+#include "hostctl/layers.h"
 #include "hostctl/manifest.h"
+#include "hostctl/places.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/runtime.h"
 #include "hostctl/secrets.h"
@@ -30,7 +33,7 @@
 #include "hostctl/signals.h"
 
 struct up {
-    const char *file, *name, *uplink;
+    const char *file, *name, *uplink, *confirm;
     struct option_list mounts;
 };
 
@@ -42,6 +45,8 @@ static const struct option options[] = {
     {'m', "mount", "HOST[:AGENT[:ro]]", "a folder or file of the host; AGENT defaults to /work/BASENAME",
      offsetof(struct up, mounts), 1},
     {0, "uplink", "pasta|nat", "how the sidecar reaches the outside", offsetof(struct up, uplink), 0},
+    {0, "confirm", "DIGEST", "the agent's file of this sha256 was read and may run",
+     offsetof(struct up, confirm), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
 static const struct {
@@ -55,8 +60,10 @@ struct plan {
     struct up options;
     char **argv; /* NULL: a login shell */
     char name[BOTTLE_NAME_MAX + 1];
-    struct manifest *manifest;
-    struct mount *mounts;
+    const char *agent_name;    /* NULL: a bottle's file */
+    struct layers_agent agent; /* owns the manifest */
+    struct manifest *manifest; /* borrowed from it, or own */
+    struct mount *mounts;      /* the user's, then the skills, then the prompt */
     size_t mount_count;
     char *policy;
     struct secrets *secrets;
@@ -107,7 +114,7 @@ static int check_mounts(struct plan *plan)
     struct err err;
     int status = 0;
 
-    plan->mounts = calloc(wanted->count + 1, sizeof *plan->mounts);
+    plan->mounts = calloc(wanted->count + MANIFEST_SKILLS_ALL + 1, sizeof *plan->mounts);
     if (plan->mounts == NULL || state_root(root, &err) != 0) {
         if (plan->mounts == NULL)
             err_set(&err, "out of memory");
@@ -129,6 +136,30 @@ static int check_mounts(struct plan *plan)
     return status;
 }
 
+/* Reads the manifest and all that makes it, in words that say everything that is wrong. */
+static int load_manifest(struct plan *plan, struct report *report)
+{
+    struct err err;
+
+    if (places_exists(PLACES_REPOSITORY "/bottles"))
+        fprintf(stderr,
+                "hostctl %s: warning: " PLACES_REPOSITORY
+                "/bottles is ignored: a repository may ship agents, never bottles\n",
+                plan->command->name);
+    if (plan->agent_name == NULL) {
+        plan->manifest = layers_bottle(report);
+    } else if (layers_agent(&plan->agent, report) == 0) {
+        plan->manifest = plan->agent.manifest;
+        if (agent_confirm(&plan->agent, plan->options.confirm, &err) != 0) {
+            complain(plan, &err);
+            return -1;
+        }
+    }
+    if (plan->manifest != NULL)
+        manifest_unenforced(plan->manifest, report);
+    return report->count == 0 ? 0 : -1;
+}
+
 static int check_manifest(struct plan *plan)
 {
     struct ip upstreams[POLICY_MAX_UPSTREAMS];
@@ -138,13 +169,13 @@ static int check_manifest(struct plan *plan)
     int count = 0;
 
     report_init(&report, plan->options.file);
-    plan->manifest = manifest_load(&report);
+    bool bad = load_manifest(plan, &report) != 0;
     if (plan->manifest != NULL) {
         plan->secrets = secrets_take(plan->manifest, &report);
         extra_ca_read(plan->manifest, &report, &extra_ca);
     }
     report_print(&report, stderr);
-    bool bad = report.count > 0;
+    bad = bad || report.count > 0;
     report_fini(&report);
     if (bad) {
         free(extra_ca);
@@ -155,10 +186,31 @@ static int check_manifest(struct plan *plan)
     if (count >= 0)
         plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, extra_ca, &err);
     free(extra_ca);
-    if (plan->policy != NULL)
+    if (plan->policy != NULL && agent_env(plan->manifest, plan->agent.prompt.len > 0, &err) == 0)
         return 0;
     complain(plan, &err);
     return -1;
+}
+
+/* The skills, which are mounts; behind the user's own. */
+static int check_skills(struct plan *plan)
+{
+    char root[PATH_MAX];
+    struct report report;
+    struct err err;
+
+    if (state_root(root, &err) != 0)
+        return -1; /* check_mounts has said it */
+    *strrchr(root, '/') = '\0';
+    report_init(&report, plan->options.file);
+    int status = agent_skills(plan->manifest, root, plan->mounts, &plan->mount_count, &report);
+    report_print(&report, stderr);
+    report_fini(&report);
+    if (status == 0 && mount_check(plan->mounts, plan->mount_count, &err) != 0) {
+        complain(plan, &err);
+        status = -1;
+    }
+    return status;
 }
 
 static int check(struct plan *plan)
@@ -176,7 +228,7 @@ static int check(struct plan *plan)
     }
     if (check_manifest(plan) != 0)
         status = -1;
-    if (check_mounts(plan) != 0)
+    if (check_mounts(plan) != 0 || (plan->manifest != NULL && check_skills(plan) != 0))
         status = -1;
     return status;
 }
@@ -283,9 +335,22 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     return result;
 }
 
+/* The prompt becomes the last mount; none where there is no agent or no text. */
+static int add_prompt(struct plan *plan, const struct state *state, struct err *err)
+{
+    if (plan->agent.prompt.len > 0) {
+        if (agent_prompt(state, plan->agent.prompt, &plan->mounts[plan->mount_count], err) != 0)
+            return -1;
+        plan->mount_count++;
+    }
+    plan->spec.mount_count = plan->mount_count;
+    return 0;
+}
+
 static int start(struct plan *plan)
 {
-    const char *cwd = plan->mount_count > 0 && plan->mounts[0].folder ? plan->mounts[0].agent : NULL;
+    bool work = plan->options.mounts.count > 0 && plan->mounts[0].folder;
+    const char *cwd = work ? plan->mounts[0].agent : NULL;
     const struct runtime *runtime = NULL;
     struct state state = {.lock = -1};
     struct entry entry = {.env = NULL};
@@ -300,14 +365,27 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
-    plan->spec.mount_count = plan->mount_count;
     plan->spec.interrupt = signals_interrupt_fd();
-    if (record(plan, runtime, &state, &err) != 0 || live(plan, runtime, &state, &entry, &status, &err) != 0)
+    if (record(plan, runtime, &state, &err) != 0 || add_prompt(plan, &state, &err) != 0 ||
+        live(plan, runtime, &state, &entry, &status, &err) != 0)
         status = command_fail(plan->command, &err);
     if (bottle_remove(&state, &err) != 0)
         status = command_fail(plan->command, &err);
     entry_fini(&entry);
     return status;
+}
+
+/* What is to run: a file, or an agent by its name. */
+static int choose_file(struct plan *plan, const struct operands *operands, struct err *err)
+{
+    const char *file = plan->options.file;
+
+    if (file == NULL && operands->count == 0)
+        return err_set(err, "-f FILE is missing, or the name of an AGENT");
+    if (operands->count > (file == NULL) || (operands->command != NULL && operands->command[0] == NULL))
+        return err_set(err, "the command stands behind \"--\"");
+    plan->agent_name = file == NULL ? operands->names[0] : NULL;
+    return 0;
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -317,13 +395,14 @@ static int run(const struct command *command, int argc, char **argv)
     struct err err;
     int status = EXIT_USAGE;
 
-    if (options_parse(options, argc, argv, &plan.options, &operands, &err) != 0) {
+    if (options_parse(options, argc, argv, &plan.options, &operands, &err) != 0 ||
+        choose_file(&plan, &operands, &err) != 0) {
         status = command_usage(command, &err);
-    } else if (plan.options.file == NULL || operands.count > 0 ||
-               (operands.command != NULL && operands.command[0] == NULL)) {
-        err_set(&err, plan.options.file == NULL ? "-f FILE is missing" : "the command stands behind \"--\"");
-        status = command_usage(command, &err);
+    } else if (plan.agent_name != NULL && layers_find_agent(plan.agent_name, &plan.agent, &err) != 0) {
+        complain(&plan, &err);
     } else {
+        if (plan.agent_name != NULL)
+            plan.options.file = plan.agent.path;
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* secrets pass through here */
         plan.argv = operands.command;
         if (check(&plan) == 0)
@@ -334,11 +413,14 @@ static int run(const struct command *command, int argc, char **argv)
     free(plan.mounts);
     secret_json_free(plan.policy);
     secrets_free(plan.secrets);
-    manifest_free(plan.manifest);
+    if (plan.manifest != plan.agent.manifest)
+        manifest_free(plan.manifest);
+    layers_agent_fini(&plan.agent);
     options_free(options, &plan.options);
     return status;
 }
 
-const struct command cmd_up = {
-    "up", "-f FILE [-n NAME] [-m HOST[:AGENT[:ro]]]... [--uplink pasta|nat] [-- COMMAND [ARGUMENT...]]",
-    "Run a command in a new bottle (default: a login shell)", options, run};
+const struct command cmd_up = {"up",
+                               "-f FILE|AGENT [-n NAME] [-m HOST[:AGENT[:ro]]]... [--uplink pasta|nat] "
+                               "[--confirm DIGEST] [-- COMMAND [ARGUMENT...]]",
+                               "Run a command in a new bottle (default: a login shell)", options, run};

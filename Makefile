@@ -7,19 +7,24 @@
 # test_X.with (sources), test_X.pkg, test_X.static-deps, test_X.layers.
 VERSION := 0.1.0
 VARIANT ?= release
+native := $(shell dpkg --print-architecture)
+ARCH ?= $(native)
+triplet := $(patsubst amd64,x86_64,$(patsubst arm64,aarch64,$(ARCH)))-linux-gnu
+cross := $(if $(filter-out $(native),$(ARCH)),$(triplet)-)
+DEPS := $(shell ARCH=$(ARCH) image/deps/deps.sh --where)
+SYSROOT := $(if $(cross),$(DEPS)/sysroot)
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(cross)gcc$(SYSROOT:%= --sysroot=%)
 endif
 clang := $(findstring clang,$(CC))
-B := build/$(VARIANT)$(if $(clang),-clang)
-DEPS := $(shell image/deps/deps.sh --where)
+B := build/$(VARIANT)$(if $(clang),-clang)$(if $(cross),-$(ARCH))
 PYTHON := env PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache /usr/bin/python3
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo bench bench-quick check check-unit check-net run-unit run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick check check-unit check-image check-arm64 check-net run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -34,7 +39,7 @@ warn := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-st
 	-Wundef -Wpointer-arith -Wwrite-strings -Wdate-time -Wno-unused-parameter -Werror \
 	$(if $(clang),,-Wlogical-op -Wduplicated-cond -Wjump-misses-init)
 hard := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-	-ftrivial-auto-var-init=zero $(if $(filter x86_64,$(shell uname -m)),-fcf-protection) \
+	-ftrivial-auto-var-init=zero $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard,-fcf-protection) \
 	$(if $(clang),-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
 release := $(hard)
 debug := -O0 -g3
@@ -46,8 +51,9 @@ ALL_CFLAGS = -g $(or $($(VARIANT)),$(error VARIANT is one of release debug asan 
 ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
 
 # $(call pkg,cflags|libs|static,NAMES): asked once, and only when first needed, so that deps may come first in the same run.
-pkg = $(foreach p,$2,$(if $(filter undefined,$(origin $1.$p)),$(eval $1.$p := $$(shell pkg-config $(pkg.$1) $p)) \
+pkg = $(foreach p,$2,$(if $(filter undefined,$(origin $1.$p)),$(eval $1.$p := $$(shell $(pkg-config) $(pkg.$1) $p)) \
 	$(if $(filter-out 0,$(.SHELLSTATUS)),$(error $p is not known to pkg-config: run `make deps`)))$($1.$p))
+pkg-config := $(if $(cross),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(triplet)/pkgconfig) pkg-config
 pkg.cflags := --cflags
 pkg.libs := --libs
 pkg.static := --libs --static
@@ -66,7 +72,7 @@ objects += $(call obj,$($1.src))
 endef
 define layer
 $(call unit,$1)
-$B/lib$1.a: $(call obj,$($1.src)) $(dir $($1.src)); $$(Q)rm -f $$@; ar rcs $$@ $$(filter %.o,$$^)
+$B/lib$1.a: $(call obj,$($1.src)) $(dir $($1.src)); $$(Q)rm -f $$@; $(cross)ar rcs $$@ $$(filter %.o,$$^)
 endef
 define program
 $(call unit,$1)
@@ -83,18 +89,22 @@ $(call obj,tests/asan_options.c): FLAGS += $(gnu)
 $B/obj/%.o: %.c $(recipe) | $(DEPS)/ready
 	@echo "  CC   $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+IMAGE_EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
+IMAGE_REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
+image.build = $(PYTHON) image/build.py --programs $(B:build/$(VARIANT)%=build/release%) --deps $(DEPS) --out build/image --version $(VERSION) \
+	--epoch $(IMAGE_EPOCH) --revision $(IMAGE_REVISION) --arch $(ARCH) --strip $(cross)strip $(SYSROOT:%=--sysroot %)
 HEADERS := $(wildcard $(patsubst %,%/*.h,appliance/* init dns gate hostctl))
 $B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 	@echo "  H    $<"; mkdir -p $(@D)
 	$(Q)$(CC) $(if $(filter appliance/core/%,$<),$(core.std),$(gnu)) $(call pkg,cflags,$(sort $(foreach p,$(LAYERS) $(PROGRAMS),$($p.pkg)))) \
 		$(call deps.cflags,wolfssl) $(ALL_CFLAGS) -Wno-unused -MMD -MP -MF $@.d -MT $@ -fsyntax-only -x c -include $< /dev/null && touch $@
 -include $(patsubst %.o,%.d,$(objects)) $(patsubst %,$B/headers/%.ok.d,$(HEADERS))
-$(DEPS)/ready: image/deps/packages.txt; $(Q)image/deps/deps.sh
+$(DEPS)/ready: image/deps/packages.txt; $(Q)ARCH=$(ARCH) image/deps/deps.sh
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch the lab's npm registry (cached in the user's cache folder)
-	$(Q)image/deps/deps.sh
+	$(Q)ARCH=$(ARCH) image/deps/deps.sh
 	$(Q)image/deps/registry.sh
 all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
 tests: $(TESTS:%=$B/tests/%)
@@ -102,20 +112,46 @@ demo: ## show on this machine, in under a minute, what the appliance does
 	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/net/demo.py
+image: ## the sidecar's image without a registry: build/image/ARCH/ (archives for podman and docker, ID, list of materials)
+	$(Q)$(MAKE) VARIANT=release all
+	$(Q)$(image.build)
+image-all: ## the same for amd64 and arm64, and both in one: build/image/stopper-sidecar.oci.tar
+	$(Q)$(MAKE) ARCH=amd64 image
+	$(Q)$(MAKE) ARCH=arm64 image
+	$(Q)$(PYTHON) image/index.py build/image/stopper-sidecar.oci.tar $(patsubst %,build/image/%/stopper-sidecar.oci.tar,amd64 arm64)
+image-root: ## only the files of that image: build/image/root (for image/Containerfile)
+	$(Q)$(MAKE) VARIANT=release all
+	$(Q)$(image.build) --root-only
 bench-quick: deps ## what a request, a connection and a byte cost, beside haproxy in the same run (two cores, two minutes)
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
 bench: ## the same with more rounds
 	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
-check: deps ## everything: lint, unit tests, net lab on the asan and release builds
+check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-image
+	$(Q)$(MAKE) check-arm64
 	$(Q)$(MAKE) check-net
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
+check-image: image ## the image: that it is reproducible, what is in it, that it starts
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
+check-arm64: deps ## arm64, cross-compiled: hardening, unit tests under qemu-user, the image
+	$(Q)$(MAKE) ARCH=arm64 deps
+	$(Q)$(MAKE) image-all
+	$(Q)$(MAKE) ARCH=arm64 run-foreign
+run-foreign: tests
+	$(Q)tests/lint/hardening.sh $(PROGRAMS:%=$B/%)
+	$(Q)$(SUDO) env RUNNER="$(if $(cross),qemu-aarch64-static -L $(SYSROOT))" tests/unit/run.sh $(patsubst %,$B/tests/%,$(filter-out $(if $(cross),$(qemu.cannot)),$(TESTS)))
+	$(Q)env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_ARCH=$(ARCH) STOPPER_SYSROOT=$(SYSROOT) STOPPER_BUILD=$(CURDIR)/$B \
+		$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image/test_contents.py tests/image/foreign.py
 check-net: ## the net lab (namespaces, real servers), on the asan and release builds
 	$(Q)$(MAKE) VARIANT=asan run-net
 	$(Q)$(MAKE) VARIANT=release run-net
+# What qemu-user cannot do: seccomp filters (jail, seccomp, privdrop), the flags of a mapping (secret), /proc/self as the kernel has it
+# (mount), signal 32 (spawn).
+qemu.cannot := $(addprefix test_,jail seccomp privdrop secret mount spawn)
 run-unit: tests
 	$(Q)$(SUDO) tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all

@@ -29,6 +29,7 @@
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/meter.h"
+#include "init/mounted.h"
 #include "init/net.h"
 #include "init/nft.h"
 #include "init/options.h"
@@ -156,8 +157,16 @@ static int step_process(struct init *init, struct err *err)
 
 static int step_interfaces(struct init *init, struct err *err)
 {
-    return netlink_open(&init->netlink, err) < 0 ? -1
-                                                 : net_find(&init->netlink, &init->options, &init->net, err);
+    /* A wall between interfaces that cannot exist: nothing comes in, goes out or through. */
+    static const struct nft_place nowhere = {
+        .interfaces = {[NFT_LO] = "lo", [NFT_EGRESS] = "/egress", [NFT_AGENT] = "/agent"}};
+    if (netlink_open(&init->netlink, err) < 0)
+        return -1;
+    int status = net_find(&init->netlink, &init->options, &init->net, err);
+    if (status == NET_MISSING && init->options.wait_s > 0)
+        status =
+            nft_install(&nowhere, err) < 0 ? -1 : net_wait(&init->netlink, &init->options, &init->net, err);
+    return status == 0 ? 0 : -1;
 }
 
 static int step_forwarding(struct init *init, struct err *err)
@@ -226,6 +235,22 @@ static int step_loop(struct init *init, struct err *err)
     init->terminate.data = init->interrupt.data = init;
     uv_signal_start(&init->terminate, on_signal, SIGTERM);
     uv_signal_start(&init->interrupt, on_signal, SIGINT);
+    return 0;
+}
+
+/* Before the first worker, which then starts with it as one that starts again does. */
+static int step_policy(struct init *init, struct err *err)
+{
+    if (init->options.policy[0] == '\0')
+        return 0;
+    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
+        return -1;
+    struct audit line = {.kind = AUDIT_CONTROL,
+                         .verdict = AUDIT_ALLOW,
+                         .rule = "mounted",
+                         .detail = str_of(init->options.policy),
+                         .generation = init->policies.current.generation};
+    audit_mux_emit(init->audit, &line);
     return 0;
 }
 
@@ -307,6 +332,7 @@ static const struct step {
     {"announcement", step_announce},
     {"directories", step_directories},
     {"loop", step_loop},
+    {"policy", step_policy},
     {"meter", step_meter},
     {"privileges", step_privileges},
     {"die-with-parent", step_parent},

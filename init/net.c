@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NAMES_SIZE 160 /* bytes: interfaces listed in an error */
@@ -45,6 +47,16 @@ static const struct netlink_address *address_of(const struct net_lists *lists,
     return NULL;
 }
 
+/* What may still come. */
+__attribute__((format(printf, 2, 3))) static int missing(struct err *err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->text, sizeof err->text, format, arguments);
+    va_end(arguments);
+    return NET_MISSING;
+}
+
 static bool is_default_route(const struct netlink_route *route)
 {
     return route->to.length == 0 && route->to.ip.family == 4 && route->table == RT_TABLE_MAIN &&
@@ -63,11 +75,11 @@ static int choose_named(const struct net_lists *lists, const char *name, const c
 {
     *link = link_by_name(lists, name);
     if (*link == NULL)
-        return err_set(err, "%s: there is no interface \"%s\"", option, name);
+        return missing(err, "%s: there is no interface \"%s\"", option, name);
     if (!((*link)->flags & IFF_UP))
-        return err_set(err, "%s: interface \"%s\" is down", option, name);
+        return missing(err, "%s: interface \"%s\" is down", option, name);
     if (address_of(lists, *link) == NULL)
-        return err_set(err, "%s: interface \"%s\" has no IPv4 address", option, name);
+        return missing(err, "%s: interface \"%s\" has no IPv4 address", option, name);
     return 0;
 }
 
@@ -87,7 +99,7 @@ static int choose_egress(const struct net_lists *lists, const struct netlink_lin
         *egress = link;
     }
     if (*egress == NULL)
-        return err_set(err, "no interface has an IPv4 default route: name the egress one with --egress");
+        return missing(err, "no interface has an IPv4 default route: name the egress one with --egress");
     return choose_named(lists, (*egress)->name, "egress", egress, err);
 }
 
@@ -107,7 +119,7 @@ static int choose_agent(const struct net_lists *lists, const struct netlink_link
         found++;
     }
     if (found == 0)
-        return err_set(
+        return missing(
             err, "no interface besides \"%s\" is up with an IPv4 address: name the agent's with --agent",
             egress->name);
     if (found > 1)
@@ -128,12 +140,12 @@ int net_choose(const struct net_lists *lists, const struct options *options, str
     const struct netlink_link *egress, *agent;
     int status = options->egress[0] != '\0' ? choose_named(lists, options->egress, "--egress", &egress, err)
                                             : choose_egress(lists, &egress, err);
-    if (status < 0)
-        return -1;
+    if (status != 0)
+        return status;
     status = options->agent[0] != '\0' ? choose_named(lists, options->agent, "--agent", &agent, err)
                                        : choose_agent(lists, egress, &agent, err);
-    if (status < 0)
-        return -1;
+    if (status != 0)
+        return status;
     if (egress == agent)
         return err_set(
             err, "\"%s\" is the egress interface and cannot be the agent's: choose with --egress and --agent",
@@ -171,6 +183,30 @@ int net_find(struct netlink *nl, const struct options *options, struct net *net,
     free(lists.addresses);
     free(lists.routes);
     return status;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int net_wait(struct netlink *nl, const struct options *options, struct net *net, struct err *err)
+{
+    int64_t left, end = now_ms() + options->wait_s * 1000;
+    int status, watch = netlink_watch(err); /* before the first look, so that no change falls between */
+    if (watch < 0)
+        return -1;
+    while ((status = net_find(nl, options, net, err)) == NET_MISSING && (left = end - now_ms()) > 0) {
+        struct err why;
+        if (netlink_watch_wait(watch, (int)left, &why) < 0) {
+            *err = why;
+            break;
+        }
+    }
+    close(watch);
+    return status == 0 ? 0 : -1;
 }
 
 /* ---- settings ---- */

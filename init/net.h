@@ -15,6 +15,7 @@
 #include "sys/netlink.h"
 
 #define NET_OWN_MAX 32
+#define NET_MISSING 1
 
 struct net {
     struct netlink_link egress, agent;
@@ -34,14 +35,19 @@ struct net_lists {
     size_t link_count, address_count, route_count;
 };
 
-/* Decides, from lists alone. Returns 0; -1 with an err that names the interfaces and the option when it is
- * not clear. */
+/* Decides, from lists alone. Returns 0; NET_MISSING or -1 with an err that names the interfaces and the
+ * option when something is not there (yet), or is not clear. */
 int net_choose(const struct net_lists *lists, const struct options *options, struct net *net,
                struct err *err);
 
-/* Lists and decides. The remaining functions change the namespace and need CAP_NET_ADMIN. All: 0, or -1 with
- * err. */
+/* Lists and decides. Returns as net_choose. */
 int net_find(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
+
+/* The same, and what is missing it waits for, as long as the options say: engines may attach a network after
+ * the start. Returns 0, or -1 with err. */
+int net_wait(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
+
+/* The remaining functions change the namespace and need CAP_NET_ADMIN. All: 0, or -1 with err. */
 
 /* IPv4 forwarding off on every interface, verified; lo up. Where /proc/sys is writable also: forwarding off as
  * the default for interfaces to come, that of IPv6 too, which else the rules alone keep from happening, and no rate

@@ -14,6 +14,24 @@ static int read_name(const char *value, char into[IFNAMSIZ], struct err *err)
     return 0;
 }
 
+static int read_number(const char *value, unsigned least, unsigned most, unsigned *into, struct err *err)
+{
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < least || number > most)
+        return err_set(err, "\"%.64s\" is not a number from %u to %u", value, least, most);
+    *into = (unsigned)number;
+    return 0;
+}
+
+static int read_path(const char *value, const char **into, struct err *err)
+{
+    if (value[0] != '/')
+        return err_set(err, "\"%.64s\" is no absolute path", value);
+    *into = value;
+    return 0;
+}
+
 static int set_egress(struct options *options, const char *value, struct err *err)
 {
     return read_name(value, options->egress, err);
@@ -26,12 +44,22 @@ static int set_agent(struct options *options, const char *value, struct err *err
 
 static int set_proxies(struct options *options, const char *value, struct err *err)
 {
-    char *end;
-    unsigned long number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 || number > OPTIONS_PROXIES_MAX)
-        return err_set(err, "\"%.64s\" is not a number from 1 to %d", value, OPTIONS_PROXIES_MAX);
-    options->proxies = (unsigned)number;
-    return 0;
+    return read_number(value, 1, OPTIONS_PROXIES_MAX, &options->proxies, err);
+}
+
+static int set_wait(struct options *options, const char *value, struct err *err)
+{
+    return read_number(value, 0, OPTIONS_WAIT_MAX, &options->wait_s, err);
+}
+
+static int set_policy(struct options *options, const char *value, struct err *err)
+{
+    return read_path(value, &options->policy, err);
+}
+
+static int set_secrets(struct options *options, const char *value, struct err *err)
+{
+    return read_path(value, &options->secrets, err);
 }
 
 static int set_die_with_parent(struct options *options, const char *value, struct err *err)
@@ -68,6 +96,9 @@ static const struct option_row {
     {"--agent", "IF", set_agent,
      "the interface towards the agent (default: the only other one with an address)"},
     {"--proxies", "N", set_proxies, "worker processes of the proxy (default 1)"},
+    {"--wait", "S", set_wait, "seconds to wait for the interfaces and their addresses (default 10)"},
+    {"--policy", "FILE", set_policy, "the policy to start with, as JSON"},
+    {"--secrets", "FILE", set_secrets, "its secrets, {\"NAME\": \"VALUE\"}; root's, mode 0400 or 0600"},
     {"--die-with-parent", NULL, set_die_with_parent, "end when the process that started this one ends"},
     {"--version", NULL, set_version, "print the version"},
     {"--help", NULL, set_help, "print this"},
@@ -77,7 +108,7 @@ static const struct option_row {
 
 int options_parse(int argc, char *const *argv, struct options *options, struct err *err)
 {
-    *options = (struct options){.proxies = 1};
+    *options = (struct options){.proxies = 1, .wait_s = 10, .policy = "", .secrets = ""};
     for (int i = 1; i < argc; i++) {
         const struct option_row *row = rows;
         const char *equals = strchr(argv[i], '=');
@@ -98,6 +129,8 @@ int options_parse(int argc, char *const *argv, struct options *options, struct e
     }
     if (options->egress[0] != '\0' && strcmp(options->egress, options->agent) == 0)
         return err_set(err, "--egress and --agent name the same interface");
+    if (options->secrets[0] != '\0' && options->policy[0] == '\0')
+        return err_set(err, "--secrets without --policy: nothing would use them");
     return 0;
 }
 

@@ -10,11 +10,15 @@
 #include "core/err.h"
 
 #define OPTIONS_PROXIES_MAX 64
+#define OPTIONS_WAIT_MAX    60 /* seconds */
 
 struct options {
     char egress[IFNAMSIZ]; /* "" = find it */
     char agent[IFNAMSIZ];
-    unsigned proxies; /* 1 to OPTIONS_PROXIES_MAX; default 1 */
+    unsigned proxies;    /* 1 to OPTIONS_PROXIES_MAX; default 1 */
+    unsigned wait_s;     /* for the interfaces; 0 to OPTIONS_WAIT_MAX, default 10 */
+    const char *policy;  /* path of a file, borrowed from argv; "" = none */
+    const char *secrets; /* the same; only with policy */
     bool die_with_parent;
     bool help, version;
 };

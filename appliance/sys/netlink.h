@@ -62,6 +62,11 @@ int netlink_addresses(struct netlink *nl, int family, struct netlink_address **l
 int netlink_routes(struct netlink *nl, int family, struct netlink_route **list, size_t *count,
                    struct err *err);
 
+/* A socket that hears of every change of links, IPv4 addresses and IPv4 routes from now on, to be closed; or
+ * -1 with err. netlink_watch_wait waits for the next one, or until the time is over: 0, or -1 with err. */
+int netlink_watch(struct err *err);
+int netlink_watch_wait(int watch, int timeout_ms, struct err *err);
+
 /* The link of this name; it is an error when there is none. */
 int netlink_link_find(struct netlink *nl, const char *name, struct netlink_link *link, struct err *err);
 

@@ -11,9 +11,11 @@
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "sys/netlink_request.h"
 
@@ -249,4 +251,28 @@ int netlink_link_find(struct netlink *nl, const char *name, struct netlink_link 
         err_set(err, "there is no interface \"%s\"", name);
     }
     return status;
+}
+
+int netlink_watch(struct err *err)
+{
+    static const struct sockaddr_nl groups = {
+        .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE};
+    int watch = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (watch >= 0 && bind(watch, (const struct sockaddr *)&groups, sizeof groups) == 0)
+        return watch;
+    err_set_errno(err, "watching the network's changes");
+    if (watch >= 0)
+        close(watch);
+    return -1;
+}
+
+int netlink_watch_wait(int watch, int timeout_ms, struct err *err)
+{
+    struct pollfd one = {.fd = watch, .events = POLLIN};
+    char message[1]; /* its size does not matter: whoever waits looks anew */
+    if (poll(&one, 1, timeout_ms) < 0 && errno != EINTR)
+        return err_set_errno(err, "waiting for the network");
+    while (recv(watch, message, sizeof message, 0) >= 0 || errno == ENOBUFS || errno == EINTR)
+        ;
+    return errno == EAGAIN ? 0 : err_set_errno(err, "hearing of the network");
 }

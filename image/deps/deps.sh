@@ -4,14 +4,25 @@
 # what pins.txt lists into a cache folder outside the tree. A second run finds everything and does nothing.
 # The machine's apt configuration is only read. WOLFSSL_TARBALL=FILE takes the pinned wolfSSL tarball from a file.
 #   deps.sh          do it
+#   deps.sh --build  the same, but only the packages for building (of packages.txt up to the line "-- for tests")
 #   deps.sh --where  print the cache folder (include/, lib/, and `ready` when complete)
+# With ARCH=arm64 in the environment on another machine: for cross-compiling. What Debian has is then unpacked into sysroot/ of
+# the cache folder, with dpkg's records, and nothing of it is installed.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 # The folder's name is its content: pins, settings, flags and this recipe. The compiler is noted inside.
 key=$(cat pins.txt deps.sh wolfssl/* | sha256sum | cut -c1-16)
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/stopper
-dest=$cache/$key-$(uname -m)
+native=$(dpkg --print-architecture)
+arch=${ARCH:-$native}
+case $arch in
+    "$native") cross="" ;;
+    amd64) cross=x86_64-linux-gnu- ;;
+    arm64) cross=aarch64-linux-gnu- ;;
+    *) echo "deps: ARCH is amd64 or arm64, not $arch" >&2 && exit 1 ;;
+esac
+dest=$cache/$key-$arch${cross:+-cross}
 if [ "${1-}" = --where ]; then
     echo "$dest"
     exit
@@ -25,10 +36,11 @@ die() {
 }
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+only=${1-}
 # What another package provides is there too: nodejs of some vendors brings npm, and excludes Debian's.
 missing() {
     local want have
-    want=$(sed 's/#.*//; s/[[:space:]]//g; /^$/d' packages.txt | sort -u)
+    want=$(sed "${only:+/^# -- for tests/,\$d;} s/#.*//; s/[[:space:]]//g; /^$/d" packages.txt | sort -u)
     have=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
         sed -n 's/^installed //p' | sed 's/([^)]*)//g' | tr -s ', ' '\n' | sort -u)
     comm -23 <(echo "$want") <(echo "$have")
@@ -54,6 +66,9 @@ packages() {
     for service in nginx:nginx-light nsd:nsd ssh:openssh-server haproxy:haproxy; do
         case " ${list[*]} " in *" ${service#*:} "*) root update-rc.d "${service%:*}" disable >/dev/null 2>&1 || true ;; esac
     done
+    case " ${list[*]} " in
+        *" podman "*) root systemctl --quiet disable podman{,-restart,-auto-update}.service podman.socket podman-auto-update.timer >/dev/null 2>&1 || true ;;
+    esac
     if [ -n "$made" ]; then
         root rm -f $policy
         trap - EXIT
@@ -85,11 +100,11 @@ trixie() {
 
 # fetch NAME FILE: the pinned file of this machine's architecture, from the mirror that apt uses. 1 if no mirror has it.
 fetch() {
-    local name version arch sum path site
-    while read -r name version arch sum path; do
-        case "$name $arch" in "$1 any" | "$1 $(dpkg --print-architecture)") break ;; esac
+    local name version for sum path site
+    while read -r name version for sum path; do
+        case "$name $for" in "$1 any" | "$1 $arch") break ;; esac
     done < <(grep -v '^#' pins.txt; echo)
-    [ -n "$name" ] || die "pins.txt has no $1 for $(dpkg --print-architecture)"
+    [ -n "$name" ] || die "pins.txt has no $1 for $arch"
     if [ "$1" = wolfssl ] && [ -n "${WOLFSSL_TARBALL-}" ]; then
         echo "$sum  $WOLFSSL_TARBALL" | sha256sum --quiet -c - || die "WOLFSSL_TARBALL is not wolfSSL $version as pinned"
         cp "$WOLFSSL_TARBALL" "$2"
@@ -115,6 +130,7 @@ deb() {
     fi
     dpkg-deb -x "$file" "$4/$1"
     cp -r "$4/$1"/usr/include/. "$4/out/include/"
+    cp "$4/$1/usr/share/doc/$2/copyright" "$4/out/$1.copyright"
     cp "$4/$1"/usr/lib/*/"$1.a" "$4/out/lib/" 2>/dev/null || cp "$4/$1"/usr/lib/*/lib"$1".a "$4/out/lib/"
 }
 
@@ -123,7 +139,7 @@ wolfssl() {
     mkdir "$src"
     if fetch wolfssl "$work/wolfssl.tar.gz"; then
         tar -xzf "$work/wolfssl.tar.gz" -C "$src" --strip-components=1 --wildcards \
-            --no-wildcards-match-slash '*/src' '*/wolfcrypt/src' '*/wolfssl'
+            --no-wildcards-match-slash '*/COPYING' '*/src' '*/wolfcrypt/src' '*/wolfssl'
     else
         loud "wolfSSL 5.9.2 is gone from the mirror. Building trixie's 5.7.2 INSTEAD: no post-quantum key exchange," \
             "an authority that the strictest clients refuse, upstreams accepted by their common name, no fix of CVE-2026-3547." \
@@ -135,11 +151,39 @@ wolfssl() {
     fi
     say "building wolfSSL"
     patch -s -d "$src" -p1 <wolfssl/ticket-nonce.patch || die "wolfssl/ticket-nonce.patch does not fit"
-    make -s -j"$(nproc)" -C wolfssl SRC="$src" OUT="$work/obj" ${fallback:+FALLBACK=1} >"$work/log" 2>&1 ||
+    make -s -j"$(nproc)" -C wolfssl SRC="$src" OUT="$work/obj" ${fallback:+FALLBACK=1} CROSS="$cross" SYSROOT="${cross:+$work/out/sysroot}" >"$work/log" 2>&1 ||
         { cat "$work/log" >&2; die "wolfSSL did not build"; }
     cp "$work/obj/libwolfssl.a" "$work/out/lib/"
+    cp "$src/COPYING" "$work/out/wolfssl.copyright"
     (cd "$src" && find wolfssl -name '*.h' -exec cp --parents {} "$work/out/include" \;)
     { [ -z "$fallback" ] || echo '#define STOPPER_WOLFSSL_FALLBACK'; cat wolfssl/user_settings.h; } >"$work/out/include/user_settings.h"
+}
+
+# What is linked against or goes into the image, and all that it depends on, for another architecture.
+sysroot() {
+    local dir=$1/debian root=$1/out/sysroot file name
+    local -a apt=(apt-get -q -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Dir::State="$dir" -o Dir::State::lists="$dir/lists"
+        -o Dir::State::status=/dev/null -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root)
+    mkdir -p "$dir"/{lists/partial,cache/archives/partial} "$root"/{usr/{bin,sbin,lib},var/lib/dpkg/info}
+    ln -s usr/bin usr/sbin usr/lib "$root"
+    echo 1 >"$root/var/lib/dpkg/info/format"
+    printf '%s\n' "$native" "$arch" >"$root/var/lib/dpkg/arch"
+    say "fetching Debian's packages for $arch"
+    "${apt[@]}" update >"$1/log" 2>&1 || { cat "$1/log" >&2; die "apt-get update failed for $arch"; }
+    # shellcheck disable=SC2046 # names
+    "${apt[@]}" -y --no-install-recommends --download-only install base-files ca-certificates check git openssh-client \
+        $(grep -oE '^[a-z0-9.+-]+-dev' packages.txt | grep -v '^dpkg') >"$1/log" 2>&1 ||
+        { cat "$1/log" >&2; die "apt-get could not fetch the packages for $arch"; }
+    for file in "$dir"/cache/archives/*.deb; do
+        # shellcheck disable=SC2016 # dpkg-deb expands it
+        name=$(dpkg-deb --show --showformat '${Package}:${Architecture}:${Multi-Arch}' "$file")
+        case $name in *:same) name=${name%:same} ;; *) name=${name%%:*} ;; esac
+        dpkg-deb --fsys-tarfile "$file" | tar -x --no-same-owner --keep-directory-symlink -C "$root"
+        dpkg-deb --fsys-tarfile "$file" | tar -t | sed 's,^\.,,; s,/$,,; s,^$,/.,' >"$root/var/lib/dpkg/info/$name.list"
+        dpkg-deb -f "$file" | sed '/^Package:/a Status: install ok installed' >>"$root/var/lib/dpkg/status"
+        echo >>"$root/var/lib/dpkg/status"
+    done
+    find "$root" -type l -lname '/*' | while read -r file; do ln -srfn "$root$(readlink "$file")" "$file"; done
 }
 
 fallback() { grep -q "^#define STOPPER_WOLFSSL_FALLBACK\$" "$dest/include/user_settings.h"; }
@@ -148,12 +192,13 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9
 packages
-compiler=$(gcc -dumpfullversion)
+compiler=$("${cross}gcc" -dumpfullversion)
 if ! [ -e "$dest/ready" ] || [ "$(cat "$dest/compiler")" != "$compiler" ] ||
     { [ -n "${WOLFSSL_TARBALL-}" ] && fallback; }; then
     work=$(mktemp -d "$cache/work.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     mkdir -p "$work"/out/{include,lib}
+    [ -z "$cross" ] || sysroot "$work"
     deb llhttp libllhttp-dev 9.2.1 "$work"
     deb libmnl libmnl-dev 1.0.5 "$work"
     wolfssl "$work"

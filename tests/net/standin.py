@@ -17,10 +17,11 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED, CA = 1, 2, 3, 4, 6
+POLICY, READY, APPLIED, REFUSED, CA, SECRETS = 1, 2, 3, 4, 6, 7
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy
+NAMES = {}  # of the secrets, the same
 
 
 def main():
@@ -101,10 +102,14 @@ def take_policy(name, mode, channel, audit):
         assert name == "stopper-proxy" and not AUTHORITY
         AUTHORITY.update(authority_of(held))
         return
+    if kind == SECRETS:
+        assert name == "stopper-proxy"
+        NAMES["secrets"] = sorted(json.loads(held))
+        return
     assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")
     policy = json.loads(held)
     assert policy["generation"] == generation
-    audit.send(json.dumps({"kind": "test", "policy": policy, **AUTHORITY}).encode() + b"\n")
+    audit.send(json.dumps({"kind": "test", "policy": policy, **AUTHORITY, **NAMES}).encode() + b"\n")
     if "mute" in mode:
         return
     if "refuse" in mode:

@@ -12,7 +12,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
-EXAMPLES = sorted(os.listdir(os.path.join(ROOT, "examples")))
+EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
 COMMANDS = ["up", "down", "ps", "exec", "shell", "logs", "gc", "ca", "validate", "version"]
 USAGE, FAILED = 2, 125
 

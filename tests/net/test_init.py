@@ -277,7 +277,7 @@ def test_ambiguous_interfaces_are_named(rig):
 
 def test_a_missing_default_route_is_named(rig):
     rig.sidecar.run("ip", "route", "delete", "default")
-    assert refused(rig) == (1, "stopper-init: interfaces: no interface has an IPv4 default route: name the egress one with --egress")
+    assert refused(rig, "--wait", "0") == (1, "stopper-init: interfaces: no interface has an IPv4 default route: name the egress one with --egress")
 
 
 @pytest.mark.parametrize("options, words", [

@@ -24,6 +24,9 @@ START_TEST(nothing_given_is_one_proxy_and_interfaces_to_be_found)
     ck_assert_uint_eq(options.proxies, 1);
     ck_assert_str_eq(options.egress, "");
     ck_assert_str_eq(options.agent, "");
+    ck_assert_uint_eq(options.wait_s, 10);
+    ck_assert_str_eq(options.policy, "");
+    ck_assert_str_eq(options.secrets, "");
     ck_assert(!options.die_with_parent && !options.help && !options.version);
 }
 END_TEST
@@ -65,6 +68,22 @@ START_TEST(a_number_of_proxies_is_a_number_in_its_range)
 }
 END_TEST
 
+START_TEST(files_are_absolute_paths_and_secrets_belong_to_a_policy)
+{
+    ck_assert_int_eq(
+        PARSE("--policy=/etc/stopper/policy.json", "--secrets", "/run/secrets/s", "--wait", "60"), 0);
+    ck_assert_str_eq(options.policy, "/etc/stopper/policy.json");
+    ck_assert_str_eq(options.secrets, "/run/secrets/s");
+    ck_assert_uint_eq(options.wait_s, 60);
+    ck_assert_int_eq(PARSE("--policy", "policy.json"), -1);
+    ck_assert_str_eq(err.text, "--policy: \"policy.json\" is no absolute path");
+    ck_assert_int_eq(PARSE("--secrets", "/s"), -1);
+    ck_assert_str_eq(err.text, "--secrets without --policy: nothing would use them");
+    ck_assert_int_eq(PARSE("--wait", "61"), -1);
+    ck_assert_str_eq(err.text, "--wait: \"61\" is not a number from 0 to 60");
+}
+END_TEST
+
 START_TEST(an_interface_has_a_name_that_the_kernel_would_take)
 {
     ck_assert_int_eq(PARSE("--egress", "abcdefghijklmno"), 0);
@@ -79,4 +98,5 @@ END_TEST
 SUITE_MAIN("init_options", nothing_given_is_one_proxy_and_interfaces_to_be_found,
            a_value_stands_behind_its_option_or_behind_an_equals_sign, whatever_is_not_an_option_is_named,
            a_missing_or_superfluous_value_is_an_error, a_number_of_proxies_is_a_number_in_its_range,
+           files_are_absolute_paths_and_secrets_belong_to_a_policy,
            an_interface_has_a_name_that_the_kernel_would_take)

@@ -188,6 +188,31 @@ START_TEST(the_peer_of_a_pair_is_born_in_another_namespace)
 }
 END_TEST
 
+START_TEST(a_watch_hears_of_links_addresses_and_routes_and_of_nothing_when_nothing_is)
+{
+    int watch = netlink_watch(&err);
+    ck_assert_msg(watch >= 0, "%s", err.text);
+    struct netlink_address address = {.ip = ip_get("10.7.7.1"), .length = 30};
+    struct netlink_route route = {.to.ip.family = 4, .gateway = ip_get("10.7.7.2")};
+
+    /* each change alone ends a wait that would else outlast the test; a wait of none ends with its time */
+    ck_assert_int_eq(netlink_watch_wait(watch, 1, &err), 0);
+    ck_assert_int_eq(netlink_veth(&nl, "left0", "right0", -1, &err), 0);
+    ck_assert_int_eq(netlink_watch_wait(watch, 600000, &err), 0);
+    address.index = link_get("left0").index;
+    ck_assert_int_eq(netlink_link_up(&nl, address.index, &err), 0);
+    ck_assert_int_eq(netlink_watch_wait(watch, 600000, &err), 0);
+    ck_assert_int_eq(netlink_address_add(&nl, &address, &err), 0);
+    ck_assert_int_eq(netlink_watch_wait(watch, 600000, &err), 0);
+    route.index = address.index;
+    ck_assert_int_eq(netlink_route_add(&nl, &route, &err), 0);
+    ck_assert_int_eq(netlink_watch_wait(watch, 600000, &err), 0);
+    ck_assert_int_eq(netlink_watch_wait(watch, 1, &err), 0);
+    close(watch);
+    ck_assert_int_eq(netlink_watch_wait(watch, 1, &err), -1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("netlink");
@@ -198,6 +223,7 @@ int main(void)
     tcase_add_test(kernel, forwarding_is_turned_off_by_link);
     tcase_add_test(kernel, addresses_and_routes_come_and_go);
     tcase_add_test(kernel, ipv6_is_flushed_and_stays_away);
+    tcase_add_test(kernel, a_watch_hears_of_links_addresses_and_routes_and_of_nothing_when_nothing_is);
     tcase_add_test(kernel, the_peer_of_a_pair_is_born_in_another_namespace);
     suite_add_tcase(suite, kernel);
     SRunner *runner = srunner_create(suite);

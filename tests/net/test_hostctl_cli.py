@@ -187,7 +187,8 @@ def test_examples_are_right(cli, example):
     done = subprocess.run(["unshare", "-nm", "sh", "-c", script, cli.program, os.path.join(ROOT, "examples", example)],
                           cwd=cli.folder, capture_output=True, text=True, check=False,
                           env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state),
-                               "FORGE_TOKEN": "forge-token-of-an-example"})
+                               **{name: "value-of-an-example" for name in (
+                                   "FORGE_TOKEN", "GITEA_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")}})
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()

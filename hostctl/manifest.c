@@ -443,6 +443,7 @@ static void words_free(struct manifest_word *words, size_t count)
 void manifest_route_free(struct manifest_route *route)
 {
     words_free(route->later, route->later_count);
+    match_fini(&route->rules);
     free(route->allow_private);
     free(route->auth.token_ref);
     free(route->auth.header);

@@ -9,6 +9,7 @@
 
 #include "core/cidr.h"
 #include "core/host.h"
+#include "core/match.h"
 #include "core/policy.h"
 #include "hostctl/node.h"
 #include "hostctl/report.h"
@@ -49,6 +50,7 @@ struct manifest_route {
         char *header;        /* NULL: the default */
     } auth;
     bool cookies, insecure, git_fetch;
+    struct match_rules rules;
     const char *role;             /* NULL: none; static */
     unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
     struct manifest_word *later;  /* paths of keys inside that this version does not enforce */

@@ -142,15 +142,6 @@ int manifest_take_url(struct manifest_reader *reader, const struct node *node)
     return repo->url != NULL && repo->host != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
-static const struct node *child_of(const struct node *map, const char *key)
-{
-    const struct node *child = map->first;
-
-    while (child != NULL && strcmp(child->key, key) != 0)
-        child = child->next;
-    return child;
-}
-
 /* Each provider's keys: those that it needs, and those that are another's. */
 int manifest_take_key(struct manifest_reader *reader, const struct node *node)
 {
@@ -158,12 +149,12 @@ int manifest_take_key(struct manifest_reader *reader, const struct node *node)
         const char *key, *provider;
         bool required;
     } keys[] = {{"path", "static", true}, {"forge_token_env", "gitea", true}, {"api_url", "gitea", false}};
-    const struct node *provider = child_of(node, "provider");
+    const struct node *provider = manifest_child(node, "provider");
     bool known = provider != NULL && provider->kind == NODE_SCALAR &&
                  (strcmp(provider->text, "static") == 0 || strcmp(provider->text, "gitea") == 0);
 
     for (size_t i = 0; known && i < sizeof keys / sizeof keys[0]; i++) {
-        const struct node *child = child_of(node, keys[i].key);
+        const struct node *child = manifest_child(node, keys[i].key);
         bool own = strcmp(keys[i].provider, provider->text) == 0;
         if (own && keys[i].required && child == NULL)
             COMPLAIN(reader, node, "the key \"%s\" is missing, which the provider %s needs", keys[i].key,

@@ -3,3 +3,4 @@ LAYERS += core
 core.src := $(wildcard appliance/core/*.c)
 core.std := -std=c17 -D_POSIX_C_SOURCE=200809L
 core.pkg := jansson
+test_fuzz_duct.with := tests/fuzz/fuzz_duct.c

@@ -139,9 +139,11 @@ static int check_image(struct plan *plan, struct err *err)
                       {"keep", up->keep}};
 
     if (up->runtime != NULL && runtime == NULL)
-        return err_set(err, "--runtime must be one of " RUNTIMES);
+        return err_set(err, "--runtime must be one of " RUNTIMES " (in the manifest: runtime)");
     if (runtime != NULL && runtime->images != (up->image != NULL))
-        return err_set(err, runtime->images ? "--runtime %s needs --image" : "--runtime %s knows no --image",
+        return err_set(err,
+                       runtime->images ? "--runtime %s needs --image, or the manifest's image"
+                                       : "--runtime %s knows no --image and no image of a manifest",
                        up->runtime);
     if (up->uplink != NULL && up->image != NULL)
         return err_set(err,
@@ -299,6 +301,19 @@ static int check_mounts(struct plan *plan)
     return status;
 }
 
+/* What the manifest says stands where no option says otherwise. */
+static void take_defaults(struct plan *plan)
+{
+    const struct manifest *manifest = plan->load.manifest;
+
+    if (manifest == NULL)
+        return;
+    if (plan->options.image == NULL)
+        plan->options.image = manifest->image.text;
+    if (plan->options.runtime == NULL)
+        plan->options.runtime = manifest->runtime.text;
+}
+
 static int check(struct plan *plan)
 {
     struct err err;
@@ -312,12 +327,13 @@ static int check(struct plan *plan)
         complain(plan, &err);
         status = -1;
     }
+    if (up_load(&plan->load) != 0)
+        status = -1;
+    take_defaults(plan);
     if (choose_image(plan, &err) != 0) {
         complain(plan, &err);
         status = -1;
     }
-    if (up_load(&plan->load) != 0)
-        status = -1;
     if (choose_env(plan, &err) != 0) {
         complain(plan, &err);
         status = -1;

@@ -24,7 +24,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick check check-unit check-image check-arm64 check-net run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -127,16 +127,21 @@ bench-quick: deps ## what a request, a connection and a byte cost, beside haprox
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
 bench: ## the same with more rounds
 	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
-check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds
+check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
 	$(Q)$(MAKE) check-image
 	$(Q)$(MAKE) check-arm64
 	$(Q)$(MAKE) check-net
+	$(Q)$(MAKE) check-e2e
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
 check-image: image ## the image: that it is reproducible, what is in it, that it starts
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
+check-e2e: image ## bottles by every runtime that there is: namespaces, podman, docker (each in a host of its own)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q \
+		-o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) --dist loadgroup tests/e2e
 check-arm64: deps ## arm64, cross-compiled: hardening, unit tests under qemu-user, the image
 	$(Q)$(MAKE) ARCH=arm64 deps
 	$(Q)$(MAKE) image-all

@@ -3,6 +3,10 @@
 #include "hostctl/bottle.h"
 
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hostctl/guard.h"
 
 const struct runtime *bottle_runtime(const struct state *state, struct err *err)
 {
@@ -15,13 +19,74 @@ const struct runtime *bottle_runtime(const struct state *state, struct err *err)
     return runtime;
 }
 
+bool bottle_detached(const struct state *state)
+{
+    const char *detached = state_get(state, "detached");
+    struct err ignored;
+    const struct runtime *runtime = bottle_runtime(state, &ignored);
+
+    return detached != NULL && strcmp(detached, "yes") == 0 && runtime != NULL && runtime->alive(state);
+}
+
+static bool is_yes(const struct state *state, const char *key)
+{
+    const char *value = state_get(state, key);
+
+    return value != NULL && strcmp(value, "yes") == 0;
+}
+
+bool bottle_kept(const struct state *state)
+{
+    return is_yes(state, "kept");
+}
+
+/* Returns whether it was kept; a failure is said, and then the bottle is removed as others are. */
+static bool keep(struct state *state, const struct runtime *runtime, const struct command *command)
+{
+    char name[100];
+    struct err err;
+
+    if (runtime->keep(state, name, &err) != 0 || state_set(state, "detached", "no", &err) != 0 ||
+        state_set(state, "kept", "yes", &err) != 0) {
+        command_fail(command, &err);
+        return false;
+    }
+    fprintf(stderr, "hostctl %s: the container %s was kept; \"hostctl down %s\" removes it\n", command->name,
+            name, state->name);
+    return true;
+}
+
+int bottle_leave(struct state *state, bool lived, int status, const struct command *command)
+{
+    struct err err;
+    const struct runtime *runtime = bottle_runtime(state, &err);
+
+    int ended = lived && runtime != NULL && runtime->ended != NULL ? runtime->ended(state) : status;
+    if (ended == -1 && state_set(state, "detached", "yes", &err) == 0) {
+        fprintf(stderr, "hostctl %s: the bottle \"%s\" runs on; \"hostctl attach %s\" comes back to it\n",
+                command->name, state->name, state->name);
+        state_close(state);
+        return EXIT_OK;
+    }
+    struct guard guard;
+    guard_read(state, &guard);
+    status = ended >= 0 ? ended : status;
+    if (lived && is_yes(state, "keep") && runtime->keep != NULL && keep(state, runtime, command))
+        state_close(state);
+    else if (bottle_remove(state, &err) != 0)
+        status = command_fail(command, &err);
+    guard_list(&guard, "hostctl: changed: ", stderr);
+    guard_free(&guard);
+    return status;
+}
+
 const struct runtime *bottle_open_running(struct state *state, const char *name, struct err *err)
 {
     const struct runtime *runtime = NULL;
 
     if (state_open(state, name, STATE_READ, 0, err) != STATE_OK)
         return NULL;
-    if (state_owner(state) == 0)
+    if (state_owner(state) == 0 && !bottle_detached(state))
         err_set(err, "the bottle \"%s\" does not run any more; \"hostctl gc\" removes what it left", name);
     else if ((runtime = bottle_runtime(state, err)) == NULL && err->text[0] == '\0')
         err_set(err, "the bottle \"%s\" is being made or removed", name);

@@ -23,8 +23,6 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "name one bottle");
         return command_usage(command, &err);
     }
-    if (command_need_root(&err) != 0)
-        return command_fail(command, &err);
     const struct runtime *runtime = bottle_open_running(&state, operands.names[0], &err);
     if (runtime == NULL)
         return command_fail(command, &err);

@@ -10,6 +10,7 @@
 
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
+#include "hostctl/guard.h"
 
 #define ORDERLY_MS 20000 /* for `up` to end: its command has 10 s */
 #define KILLED_MS  5000
@@ -59,6 +60,19 @@ static int exists(const char *name, struct err *err)
     return 0;
 }
 
+/* What it may leave for the host to run; read while there is a record. */
+static void guard_of(const char *name, struct guard *guard)
+{
+    struct state state;
+    struct err ignored;
+
+    *guard = (struct guard){NULL, 0};
+    if (state_open(&state, name, STATE_READ, 0, &ignored) != STATE_OK)
+        return;
+    guard_read(&state, guard);
+    state_close(&state);
+}
+
 struct names {
     char **names;
     size_t count;
@@ -82,14 +96,25 @@ static int add(void *ctx, const char *name)
 /* All are told first and then waited for, so that ten take no longer than one. */
 static int end_all(const struct command *command, char *const *names, size_t count)
 {
+    struct guard *guards = calloc(count + 1, sizeof *guards);
     int status = EXIT_OK;
     struct err err;
 
-    for (size_t i = 0; i < count; i++)
+    if (guards == NULL) {
+        err_set(&err, "out of memory");
+        return command_fail(command, &err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        guard_of(names[i], &guards[i]);
         tell(names[i], SIGTERM);
-    for (size_t i = 0; i < count; i++)
+    }
+    for (size_t i = 0; i < count; i++) {
         if (finish(names[i], &err) != 0)
             status = command_fail(command, &err);
+        guard_list(&guards[i], "changed: ", stdout);
+        guard_free(&guards[i]);
+    }
+    free(guards);
     return status;
 }
 
@@ -107,8 +132,6 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "name the bottles, or --all");
         return command_usage(command, &err);
     }
-    if (command_need_root(&err) != 0)
-        return command_fail(command, &err);
     for (size_t i = 0; i < operands.count; i++)
         if (exists(operands.names[i], &err) != 0)
             status = command_fail(command, &err);

@@ -30,7 +30,9 @@ static int sweep_one(void *ctx, const char *name)
 
     if (result == STATE_BUSY || result == STATE_MISSING)
         return 0;
-    if (result == STATE_OK && bottle_remove(&state, &err) == 0)
+    if (result == STATE_OK && (bottle_kept(&state) || bottle_detached(&state)))
+        state_close(&state);
+    else if (result == STATE_OK && bottle_remove(&state, &err) == 0)
         printf("%s\n", name);
     else
         sweep->status = command_fail(sweep->command, &err);
@@ -50,7 +52,7 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "takes no names; use down for bottles that run");
         return command_usage(command, &err);
     }
-    if (command_need_root(&err) != 0 || state_each(sweep_one, &sweep, &err) != 0)
+    if (state_each(sweep_one, &sweep, &err) != 0)
         return command_fail(command, &err);
     for (size_t i = 0; gc.all && runtimes[i] != NULL; i++) {
         int removed = runtimes[i]->gc != NULL ? runtimes[i]->gc(&err) : 0;

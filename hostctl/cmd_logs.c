@@ -73,8 +73,7 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "name one bottle");
         return command_usage(command, &err);
     }
-    if (command_need_root(&err) != 0 ||
-        state_open(&state, operands.names[0], STATE_READ, 0, &err) != STATE_OK)
+    if (state_open(&state, operands.names[0], STATE_READ, 0, &err) != STATE_OK)
         return command_fail(command, &err);
     const struct runtime *runtime = bottle_runtime(&state, &err);
     int status = -1;

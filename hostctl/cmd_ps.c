@@ -17,15 +17,15 @@ struct ps {
 static const struct option options[] = {{0, "json", NULL, "print a JSON array", offsetof(struct ps, json), 0},
                                         {0, NULL, NULL, NULL, 0, 0}};
 
-/* running; starting: `up` has not got there yet, or is cleaning up; dead: `up` was killed, gc or down will
- * clean. */
+/* running; detached: the same without a hostctl; kept: ended, see up --keep; starting: `up` has not got there yet, or is cleaning up;
+ * dead: `up` was killed, gc or down will clean. */
 static const char *describe(const struct state *state)
 {
     struct err err;
     const struct runtime *runtime = bottle_runtime(state, &err);
 
     if (state_owner(state) == 0)
-        return "dead";
+        return bottle_kept(state) ? "kept" : bottle_detached(state) ? "detached" : "dead";
     return runtime != NULL && runtime->alive(state) ? "running" : "starting";
 }
 
@@ -68,7 +68,7 @@ static int run(const struct command *command, int argc, char **argv)
         return command_usage(command, &err);
     }
     json_t *list = json_array();
-    if (command_need_root(&err) != 0 || state_each(add, list, &err) != 0) {
+    if (state_each(add, list, &err) != 0) {
         json_decref(list);
         return command_fail(command, &err);
     }

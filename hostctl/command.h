@@ -25,15 +25,12 @@ struct command {
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_logs, cmd_gc, cmd_ca,
-    cmd_validate, cmd_version;
+extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_attach, cmd_forward, cmd_logs,
+    cmd_gc, cmd_ca, cmd_validate, cmd_version;
 
 /* "hostctl NAME: TEXT" on stderr. Return the status to end with: EXIT_STOPPER, and EXIT_USAGE with the
  * synopsis. */
 int command_fail(const struct command *command, const struct err *err);
 int command_usage(const struct command *command, const struct err *err);
-
-/* Whether the caller is root; else says so in err and returns -1. Bottles and their state are root's. */
-int command_need_root(struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hostctl/signals.h"
 #include "hostctl/terminal.h"
@@ -16,12 +17,14 @@ static char shell_name[] = "/bin/sh", shell_flag[] = "-c",
             shell_script[] = "command -v bash >/dev/null 2>&1 && exec bash -l; exec sh -l";
 static char *const login_shell[] = {shell_name, shell_flag, shell_script, NULL};
 
-/* sudo's word on who called it: a number above 0, or AGENT_ID. */
-static unsigned caller_id(const char *variable)
+/* Who is not root is the caller; else sudo's word on who called it: a number above 0, or AGENT_ID. */
+static unsigned caller_id(unsigned own, const char *variable)
 {
     const char *text = getenv(variable);
     char *end;
 
+    if (geteuid() != 0)
+        return own;
     if (text == NULL || text[0] < '1' || text[0] > '9')
         return AGENT_ID;
     errno = 0;
@@ -43,9 +46,10 @@ int entry_init(struct entry *entry, char *const *argv, char *const *env, const c
     size_t count = 0;
 
     *entry = (struct entry){.spec = {.argv = argv != NULL ? argv : login_shell,
+                                     .unnamed = argv == NULL,
                                      .cwd = cwd,
-                                     .uid = caller_id("SUDO_UID"),
-                                     .gid = caller_id("SUDO_GID"),
+                                     .uid = caller_id((unsigned)getuid(), "SUDO_UID"),
+                                     .gid = caller_id((unsigned)getgid(), "SUDO_GID"),
                                      .terminal = terminal_wanted(),
                                      .interrupt = signals_interrupt_fd()}};
     while (env != NULL && env[count] != NULL)

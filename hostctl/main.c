@@ -10,8 +10,9 @@
 #include "hostctl/command.h"
 #include "hostctl/runtime.h"
 
-static const struct command *const commands[] = {&cmd_up,   &cmd_down, &cmd_ps, &cmd_exec,     &cmd_shell,
-                                                 &cmd_logs, &cmd_gc,   &cmd_ca, &cmd_validate, &cmd_version};
+static const struct command *const commands[] = {&cmd_up,   &cmd_attach, &cmd_down,     &cmd_ps,
+                                                 &cmd_exec, &cmd_shell,  &cmd_forward,  &cmd_logs,
+                                                 &cmd_gc,   &cmd_ca,     &cmd_validate, &cmd_version};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 int command_fail(const struct command *command, const struct err *err)
@@ -25,11 +26,6 @@ int command_usage(const struct command *command, const struct err *err)
     fprintf(stderr, "hostctl %s: %s\nusage: hostctl %s %s\n", command->name, err->text, command->name,
             command->synopsis);
     return EXIT_USAGE;
-}
-
-int command_need_root(struct err *err)
-{
-    return geteuid() == 0 ? 0 : err_set(err, "needs root: run it with sudo");
 }
 
 static void help(FILE *to)

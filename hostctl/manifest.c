@@ -484,6 +484,8 @@ void manifest_free(struct manifest *manifest)
     texts_free(manifest->env, manifest->env_count);
     free(manifest->user_name);
     free(manifest->user_email);
+    free(manifest->image.text);
+    free(manifest->runtime.text);
     free(manifest->bottle.text);
     free(manifest->routes);
     free(manifest->repos);

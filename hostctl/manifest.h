@@ -93,8 +93,9 @@ struct manifest {
     struct manifest_repo *repos;
     size_t repo_count;
     enum manifest_template template;
-    struct manifest_word bottle; /* of an agent; text NULL in a bottle */
-    char **env;                  /* "NAME=VALUE", env_count of them and NULL; NULL when there is no env */
+    struct manifest_word image, runtime; /* text NULL: not said */
+    struct manifest_word bottle;         /* of an agent; text NULL in a bottle */
+    char **env; /* "NAME=VALUE", env_count of them and NULL; NULL when there is no env */
     size_t env_count;
     struct manifest_word *later; /* paths of other keys that are there and not enforced by this version */
     size_t later_count;

@@ -107,11 +107,18 @@ int manifest_take_template(struct manifest_reader *reader, const struct node *no
     return word < 0 ? -1 : 0;
 }
 
+static int keep_word(struct manifest_reader *reader, const struct node *node, struct manifest_word *word)
+{
+    *word = (struct manifest_word){strdup(node->text), reader->manifest->files[0], node->line};
+    return word->text != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
 int manifest_take_runtime(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"netns", "docker", "podman", "apple", NULL};
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    return manifest_one_of(reader, node, words) < 0 ? -1
+                                                    : keep_word(reader, node, &reader->manifest->runtime);
 }
 
 int manifest_take_image(struct manifest_reader *reader, const struct node *node)
@@ -123,7 +130,7 @@ int manifest_take_image(struct manifest_reader *reader, const struct node *node)
         good = good && node->text[i] > ' ' && node->text[i] < 0x7f;
     if (!good)
         COMPLAIN(reader, node, "%s is no name of an image", report_quote(text_of(node), quoted));
-    return good ? 0 : -1;
+    return good ? keep_word(reader, node, &reader->manifest->image) : -1;
 }
 
 int manifest_take_skill_list(struct manifest_reader *reader, const struct node *node)

@@ -36,8 +36,6 @@ const struct manifest_later_key manifest_later_keys[] = {
     {"env.*.from_env", NULL},
     {"env.*.placeholder_for", NULL},
     {"supervise", "false"},
-    {"image", NULL},
-    {"runtime", NULL},
     {NULL, NULL},
 };
 

@@ -25,6 +25,9 @@ $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))
 $(eval $(call hostctl.test,state,hostctl/state.c))
 $(eval $(call hostctl.test,mount,hostctl/mount.c))
 $(eval $(call hostctl.test,options,hostctl/options.c))
+$(eval $(call hostctl.test,guard,hostctl/guard.c hostctl/mount.c hostctl/state.c))
+$(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
+$(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
 test_netns_proc.with := hostctl/rt_netns_proc.c
 test_netns_proc.pkg := libcap

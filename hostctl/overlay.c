@@ -169,6 +169,14 @@ static int overlay_later(struct manifest *child, struct manifest *parent)
     return 0;
 }
 
+static void take_word(struct manifest_word *child, struct manifest_word *parent)
+{
+    if (child->text != NULL)
+        return;
+    *child = *parent;
+    parent->text = NULL;
+}
+
 static void take_text(char **child, char **parent)
 {
     if (*child != NULL)
@@ -203,6 +211,8 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
     }
     if (child->template == TEMPLATE_UNSAID)
         child->template = parent->template;
+    take_word(&child->image, &parent->image);
+    take_word(&child->runtime, &parent->runtime);
     take_text(&child->user_name, &parent->user_name);
     take_text(&child->user_email, &parent->user_email);
 }

@@ -330,7 +330,7 @@ static const char **words_before(const char *const *words, size_t count, char *c
 static int agent_start(const struct bottle_spec *spec, const struct command_spec *command,
                        struct state *state, struct shim *shim, struct err *err)
 {
-    static const char *const front[] = {"stopper-shim"};
+    static const char *const front[] = {"stopper-shim", "--"}; /* no command is taken for a verb */
     char programs[PATH_MAX], path[PATH_MAX + 32], gateway[IP_TEXT];
     struct proc agent;
     if (programs_find(programs, err) == -1 || gateway_text(state, gateway, err) == -1)
@@ -338,7 +338,7 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     snprintf(path, sizeof path, "%s/stopper-shim", programs);
     struct root_agent root = {spec->name,   path,         gateway,           command->uid,
                               command->gid, spec->mounts, spec->mount_count, NULL};
-    const char **argv = words_before(front, 1, command->argv);
+    const char **argv = words_before(front, 2, command->argv);
     root.trees = argv ? root_trees_open(spec->mounts, spec->mount_count, err) : NULL;
     int result = -1;
     if (root.trees) {
@@ -360,7 +360,7 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    struct shim_bottle bottle = {gateway, spec->ca, spec->ca_subject_hash};
+    struct shim_bottle bottle = {gateway, spec->ca, spec->ca_subject_hash, spec->user_namespaces};
     return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 
@@ -519,6 +519,8 @@ static void sweep_table(void *ctx, const char *table)
 static int netns_gc(struct err *err)
 {
     struct sweep sweep = {0, 0, err};
+    if (geteuid() != 0)
+        return 0; /* makes nothing for anybody else */
     if (nft_tables_each(sweep_table, &sweep, err) == -1 || sweep.failed)
         return -1;
     return sweep.removed;

@@ -147,7 +147,11 @@ static pid_t fork_joined(const struct proc_plan *plan, const struct pipes *pipes
     close(number[1]);
     int answer = -ECHILD;
     if (between != -1) {
-        if (read(number[0], &answer, sizeof answer) != sizeof answer)
+        ssize_t got;
+        do /* an end of another child may come in between */
+            got = read(number[0], &answer, sizeof answer);
+        while (got == -1 && errno == EINTR);
+        if (got != sizeof answer)
             answer = -ECHILD;
         while (waitpid(between, NULL, 0) == -1 && errno == EINTR)
             ;

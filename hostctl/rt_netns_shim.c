@@ -109,10 +109,11 @@ static json_t *overlay(const struct command_spec *command, const char *cwd, json
 
 static json_t *whole(const struct command_spec *command, const struct shim_bottle *bottle)
 {
-    return json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:s,s:s}", "protocol", SHIM_PROTOCOL, "interface",
+    return json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:s}", "protocol", SHIM_PROTOCOL, "interface",
                      NET_AGENT_LINK, "gateway", bottle->gateway, "resolver", bottle->gateway, "uid",
-                     (json_int_t)command->uid, "gid", (json_int_t)command->gid, "die_with_parent", 1, "ca",
-                     bottle->ca, "ca_subject_hash", bottle->ca_subject_hash);
+                     (json_int_t)command->uid, "gid", (json_int_t)command->gid, "die_with_parent", 1,
+                     "user_namespaces", bottle->user_namespaces, "ca", bottle->ca, "ca_subject_hash",
+                     bottle->ca_subject_hash);
 }
 
 static char *configuration(const struct command_spec *command, const struct shim_bottle *bottle, size_t *len)

@@ -26,6 +26,7 @@ void shim_close(struct shim *shim);
 struct shim_bottle {
     const char *gateway; /* the sidecar's address */
     const char *ca, *ca_subject_hash;
+    bool user_namespaces; /* the command may make some */
 };
 
 /* Tells the shim what to do and waits for its answer; with a terminal the pty's master is in session.pty

@@ -30,9 +30,20 @@
 
 enum uplink { UPLINK_DEFAULT, UPLINK_PASTA, UPLINK_NAT };
 
+/* What only a runtime with images knows; values are checked already. */
+struct image_spec {
+    const char *agent, *sidecar;   /* references of images */
+    const char *memory, *cpus;     /* limits for the agent; NULL: none */
+    const char *home, *home_place; /* a volume and where it goes; NULL: nothing that outlives the bottle */
+    bool detach;                   /* the command runs on without anybody attached */
+    bool keep;                     /* what the command leaves in its container stays, stopped */
+};
+
 struct bottle_spec {
     const char *name;
     enum uplink uplink;
+    struct image_spec image;
+    bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;
     size_t mount_count;
     const char *ca; /* agent: the certificate (PEM) that the agent is to trust beside its own, and its hash */
@@ -43,7 +54,8 @@ struct bottle_spec {
 
 /* One command for the agent's side: the bottle's own (agent), or a later one (exec). */
 struct command_spec {
-    char *const *argv;      /* NULL-terminated, at least one */
+    char *const *argv; /* NULL-terminated, at least one */
+    bool unnamed;      /* nobody named it: argv is a login shell, where an image has no command of its own */
     const char *const *env; /* "NAME=VALUE", NULL-terminated: the manifest's and TERM; HOME, USER, PATH are
                                the runtime's unless they are here */
     const char *cwd;        /* NULL: the agent's home */
@@ -56,6 +68,7 @@ struct command_spec {
 
 struct runtime {
     const char *name;
+    bool images; /* the agent's root is an image's: bottle_spec.image counts */
 
     /* Whether bottles can run here, root included; err says what is missing and how to get it. Returns 0 or
      * -1. */
@@ -74,6 +87,19 @@ struct runtime {
                  struct session *session, struct err *err);
     int (*exec)(const struct command_spec *command, const struct state *state, struct session *session,
                 struct err *err);
+
+    /* Connects to the command of a bottle again, whose terminal or pipes it has, as agent() does. NULL: a
+     * bottle lives by the hostctl that made it. */
+    int (*attach)(const struct command_spec *command, struct state *state, struct session *session,
+                  struct err *err);
+
+    /* Asked after a session: the exit status of the bottle's command, or -1 when it runs on, the user having
+     * detached. NULL: the session knows its end, and a bottle ends with it. */
+    int (*ended)(const struct state *state);
+
+    /* After the command's end: removes all but the agent's container, whose name (of at most 99 bytes) it tells.
+     * clean() removes that too. NULL: nothing can be kept. Returns 0, or -1 with err. */
+    int (*keep)(struct state *state, char name[100], struct err *err);
 
     /* Ends and removes all that the record names, waits for it, and reaps own children. What is gone already
      * is fine. Returns 0, or -1 with err (the folder then stays for another try). */

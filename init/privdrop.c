@@ -7,6 +7,9 @@
  */
 #include "init/privdrop.h"
 
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include "init/shim_filter.h"
 #include "init/shim_net.h"
 #include "sys/privs.h"
@@ -19,5 +22,18 @@ int privdrop(const struct shim_config *config, struct err *err)
         return err_prefix(err, "drop");
     if (privs_probe(config->uid, err) != 0 || shim_net_probe(config, err) != 0)
         return err_prefix(err, "drop");
-    return shim_filter_load(err);
+    return shim_filter_load(config->user_namespaces, err);
+}
+
+int privdrop_sealed(const struct shim_config *config, struct err *err)
+{
+    if (getuid() == 0 || geteuid() == 0)
+        return err_set(err, "sealed: the process is root");
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+        return err_set(err, "sealed: the container was made without no-new-privileges");
+    /* Without SETPCAP the first fails where the bounding set is not empty already. */
+    if (privs_bound(0, err) != 0 || privs_keep(0, err) != 0 || privs_seal(err) != 0 ||
+        privs_probe(getuid(), err) != 0 || shim_net_probe(config, err) != 0)
+        return err_prefix(err, "sealed");
+    return shim_filter_load(config->user_namespaces, err);
 }

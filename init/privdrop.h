@@ -13,4 +13,9 @@
 /* Needs SETUID, SETGID and SETPCAP. Returns 0, or -1 with err: then nothing must be executed. */
 int privdrop(const struct shim_config *config, struct err *err);
 
+/* The same end for a process that was started without privileges, as in a container without capabilities:
+ * looks that there are none, in the bounding set either, and that no_new_privs is set already, which holds
+ * for whatever else is started in there. Returns 0, or -1 with err: then nothing must be executed. */
+int privdrop_sealed(const struct shim_config *config, struct err *err);
+
 #endif

@@ -16,16 +16,16 @@
 
 #include "init/trust_jks.h"
 
-#define SAVED_DIRECTORY "/run/stopper"
-#define SAVED_NEW       SHIM_SAVED ".new"
-#define CA_MAX          16384 /* bytes */
-#define CA_LETTERS      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \n"
+#define SAVED_NEW  SHIM_SAVED ".new"
+#define CA_MAX     16384 /* bytes */
+#define CA_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \n"
+
+enum form { WHOLE = 1, SEALED = 2, OVERLAY = 4, BOTH = WHOLE | SEALED };
 
 struct member {
     const char *name;
     int (*take)(struct shim_config *config, const json_t *value, struct err *err);
-    bool required; /* in a whole configuration */
-    bool overlay;  /* allowed in an overlay */
+    unsigned allowed, required; /* forms */
 };
 
 static int id_take(const json_t *value, unsigned *id, struct err *err)
@@ -187,27 +187,39 @@ static int die_take(struct shim_config *config, const json_t *value, struct err 
     return bool_take(value, &config->die_with_parent, err);
 }
 
+static int sealed_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    return bool_take(value, &config->sealed, err);
+}
+
+static int user_namespaces_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    return bool_take(value, &config->user_namespaces, err);
+}
+
 static const struct member members[] = {
-    {"protocol", protocol_take, true, false},
-    {"interface", interface_take, true, false},
-    {"gateway", gateway_take, true, false},
-    {"resolver", resolver_take, true, false},
-    {"uid", uid_take, true, false},
-    {"gid", gid_take, true, false},
-    {"groups", groups_take, false, false},
-    {"env", env_take, true, true},
-    {"cwd", cwd_take, true, true},
-    {"ca", ca_take, false, false},
-    {"ca_subject_hash", ca_hash_take, false, false},
-    {"terminal", terminal_take, false, true},
-    {"rows", rows_take, false, true},
-    {"columns", columns_take, false, true},
-    {"die_with_parent", die_take, false, false},
+    {"protocol", protocol_take, BOTH, BOTH},
+    {"interface", interface_take, BOTH, BOTH},
+    {"gateway", gateway_take, BOTH, BOTH},
+    {"resolver", resolver_take, BOTH, BOTH},
+    {"uid", uid_take, WHOLE, WHOLE},
+    {"gid", gid_take, WHOLE, WHOLE},
+    {"groups", groups_take, WHOLE, 0},
+    {"env", env_take, BOTH | OVERLAY, BOTH},
+    {"cwd", cwd_take, BOTH | OVERLAY, BOTH},
+    {"ca", ca_take, BOTH, 0},
+    {"ca_subject_hash", ca_hash_take, BOTH, 0},
+    {"terminal", terminal_take, WHOLE | OVERLAY, 0},
+    {"rows", rows_take, WHOLE | OVERLAY, 0},
+    {"columns", columns_take, WHOLE | OVERLAY, 0},
+    {"die_with_parent", die_take, WHOLE, 0},
+    {"sealed", sealed_take, BOTH, 0},
+    {"user_namespaces", user_namespaces_take, BOTH, 0},
 };
 
 #define MEMBERS (sizeof members / sizeof *members)
 
-static int members_take(const json_t *root, struct shim_config *config, bool overlay, struct err *err)
+static int members_take(const json_t *root, struct shim_config *config, enum form form, struct err *err)
 {
     const char *name;
     json_t *value;
@@ -219,13 +231,13 @@ static int members_take(const json_t *root, struct shim_config *config, bool ove
 
         while (i < MEMBERS && strcmp(members[i].name, name) != 0)
             i++;
-        if (i == MEMBERS || (overlay && !members[i].overlay))
+        if (i == MEMBERS || !(members[i].allowed & form))
             return err_set(err, "unknown member \"%s\"", name);
         if (members[i].take(config, value, err) != 0)
             return err_prefix(err, "%s", name);
     }
-    for (size_t i = 0; i < MEMBERS && !overlay; i++) {
-        if (members[i].required && !json_object_get(root, members[i].name))
+    for (size_t i = 0; i < MEMBERS; i++) {
+        if ((members[i].required & form) && !json_object_get(root, members[i].name))
             return err_set(err, "member \"%s\" is missing", members[i].name);
     }
     return 0;
@@ -239,7 +251,8 @@ static int text_take(struct str json, struct shim_config *config, bool overlay, 
 
     if (!root)
         return err_set(err, "configuration: %s", error.text);
-    result = members_take(root, config, overlay, err);
+    enum form form = overlay ? OVERLAY : json_is_true(json_object_get(root, "sealed")) ? SEALED : WHOLE;
+    result = members_take(root, config, form, err);
     json_decref(root);
     return result == 0 ? 0 : err_prefix(err, "configuration");
 }
@@ -269,19 +282,21 @@ void shim_config_fini(struct shim_config *config)
     config->cwd = config->ca = NULL;
 }
 
-/* A directory of root's that nobody else may look into; made when it is missing. */
+/* A directory of root's that nobody else may look into; made when it is missing. In a container without
+ * privileges it is a mount of its own, which nobody but the agent's user is beside. */
 static int directory_check(struct err *err)
 {
+    bool root = geteuid() == 0;
     struct stat status;
 
-    if (mkdir("/run", 0755) != 0 && errno != EEXIST)
+    if (root && mkdir("/run", 0755) != 0 && errno != EEXIST)
         return err_set_errno(err, "/run");
-    if (mkdir(SAVED_DIRECTORY, 0700) != 0 && errno != EEXIST)
-        return err_set_errno(err, SAVED_DIRECTORY);
-    if (lstat(SAVED_DIRECTORY, &status) != 0)
-        return err_set_errno(err, SAVED_DIRECTORY);
-    if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & 077))
-        return err_set(err, SAVED_DIRECTORY " is not root's alone");
+    if (root && mkdir(SHIM_FOLDER, 0700) != 0 && errno != EEXIST)
+        return err_set_errno(err, SHIM_FOLDER);
+    if (lstat(SHIM_FOLDER, &status) != 0)
+        return err_set_errno(err, SHIM_FOLDER);
+    if (!S_ISDIR(status.st_mode) || (root && (status.st_uid != 0 || (status.st_mode & 077))))
+        return err_set(err, SHIM_FOLDER " is not root's alone");
     return 0;
 }
 
@@ -314,8 +329,9 @@ int shim_config_load(struct shim_config *config, struct err *err)
 
     if (fd < 0)
         return err_set_errno(err, SHIM_SAVED);
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 077))
-        err_set(err, SHIM_SAVED " is not root's alone");
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+        (status.st_mode & 077))
+        err_set(err, SHIM_SAVED " is not this user's alone");
     else if (status.st_size <= 0 || status.st_size > SHIM_CONFIG_MAX ||
              !(bytes = malloc((size_t)status.st_size)))
         err_set(err, SHIM_SAVED " is empty or too large");

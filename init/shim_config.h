@@ -20,13 +20,13 @@
 #define SHIM_PROTOCOL   1
 #define SHIM_CONFIG_MAX (1u << 20) /* bytes of a line */
 #define SHIM_GROUPS_MAX 32
-#define SHIM_SAVED                                                                                           \
-    "/run/stopper/agent.json" /* what PID 1 keeps for `exec`: root's, 0600, in a directory 0700 */
+#define SHIM_FOLDER     "/run/stopper" /* root's, 0700; sealed: everybody's, sticky, of this container alone */
+#define SHIM_SAVED      SHIM_FOLDER "/agent.json" /* what PID 1 keeps for `exec`: its user's, 0600 */
 
 struct shim_config {
     char interface[IFNAMSIZ];
     struct ip gateway, resolver; /* IPv4 */
-    uid_t uid;                   /* never 0, nor are gid and groups */
+    uid_t uid;                   /* never 0, nor are gid and groups; not of a sealed one */
     gid_t gid;
     gid_t groups[SHIM_GROUPS_MAX];
     size_t group_count;
@@ -37,10 +37,12 @@ struct shim_config {
     bool terminal;
     unsigned short rows, columns;
     bool die_with_parent;
+    bool sealed;          /* a container without privileges: nothing to set or to give up, all to verify */
+    bool user_namespaces; /* the command may make some: the filter leaves them alone */
 };
 
-/* Parses a whole configuration. Returns 0; the config is then given back with shim_config_fini. Or -1 with
- * err naming the member. */
+/* Parses a whole configuration, which with "sealed" has no uid, gid and groups: the process's own stay.
+ * Returns 0; the config is then given back with shim_config_fini. Or -1 with err naming the member. */
 int shim_config_parse(struct str json, struct shim_config *config, struct err *err);
 
 /* Parses an object that holds none but terminal, rows, columns, cwd and env, and puts it over the config; env
@@ -53,7 +55,7 @@ void shim_config_fini(struct shim_config *config);
 /* Writes the text to SHIM_SAVED. Returns 0, or -1 with err. */
 int shim_config_save(struct str json, struct err *err);
 
-/* Reads SHIM_SAVED, which must be root's alone. Returns 0 as shim_config_parse, or -1 with err. */
+/* Reads SHIM_SAVED, which must be this user's alone. Returns 0 as shim_config_parse, or -1 with err. */
 int shim_config_load(struct shim_config *config, struct err *err);
 
 /* The agent's whole environment for execve: env, and TERM where there is a terminal. NULL when memory is out.

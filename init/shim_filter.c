@@ -20,7 +20,8 @@ struct denial_rule {
     int error;         /* errno that the agent sees */
     unsigned argument; /* compared only where `compare` is not 0 */
     enum scmp_compare compare;
-    uint64_t a, b; /* a: value, or of MASKED_EQ the mask and b the value */
+    uint64_t a, b;  /* a: value, or of MASKED_EQ the mask and b the value */
+    bool sandboxes; /* sandboxes need this call: left out where the agent may make user namespaces */
 };
 
 #define EQUAL(n, value)        .argument = (n), .compare = SCMP_CMP_EQ, .a = (value)
@@ -31,10 +32,10 @@ struct denial_rule {
 static const struct denial_rule denials[] = {
     /* A user namespace gives all capabilities inside: the kernel code that they open up is where escapes come
      * from. clone3 hides its flags behind a pointer; without it the C library takes clone. */
-    {.call = "unshare", .error = EPERM, MASKED(0, CLONE_NEWUSER, CLONE_NEWUSER)},
-    {.call = "clone", .error = EPERM, MASKED(0, CLONE_NEWUSER, CLONE_NEWUSER)},
-    {.call = "clone3", .error = ENOSYS},
-    {.call = "setns", .error = EPERM},
+    {.call = "unshare", .error = EPERM, MASKED(0, CLONE_NEWUSER, CLONE_NEWUSER), .sandboxes = true},
+    {.call = "clone", .error = EPERM, MASKED(0, CLONE_NEWUSER, CLONE_NEWUSER), .sandboxes = true},
+    {.call = "clone3", .error = ENOSYS, .sandboxes = true},
+    {.call = "setns", .error = EPERM, .sandboxes = true},
     /* Sockets that no network namespace confines, AF_VSOCK above all: it speaks to the hypervisor, past every
      * wall here. Left are UNIX, INET, INET6, NETLINK and PACKET, which wants a capability. Bits above an int
      * only add to the value. */
@@ -81,7 +82,7 @@ static const struct denial_rule denials[] = {
     {.call = "delete_module", .error = EPERM},
 };
 
-static int filter_fill(scmp_filter_ctx filter, struct err *err)
+static int filter_fill(scmp_filter_ctx filter, bool user_namespaces, struct err *err)
 {
     for (size_t i = 0; i < sizeof denials / sizeof *denials; i++) {
         const struct denial_rule *denial = &denials[i];
@@ -89,7 +90,7 @@ static int filter_fill(scmp_filter_ctx filter, struct err *err)
 
         if (number == __NR_SCMP_ERROR)
             return err_set(err, "filter: %s is unknown", denial->call);
-        if (number < 0) /* not on this architecture */
+        if (number < 0 || (denial->sandboxes && user_namespaces)) /* below 0: not on this architecture */
             continue;
         struct scmp_arg_cmp compare = {
             .arg = denial->argument, .op = denial->compare, .datum_a = denial->a, .datum_b = denial->b};
@@ -107,14 +108,14 @@ static int filter_fill(scmp_filter_ctx filter, struct err *err)
     return 0;
 }
 
-int shim_filter_load(struct err *err)
+int shim_filter_load(bool user_namespaces, struct err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int result;
 
     if (!filter)
         return err_set(err, "filter: out of memory");
-    result = filter_fill(filter, err);
+    result = filter_fill(filter, user_namespaces, err);
     if (result == 0 && (result = seccomp_load(filter)) < 0) {
         errno = -result;
         err_set_errno(err, "filter: load");
@@ -122,6 +123,11 @@ int shim_filter_load(struct err *err)
     seccomp_release(filter);
     if (result < 0)
         return -1;
+    /* One of the rules that are always there. */
+    if (syscall(SYS_io_uring_setup, 0, NULL) == 0 || errno != ENOSYS)
+        return err_set(err, "filter: it did not take effect");
+    if (user_namespaces)
+        return 0;
     /* With a flag that does not exist, and without arguments: the kernel itself would say EINVAL. */
     if (unshare(CLONE_NEWUSER | 0x1) == 0 || errno != EPERM || syscall(SYS_clone3, NULL, 0) == 0 ||
         errno != ENOSYS)

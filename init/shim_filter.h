@@ -6,9 +6,12 @@
 #ifndef INIT_SHIM_FILTER_H
 #define INIT_SHIM_FILTER_H
 
+#include <stdbool.h>
+
 #include "core/err.h"
 
-/* Loads the filter for good and tries it. no_new_privs must be set. Returns 0, or -1 with err. */
-int shim_filter_load(struct err *err);
+/* Loads the filter for good and tries it; with user_namespaces it lets these through, for sandboxes inside.
+ * no_new_privs must be set. Returns 0, or -1 with err. */
+int shim_filter_load(bool user_namespaces, struct err *err);
 
 #endif

@@ -6,9 +6,12 @@
  */
 #include "init/shim_net.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,8 @@
 #include "sys/netlink.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
+#define ELSEWHERE   "192.0.2.1" /* TEST-NET-1 (RFC 5737): nobody's */
+#define ANSWER_MS   3000
 
 static bool ip_equal(const struct ip *a, const struct ip *b)
 {
@@ -26,7 +31,8 @@ static bool ip_equal(const struct ip *a, const struct ip *b)
 }
 
 /* Finds the agent's link; another one that is up, the loopback aside, would be a second way out. */
-static int links_check(struct netlink *nl, const char *name, struct netlink_link *found, struct err *err)
+static int links_check(struct netlink *nl, const char *name, bool lo_up, struct netlink_link *found,
+                       struct err *err)
 {
     struct netlink_link *links;
     size_t count;
@@ -40,7 +46,7 @@ static int links_check(struct netlink *nl, const char *name, struct netlink_link
         if (links[i].index == found->index)
             continue;
         if (links[i].flags & IFF_LOOPBACK)
-            result = netlink_link_up(nl, links[i].index, err);
+            result = lo_up ? netlink_link_up(nl, links[i].index, err) : 0;
         else if (links[i].flags & IFF_UP)
             result = err_set(err, "this namespace has another interface, %s", links[i].name);
     }
@@ -208,11 +214,73 @@ int shim_net_setup(const struct shim_config *config, struct err *err)
         return err_set(err, "routes are only set by PID 1 of a namespace");
     if (netlink_open(&nl, err) != 0)
         return -1;
-    if (links_check(&nl, config->interface, &link, err) == 0 &&
+    if (links_check(&nl, config->interface, true, &link, err) == 0 &&
         address_check(&nl, config, link.index, err) == 0 && ipv6_off(&nl, config, link.index, err) == 0 &&
         netlink_link_up(&nl, link.index, err) == 0)
         result = routes_set(&nl, config, link.index, err);
     netlink_close(&nl);
+    return result == 0 ? 0 : err_prefix(err, "network");
+}
+
+int shim_net_unreachable(const struct ip *addresses, size_t count, struct err *err)
+{
+    struct netlink nl;
+    int result = 0;
+
+    if (getpid() != 1)
+        return err_set(err, "routes are only set by PID 1 of a namespace");
+    if (netlink_open(&nl, err) != 0)
+        return -1;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        /* In the table of local addresses, which is asked first: it is where 127.0.0.0/8 is. */
+        const struct netlink_route nowhere = {
+            .to = {.ip = addresses[i], .length = 32}, .table = RT_TABLE_LOCAL, .type = RTN_UNREACHABLE};
+
+        result = netlink_route_replace(&nl, &nowhere, err);
+    }
+    netlink_close(&nl);
+    return result == 0 ? 0 : err_prefix(err, "network");
+}
+
+/* The sidecar takes every TCP connection that is led to it, whatever its address. */
+static int sidecar_answers(struct err *err)
+{
+    struct sockaddr_in elsewhere = {.sin_family = AF_INET, .sin_port = htons(443)};
+    int sock = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
+    struct pollfd wait = {.fd = sock, .events = POLLOUT};
+    socklen_t len = sizeof error;
+
+    inet_pton(AF_INET, ELSEWHERE, &elsewhere.sin_addr);
+    if (sock < 0)
+        return err_set_errno(err, "socket");
+    if (connect(sock, (const struct sockaddr *)&elsewhere, sizeof elsewhere) != 0 && errno != EINPROGRESS)
+        error = errno;
+    else if (poll(&wait, 1, ANSWER_MS) != 1)
+        error = ETIMEDOUT;
+    else if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    close(sock);
+    errno = error;
+    return error == 0 ? 0 : err_set_errno(err, "the sidecar does not take connections to " ELSEWHERE);
+}
+
+int shim_net_verify(const struct shim_config *config, struct err *err)
+{
+    struct netlink_link link;
+    struct netlink nl;
+    int result = -1;
+
+    if (netlink_open(&nl, err) != 0)
+        return -1;
+    if (links_check(&nl, config->interface, false, &link, err) == 0 &&
+        address_check(&nl, config, link.index, err) == 0 && ipv6_verify(&nl, link.index, err) == 0) {
+        const struct wanted wanted = wanted_of(config, link.index);
+
+        result = routes_verify(&nl, &wanted, link.index, err);
+    }
+    netlink_close(&nl);
+    if (result == 0)
+        result = sidecar_answers(err);
     return result == 0 ? 0 : err_prefix(err, "network");
 }
 

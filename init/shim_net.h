@@ -15,6 +15,15 @@
  * run in it). */
 int shim_net_setup(const struct shim_config *config, struct err *err);
 
+/* As root's half of a sealed container, whose agent has no power over its network: leads packets to these
+ * addresses nowhere, also where they are the loopback's own (a resolver of the engine's). Needs NET_ADMIN and
+ * shim_net_setup before. Returns 0, or -1 with err. */
+int shim_net_unreachable(const struct ip *addresses, size_t count, struct err *err);
+
+/* Looks, without any right, that all is as shim_net_setup leaves it, and that the sidecar answers connections
+ * to addresses elsewhere. Returns 0, or -1 with err. */
+int shim_net_verify(const struct shim_config *config, struct err *err);
+
 /* Makes /etc/resolv.conf name the resolver and no other; a file that does already may be read-only. Returns
  * 0, or -1. */
 int shim_net_resolver(const struct shim_config *config, struct err *err);

@@ -63,12 +63,13 @@ packages() {
     root env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
         apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "${list[@]}" </dev/null >&2 ||
         die "apt-get could not install: ${list[*]}"
-    for service in nginx:nginx-light nsd:nsd ssh:openssh-server haproxy:haproxy; do
+    for service in nginx:nginx-light nsd:nsd ssh:openssh-server haproxy:haproxy docker:docker.io containerd:containerd; do
         case " ${list[*]} " in *" ${service#*:} "*) root update-rc.d "${service%:*}" disable >/dev/null 2>&1 || true ;; esac
     done
     case " ${list[*]} " in
         *" podman "*) root systemctl --quiet disable podman{,-restart,-auto-update}.service podman.socket podman-auto-update.timer >/dev/null 2>&1 || true ;;
     esac
+    case " ${list[*]} " in *" docker.io "*) root systemctl disable docker.socket >/dev/null 2>&1 || true ;; esac
     if [ -n "$made" ]; then
         root rm -f $policy
         trap - EXIT

@@ -13,6 +13,8 @@ from lab import HERE, Agent, Audit, program
 from spaces import WAIT, Failed, Space, child_of, tied, wait_for
 from world import RESOLVER
 
+OF_PODMAN = ("-path", "/run/libpod*", "-o", "-path", "/run/containers*", "-o", "-name", "libpod_lock")  # made by its first question
+
 MANIFEST = f"""\
 # a bottle of the lab
 egress:
@@ -61,7 +63,13 @@ class Host:
             key.write("a private key of the user\n")
         self.manifest = self.write("bottle.yaml", MANIFEST)
         self.environment = {**lab.environment, "HOME": self.home, "XDG_STATE_HOME": self.state,
-                            "XDG_CONFIG_HOME": os.path.join(self.home, ".config")}
+                            "XDG_CONFIG_HOME": os.path.join(self.home, ".config"),
+                            "CONTAINERS_STORAGE_CONF": self.write("storage.conf", f"""\
+[storage]
+driver="vfs"
+graphroot="{self.dir}/storage"
+runroot="/run/containers"
+""")}  # gc --all asks every engine, and podman's answer is not to be the machine's
         # /run is the host's own: what hostctl or pasta put there is seen by outside() and by nobody else
         self.space.run("sh", "-c", "mount -t tmpfs -o mode=755 tmpfs /run; mount -t tmpfs -o mode=1777 tmpfs /dev/shm")
         self.address, self.uplink = lab.world.link(self.space.pid, "up0")
@@ -105,7 +113,7 @@ class Host:
                 "links": [link["ifname"] for link in json.loads(self.space.run("ip", "-j", "link"))],
                 "rules": self.space.run("nft", "list", "ruleset"), "routes": self.space.run("ip", "route"),
                 "mounts": self.space.run("sh", "-c", "cut -d' ' -f5 /proc/self/mountinfo").split("\n"),
-                "namespaces": self.space.run("ip", "netns"), "run": self.space.run("find", "/run", "/dev/shm"),
+                "namespaces": self.space.run("ip", "netns"), "run": self.space.run("find", "/run", "/dev/shm", "-not", "(", *OF_PODMAN, ")"),
                 "forwarding": self.space.run("sh", "-c", "cat /proc/sys/net/ipv4/ip_forward")}
 
     def clean(self, seconds=WAIT):

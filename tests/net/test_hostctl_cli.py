@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
-COMMANDS = ["up", "down", "ps", "exec", "shell", "logs", "gc", "ca", "validate", "version"]
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "gc", "ca", "validate", "version"]
 USAGE, FAILED = 2, 125
 
 
@@ -108,6 +108,13 @@ def test_version(cli):
     (["exec", "x", "-w", "relative", "--", "id"], "hostctl exec: --workdir must be an absolute path"),
     (["shell"], "hostctl shell: name one bottle"),
     (["shell", "x", "--", "id"], "hostctl shell: name one bottle"),
+    (["forward"], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x"], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x", *map(str, range(1, 18))], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x", "80", "--", "id"], "hostctl forward: name one bottle, and 1 to 16 ports"),
+    (["forward", "x", "80", "y"], 'hostctl forward: "y" is not PORT[:AGENTPORT]'),
+    (["forward", "x", "0.0.0.0:80:80"], 'hostctl forward: "0.0.0.0:80:80" is not PORT[:AGENTPORT]'),
+    (["forward", "x", "-p", "80"], "hostctl forward: unknown option -p"),
     (["logs"], "hostctl logs: name one bottle"),
     (["gc", "x"], "hostctl gc: takes no names"),
     (["version", "--all"], "hostctl version: unknown option --all"),
@@ -206,20 +213,19 @@ def test_the_manifests_of_the_documents_are_right(cli):
         test_examples_are_right(cli, cli.folder / cli.write("document.yaml", text))
 
 
-@pytest.mark.parametrize("words", [["up", "-f", "a.yaml"], ["ps"], ["down", "x"], ["exec", "x", "--", "id"], ["shell", "x"],
-                                   ["logs", "x"], ["gc"]])
-def test_needs_root_and_says_so(cli, words):
+def test_the_netns_runtime_needs_root_and_says_so(cli):
     cli.write("a.yaml", "egress: {routes: []}\n")
     os.chmod(cli.folder, 0o755)
     for folder in cli.folder.parents:
         if os.stat(folder).st_uid == 0 and folder.name.startswith("pytest-"):
             os.chmod(folder, 0o755)
-    assert cli(*words, uid=65534) == (FAILED, "", f"hostctl {words[0]}: needs root: run it with sudo\n")
+    assert cli("up", "-f", "a.yaml", uid=65534) == (
+        FAILED, "", "hostctl up: netns: the netns runtime needs root: run it with sudo\n")
     assert cli.nothing_started()
 
 
 def test_bottles_that_are_not_there(cli):
-    for words in (["down", "x"], ["exec", "x", "--", "id"], ["shell", "x"], ["logs", "x"]):
+    for words in (["down", "x"], ["exec", "x", "--", "id"], ["shell", "x"], ["forward", "x", "80"], ["logs", "x"]):
         assert cli(*words) == (FAILED, "", f'hostctl {words[0]}: there is no bottle "x"\n')
     assert cli("ps")[1].split() == ["NAME", "STATE", "PID", "RUNTIME", "CREATED", "MANIFEST"]
     assert json.loads(cli("ps", "--json")[1]) == []

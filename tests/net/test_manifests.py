@@ -156,15 +156,12 @@ git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 supervise: true
-image: debian
-runtime: docker
 """)
     route = "egress.routes[0]."
     keys = [(1, "agent_provider.template"), (3, "egress.dns.denied"), (4, "egress.on_denied"), (5, "egress.on_canary"),
             (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
             (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
-            (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise"), (22, "image"),
-            (23, "runtime")]
+            (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -178,6 +175,28 @@ egress:
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""
+
+
+def test_image_and_runtime_are_the_options_defaults(files):
+    """PATH leads to no engine: what each way looks for tells them apart."""
+    files.bottle("base", "runtime: netns\nimage: base.example/image\n")
+    image = files.put("image.yaml", "extends: base\nruntime: podman\n")
+    plain = files.put("plain.yaml", "runtime: netns\n")
+    assert files.refused("up", "-f", plain, "--runtime", "docker", "--", "id") == (
+        "hostctl up: --runtime docker needs --image, or the manifest's image\n")
+    assert files.refused("up", "-f", image, "--runtime", "netns", "--", "id") == (
+        "hostctl up: --runtime netns knows no --image and no image of a manifest\n")
+    assert files.refused("up", "-f", files.put("bad.yaml", "image: 'a b'\n"), "--", "id") == (
+        f'{files.folder}/bad.yaml:1: image: "a b" is no name of an image\n')
+    assert files.refused("up", "-f", files.put("odd.yaml", "image: 'a$b'\n"), "--", "id") == (
+        "hostctl up: --image and --sidecar-image must be references of images\n")
+    assert files.started("up", "-f", plain, "--", "id") == ""
+    for words, engine in ([], "podman"), (["--runtime", "docker"], "docker"):
+        done = subprocess.run(["/usr/bin/unshare", "-n", files.program, "up", "-f", image, *words, "--", "id"], cwd=files.folder,
+                              env={"PATH": "/absent", "HOME": str(files.home), "XDG_STATE_HOME": str(files.state)},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout) == (FAILED, "")
+        assert done.stderr.startswith(f"hostctl up: {engine}: ") and done.stderr.endswith(" is not installed\n")
 
 
 def test_validate_says_what_was_dropped_and_what_is_wrong(files):

@@ -95,6 +95,11 @@ def test_the_commands_end_is_the_exit_status(host, command, status):
     assert up(host, "sh", "-c", command)[0] == status
 
 
+def test_a_command_with_the_name_of_a_verb_of_the_shims_is_a_command(host):
+    for command in ("exec", "--", "true"), ("connect",):
+        assert up(host, *command) == (127, b"", f"stopper-shim: {command[0]}: command not found\n")
+
+
 def test_bytes_pass_unchanged_and_the_two_outputs_stay_apart(host):
     data = os.urandom(3 << 20)
     status, out, err = up(host, "sh", "-c", "cat; echo words >&2", stdin=data)

@@ -3,9 +3,11 @@
  * start. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +143,39 @@ START_TEST(an_abandoned_child_has_run_nothing)
 }
 END_TEST
 
+static void seen(int number)
+{
+    (void)number;
+}
+
+/* The ends of other children interrupt system calls at every moment. */
+START_TEST(signals_in_between_lose_no_child)
+{
+    static const char *const argv[] = {"false", NULL};
+    const struct sigaction interrupting = {.sa_handler = seen};
+    const struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+    struct proc_plan plan = plan_of("/bin/false", argv);
+    struct proc proc;
+    struct err err;
+    uint64_t start;
+    if (geteuid() != 0)
+        return; /* namespaces are joined by root only */
+    ck_assert_int_eq(proc_start_time(getpid(), &start), 0);
+    plan.join = proc_open(getpid(), start);
+    plan.joined = CLONE_NEWNET;
+    ck_assert_int_eq(sigaction(SIGALRM, &interrupting, NULL), 0);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_msg(proc_make(&plan, &proc, &err) == 0, "%s", err.text);
+        proc_abandon(&proc);
+    }
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    close(plan.join);
+}
+END_TEST
+
 SUITE_MAIN("netns_proc", start_time_tells_processes_apart, a_zombie_has_ended,
            end_kills_what_does_not_listen_and_only_that_process, a_program_that_is_not_there_is_reported,
-           the_child_waits_to_be_recorded_and_inherits_nothing, an_abandoned_child_has_run_nothing)
+           the_child_waits_to_be_recorded_and_inherits_nothing, an_abandoned_child_has_run_nothing,
+           signals_in_between_lose_no_child)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -186,6 +187,50 @@ START_TEST(no_process_but_pid_1_sets_routes)
 }
 END_TEST
 
+static int addresses_closed_by_another_process(struct err *err)
+{
+    return shim_net_unreachable(&config.gateway, 1, err);
+}
+
+START_TEST(no_process_but_pid_1_closes_addresses)
+{
+    struct err err;
+
+    ck_assert_int_eq(in_child(addresses_closed_by_another_process, &err), 1);
+    ck_assert_str_eq(err.text, "routes are only set by PID 1 of a namespace");
+}
+END_TEST
+
+static int sealed_root(struct err *err)
+{
+    return privdrop_sealed(&config, err);
+}
+
+static int sealed_without_no_new_privileges(struct err *err)
+{
+    return privs_become(1000, 1000, NULL, 0, err) != 0 ? -1 : privdrop_sealed(&config, err);
+}
+
+static int sealed_with_a_capability_in_reach(struct err *err)
+{
+    if (privs_become(1000, 1000, NULL, 0, err) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return -1;
+    return privdrop_sealed(&config, err);
+}
+
+START_TEST(a_container_that_is_not_sealed_is_found)
+{
+    struct err err;
+
+    ck_assert_int_eq(in_child(sealed_root, &err), 1);
+    ck_assert_str_eq(err.text, "sealed: the process is root");
+    ck_assert_int_eq(in_child(sealed_without_no_new_privileges, &err), 1);
+    ck_assert_str_eq(err.text, "sealed: the container was made without no-new-privileges");
+    ck_assert_int_eq(in_child(sealed_with_a_capability_in_reach, &err), 1);
+    ck_assert_str_eq(err.text, "sealed: bounding set: capability 0: Operation not permitted");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("privdrop");
@@ -200,6 +245,8 @@ int main(void)
     tcase_add_test(tcase, a_user_that_may_change_groups_is_found);
     tcase_add_test(tcase, a_user_that_may_change_its_root_is_found);
     tcase_add_test(tcase, no_process_but_pid_1_sets_routes);
+    tcase_add_test(tcase, no_process_but_pid_1_closes_addresses);
+    tcase_add_test(tcase, a_container_that_is_not_sealed_is_found);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

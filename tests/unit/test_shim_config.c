@@ -100,6 +100,33 @@ START_TEST(an_authority_is_one_certificate)
 }
 END_TEST
 
+#define SEALED                                                                                               \
+    "{\"protocol\":1,\"sealed\":true,\"interface\":\"eth0\",\"gateway\":\"10.7.7.1\",\"resolver\":\"10.7.7." \
+    "1\","                                                                                                   \
+    "\"env\":{},\"cwd\":\"/\""
+
+/* The container's user is its engine's matter: a configuration that names one is not for a sealed container.
+ */
+START_TEST(a_sealed_configuration_has_no_user_and_no_terminal)
+{
+    static const char *const more[] = {"\"uid\":1000", "\"gid\":1000", "\"groups\":[5]", "\"terminal\":true",
+                                       "\"die_with_parent\":true"};
+    char text[512];
+
+    ck_assert_msg(shim_config_parse(str_of(SEALED ",\"user_namespaces\":true}"), &config, &err) == 0, "%s",
+                  err.text);
+    ck_assert(config.sealed && config.user_namespaces && config.uid == 0);
+    shim_config_fini(&config);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        snprintf(text, sizeof text, SEALED ",%s}", more[i]);
+        ck_assert_int_eq(shim_config_parse(str_of(text), &config, &err), -1);
+        ck_assert_msg(strncmp(err.text, "configuration: unknown member", 29) == 0, "%s", err.text);
+    }
+    ck_assert_int_eq(shim_config_parse(str_of("{\"protocol\":1,\"sealed\":true}"), &config, &err), -1);
+    ck_assert_str_eq(err.text, "configuration: member \"interface\" is missing");
+}
+END_TEST
+
 START_TEST(a_cut_configuration_is_refused)
 {
     for (size_t len = 0; len < strlen(WHOLE); len++) {
@@ -127,6 +154,8 @@ static const char *const no_overlay[] = {"{\"uid\":1}",
                                          "{\"gid\":1}",
                                          "{\"groups\":[1]}",
                                          "{\"gateway\":\"10.0.0.1\"}",
+                                         "{\"sealed\":true}",
+                                         "{\"user_namespaces\":true}",
                                          "{\"x\":1}",
                                          "{\"protocol\":1}",
                                          "[]",
@@ -169,6 +198,7 @@ int main(void)
     tcase_add_test(tcase, a_whole_configuration_is_taken);
     tcase_add_loop_test(tcase, a_wrong_member_is_named, 0, sizeof changes / sizeof *changes);
     tcase_add_test(tcase, an_authority_is_one_certificate);
+    tcase_add_test(tcase, a_sealed_configuration_has_no_user_and_no_terminal);
     tcase_add_test(tcase, a_cut_configuration_is_refused);
     tcase_add_test(tcase, an_overlay_adds_and_replaces);
     tcase_add_loop_test(tcase, an_overlay_changes_nothing_of_the_wall, 0,

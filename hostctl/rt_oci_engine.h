@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * rt_oci_engine: the container engines that rt_oci drives. What differs between them stands in one struct
+ * each; the rest of rt_oci does not ask which it has.
+ */
+#ifndef HOSTCTL_RT_OCI_ENGINE_H
+#define HOSTCTL_RT_OCI_ENGINE_H
+
+#include <jansson.h>
+
+#include "core/err.h"
+#include "hostctl/rt_oci_run.h"
+#include "hostctl/runtime.h"
+
+#define OCI_NAME_MAX 80
+
+struct engine {
+    const struct runtime *runtime;
+    const char *program, *package; /* what is run, and how it is had */
+    /* network create: the one between agent and sidecar, on which nobody else is and from which nothing of
+     * the host's or the engine's may be reached; and the one to the outside. */
+    const char *const *inner, *const *egress;
+    /* Behind a network's name and in front of the link's, "" where links get names of the engine's own; and
+     * the links' names in the containers. */
+    const char *link_option, *egress_link, *sidecar_link, *agent_link;
+    bool connects; /* a second network is `network connect`ed between create and start */
+    bool pauses;   /* the agent's network namespace is a third container's; else its own, made by `init` */
+    const char *keep_id; /* create, where the caller is not root: the agent gets the caller's number; NULL: so
+                            it does without */
+    const char *const *closed;      /* addresses of the engine's own resolvers in the agent's namespace */
+    const char *const *own_network; /* create: a container with a network namespace of its own */
+    const char *const *run_options; /* create and run: all containers */
+    const char *const *agent;       /* create: the agent */
+    const char *const *remove;      /* rm: at once, with anonymous volumes */
+    /* Where the engine's default seccomp profile is, the first that is there; NULL: the default refuses user
+     * namespaces by itself. */
+    const char *const *profiles;
+};
+
+extern const struct engine engine_podman, engine_docker;
+
+/* The engine of the bottle's record. Never NULL for a bottle of rt_oci. */
+const struct engine *engine_of(const struct state *state);
+
+/* Whether numbers of users in the agent's container are not the host's. */
+bool engine_maps(const struct engine *engine);
+
+/* stopper-NAME-MARK-ROLE: the name of a container, network or volume of this bottle. */
+void engine_name(const struct state *state, const char *role, char name[OCI_NAME_MAX]);
+
+/* `inspect` of one thing ("container", "image"): its object (json_decref). NULL with err; missing is told
+ * from other failures by *missing. */
+json_t *engine_inspect(const struct engine *engine, const char *kind, const char *name, bool *missing,
+                       struct err *err);
+
+/* Whether the container of this role runs. */
+bool engine_running(const struct state *state, const char *role);
+
+/* Labels for create. */
+void engine_labels(const struct state *state, struct words *words);
+
+/* "ENGINE WORD…" begun. */
+struct words engine_words(const struct engine *engine, const char *const *words);
+#define ENGINE_WORDS(engine, ...) engine_words((engine), (const char *const[]){__VA_ARGS__, NULL})
+
+/* Runs the words, which it frees, drops the output and has to succeed: 0, or -1 with err. */
+int engine_do(struct words *words, int interrupt, struct err *err);
+
+#endif

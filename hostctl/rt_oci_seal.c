@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * rt_oci_seal: see the header. Containers of the sidecar's image that run the shim for one step, each with
+ * the one capability that the step needs. They must never run anything of the agent's image.
+ */
+#include "hostctl/rt_oci_seal.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "hostctl/rt_oci.h"
+
+/* A container that lives for one step in the agent's network, with the right to change it, and that runs
+ * nothing but the shim: the agent's own never has that right. */
+static int route_set(const struct bottle_spec *spec, const struct state *state, const char *network,
+                     const char *gateway, struct err *err)
+{
+    const struct engine *engine = engine_of(state);
+    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
+    char name[OCI_NAME_MAX];
+
+    engine_name(state, "route", name);
+    words_add(&words, name);
+    engine_labels(state, &words);
+    words_list(&words, engine->run_options);
+    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--cap-add=NET_ADMIN", "--read-only",
+                                             "--user=0:0", "--security-opt=no-new-privileges",
+                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_addf(&words, "--network=%s", network);
+    words_list(&words,
+               (const char *const[]){"--", spec->image.sidecar, "route", engine->agent_link, gateway, NULL});
+    words_list(&words, engine->closed);
+    return engine_do(&words, spec->interrupt, err);
+}
+
+/* A new volume is root's, with some engines. */
+int seal_home(const struct bottle_spec *spec, const struct command_spec *command, const struct state *state,
+              struct err *err)
+{
+    const struct engine *engine = engine_of(state);
+    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
+    char name[OCI_NAME_MAX];
+
+    engine_name(state, "home", name);
+    words_add(&words, name);
+    engine_labels(state, &words);
+    words_list(&words, engine->run_options);
+    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--cap-add=CHOWN", "--read-only", "--user=0:0",
+                                             "--network=none", "--security-opt=no-new-privileges",
+                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_addf(&words, "--volume=%s:/run/home", spec->image.home);
+    words_list(&words, (const char *const[]){"--", spec->image.sidecar, "own", "/run/home", NULL});
+    words_addf(&words, "%u", (unsigned)command->uid);
+    words_addf(&words, "%u", (unsigned)command->gid);
+    return engine_do(&words, spec->interrupt, err);
+}
+
+/* The namespace exists from `init` on, and the agent's PID 1 does not run yet. */
+int seal_own(const struct bottle_spec *spec, const struct state *state, const char *gateway, struct err *err)
+{
+    const struct engine *engine = engine_of(state);
+    char name[OCI_NAME_MAX], network[PATH_MAX];
+
+    engine_name(state, "agent", name);
+    struct words words = ENGINE_WORDS(engine, "init", name);
+    if (engine_do(&words, spec->interrupt, err) != 0)
+        return -1;
+    json_t *agent = engine_inspect(engine, "container", name, NULL, err);
+    const char *key =
+        json_string_value(json_object_get(json_object_get(agent, "NetworkSettings"), "SandboxKey"));
+    snprintf(network, sizeof network, "ns:%s", key != NULL ? key : "");
+    bool known = key != NULL && key[0] == '/';
+    if (agent != NULL && !known)
+        err_set(err, "%s does not say where the agent's network namespace is", engine->program);
+    json_decref(agent);
+    return known ? route_set(spec, state, network, gateway, err) : -1;
+}
+
+/* The namespace is that of a container that does nothing; it is sealed before there is an agent. */
+int seal_paused(const struct bottle_spec *spec, const struct state *state, const char *inner,
+                const char *gateway, char network[SEAL_NETWORK_MAX], struct err *err)
+{
+    const struct engine *engine = engine_of(state);
+    struct words words = ENGINE_WORDS(engine, "run", "--detach", "--name");
+    char name[OCI_NAME_MAX];
+
+    engine_name(state, "pause", name);
+    words_add(&words, name);
+    engine_labels(state, &words);
+    words_list(&words, engine->run_options);
+    words_list(&words, engine->own_network);
+    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--read-only", "--user=65534:65534",
+                                             "--security-opt=no-new-privileges",
+                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_addf(&words, "--hostname=%s", state->name);
+    words_addf(&words, "--dns=%s", gateway); /* for the engine's resolver, should it be reached after all */
+    words_addf(&words, "--network=%s", inner);
+    words_list(&words, (const char *const[]){"--", spec->image.sidecar, "pause", NULL});
+    if (engine_do(&words, spec->interrupt, err) != 0)
+        return -1;
+    snprintf(network, SEAL_NETWORK_MAX, "container:%s", name);
+    return route_set(spec, state, network, gateway, err);
+}
+
+/* The sidecar's address on the network that it shares with the agent. */
+int seal_gateway(const struct state *state, char gateway[SEAL_ADDRESS_MAX], struct err *err)
+{
+    char name[OCI_NAME_MAX], network[OCI_NAME_MAX];
+
+    engine_name(state, "sidecar", name);
+    engine_name(state, "inner", network);
+    json_t *sidecar = engine_inspect(engine_of(state), "container", name, NULL, err);
+    const json_t *settings = json_object_get(sidecar, "NetworkSettings");
+    const char *address = json_string_value(
+        json_object_get(json_object_get(json_object_get(settings, "Networks"), network), "IPAddress"));
+    int len = snprintf(gateway, SEAL_ADDRESS_MAX, "%s", address != NULL ? address : "");
+    if (sidecar != NULL && (len <= 0 || len >= SEAL_ADDRESS_MAX))
+        err_set(err, "%s does not say which address the sidecar has", engine_of(state)->program);
+    json_decref(sidecar);
+    return len > 0 && len < SEAL_ADDRESS_MAX ? 0 : -1;
+}

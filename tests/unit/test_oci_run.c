@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* hostctl/rt_oci_run: a program's bytes, status and last words; what is too much or too late ends it; signals
+ * go to where the passer leads. */
+#include "hostctl/rt_oci_run.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct err err;
+
+static struct words shell(const char *script)
+{
+    struct words words = {NULL, 0, false};
+
+    words_list(&words, (const char *const[]){"/bin/sh", "-c", script, NULL});
+    return words;
+}
+
+static int run(const char *script, struct run *run)
+{
+    struct words words = shell(script);
+    int status = run_words(&words, run, &err);
+
+    words_free(&words);
+    return status;
+}
+
+START_TEST(bytes_go_in_and_come_out)
+{
+    static char many[300000];
+    struct buf out;
+
+    memset(many, 'x', sizeof many);
+    buf_init(&out, sizeof many);
+    struct run run_cat = {.in = {many, sizeof many}, .out = &out, .interrupt = -1};
+    ck_assert_int_eq(run("cat; echo words >&2; exit 7", &run_cat), 7);
+    ck_assert_uint_eq(buf_str(&out).len, sizeof many);
+    ck_assert(memcmp(buf_str(&out).ptr, many, sizeof many) == 0);
+    ck_assert_str_eq(run_cat.said, "words");
+    buf_fini(&out);
+}
+END_TEST
+
+START_TEST(an_end_and_last_words_are_told)
+{
+    struct run nothing = {.interrupt = -1};
+
+    ck_assert_int_eq(run("kill -9 $$", &nothing), 128 + 9);
+    ck_assert_int_eq(run("yes words | head -c 100000 >&2; printf '\\nthe last\\n\\n' >&2", &nothing), 0);
+    ck_assert_str_eq(nothing.said, "the last");
+    ck_assert_int_eq(run("echo 'Error response from daemon: no'; printf 'more\\nError: failed\\n'", &nothing),
+                     0);
+    ck_assert_str_eq(nothing.said, "");
+    run("{ echo 'docker: Error response from daemon: no'; printf 'more\\nError: failed\\n'; } >&2", &nothing);
+    ck_assert_str_eq(nothing.said, "Error response from daemon: no");
+    struct words words = shell("echo no such thing >&2; exit 3");
+    ck_assert_int_eq(run_must(&words, &nothing, &err), -1);
+    ck_assert_str_eq(err.text, "/bin/sh -c: no such thing");
+    words_free(&words);
+    words_add(&words, "/nonexistent");
+    ck_assert_int_eq(run_words(&words, &nothing, &err), -1);
+    words_free(&words);
+}
+END_TEST
+
+START_TEST(who_says_too_much_or_is_interrupted_is_ended)
+{
+    struct buf out;
+    int ends[2];
+
+    buf_init(&out, 1000);
+    struct run bounded = {.out = &out, .interrupt = -1};
+    ck_assert_int_eq(run("yes", &bounded), -1);
+    ck_assert_str_eq(err.text, "/bin/sh -c: it said too much");
+    buf_fini(&out);
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+    struct run interrupted = {.interrupt = ends[0]};
+    ck_assert_int_eq(run("exec sleep 1000", &interrupted), -1);
+    ck_assert_str_eq(err.text, "/bin/sh -c: interrupted");
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+/* The child's signal becomes a run of the passer, which ends the program that the child attends. */
+START_TEST(a_signal_is_handed_on_by_the_passer)
+{
+    struct words words = shell("echo $$; trap 'exit 5' USR1; while :; do sleep 0.05; done");
+    char script[64] = "", text[32] = "";
+    int ends[2], status;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    struct words passer = {NULL, 0, false};
+    words_list(&passer, (const char *const[]){"/bin/sh", "-c", "kill -$1 $(cat /tmp/stopper-test-$PPID)",
+                                              "sh", RUN_NUMBER, NULL});
+    const int fds[3] = {-1, ends[1], -1};
+    pid_t child = run_attended(&words, &passer, fds, NULL, &err);
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_gt(read(ends[0], text, sizeof text - 1), 0);
+    snprintf(script, sizeof script, "/tmp/stopper-test-%d", (int)child);
+    FILE *file = fopen(script, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+    kill(child, SIGUSR1);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    unlink(script);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+    words_free(&words);
+    words_free(&passer);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("oci_run");
+    TCase *tcase = tcase_create("processes");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tcase, bytes_go_in_and_come_out);
+    tcase_add_test(tcase, an_end_and_last_words_are_told);
+    tcase_add_test(tcase, who_says_too_much_or_is_interrupted_is_ended);
+    tcase_add_test(tcase, a_signal_is_handed_on_by_the_passer);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -81,6 +81,7 @@ struct manifest {
     size_t extends_count;
     struct ip dns[POLICY_MAX_UPSTREAMS]; /* none: the host's resolvers */
     size_t dns_count;
+    bool dns_refuse;
     struct manifest_route *routes;
     size_t route_count;
     struct manifest_word extra_ca[MANIFEST_EXTRA_CA_MAX];

@@ -179,7 +179,8 @@ int manifest_take_denied(struct manifest_reader *reader, const struct node *node
 {
     static const char *const words[] = {"sinkhole", "refuse", NULL};
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    reader->manifest->dns_refuse = manifest_one_of(reader, node, words) == 1;
+    return 0;
 }
 
 int manifest_take_on_denied(struct manifest_reader *reader, const struct node *node)

@@ -192,6 +192,8 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
         memcpy(child->dns, parent->dns, sizeof child->dns);
         child->dns_count = parent->dns_count;
     }
+    if (!is_said(child, "egress.dns.denied"))
+        child->dns_refuse = parent->dns_refuse;
     if (!is_said(child, "egress.extra_ca")) {
         memcpy(child->extra_ca, parent->extra_ca, sizeof child->extra_ca);
         child->extra_ca_count = parent->extra_ca_count;

@@ -137,7 +137,7 @@ def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
     manifest = files.put("m.yaml", """\
 agent_provider: {template: claude}
 egress:
-  dns: {upstreams: [192.0.2.53], denied: refuse}
+  dns: {upstreams: [192.0.2.53]}
   on_denied: supervise
   on_canary: alarm
   routes:
@@ -158,7 +158,7 @@ git-gate:
 supervise: true
 """)
     route = "egress.routes[0]."
-    keys = [(1, "agent_provider.template"), (3, "egress.dns.denied"), (4, "egress.on_denied"), (5, "egress.on_canary"),
+    keys = [(1, "agent_provider.template"), (4, "egress.on_denied"), (5, "egress.on_canary"),
             (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
             (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
             (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise")]
@@ -321,3 +321,20 @@ def test_an_agent_finds_its_prompt_its_skills_and_its_identity(host):
     done = host.hostctl("up", "helper", "--", "true")
     assert done.returncode == USAGE
     assert done.stderr.startswith(f'{config}/agents/helper.md:3: skills: "write": --mount {config}/skills/write:')
+
+
+def test_denied_names_are_refused_where_the_manifest_says_so(host):
+    """The same question with both words; an allowed name has its address with each."""
+    script = ("import socket, struct, sys\n"
+              "for name in 'allowed.test', 'denied.test':\n"
+              "    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)\n"
+              "    q = b''.join(bytes([len(l)]) + l.encode() for l in name.split('.')) + b'\\0\\0\\1\\0\\1'\n"
+              "    s.sendto(struct.pack('!6H', 7, 256, 1, 0, 0, 0) + q, ('203.0.113.99', 53))\n"
+              "    a = s.recv(512); print(name, a[3] & 15, struct.unpack('!H', a[6:8])[0])\n")
+    for word, denied in ("sinkhole", "0 1"), ("refuse", "5 0"):
+        path = host.write(f"{word}.yaml", f"egress: {{dns: {{upstreams: [{RESOLVER}], denied: {word}}}, routes: "
+                          "[{host: allowed.test}]}\n")
+        done = host.hostctl("up", "-f", path, "--", "python3", "-c", script)
+        assert (done.returncode, done.stderr) == (0, "")
+        first, second = done.stdout.splitlines()
+        assert first.startswith("allowed.test 0 ") and first != "allowed.test 0 0" and second == f"denied.test {denied}"

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "hostctl/places.h"
+#include "hostctl/templates.h"
 
 struct loader {
     struct report *report;
@@ -119,14 +120,78 @@ static struct manifest *load(struct loader *loader, const char *path, const stru
     return NULL;
 }
 
+/* A manifest of our own; an error in it would be seen by every test. */
+static struct manifest *built_in(struct report *report, const char *kind, const char *name, const char *text)
+{
+    struct manifest *manifest = NULL;
+    char file[64];
+
+    snprintf(file, sizeof file, "%s %s", kind, name);
+    if (report_file(report, file) == NULL)
+        return NULL;
+    struct node *root = node_parse(str_of(text), 1, report);
+    if (root != NULL)
+        manifest = manifest_read(root, report);
+    node_free(root);
+    return manifest;
+}
+
+/* The template lies under all that the files say. */
+static int add_template(struct manifest *manifest, struct report *report)
+{
+    static const char *const names[] = {[TEMPLATE_CLAUDE] = "claude", [TEMPLATE_CODEX] = "codex"};
+    const char *text = template_text(manifest->template);
+    struct manifest *base = NULL;
+
+    if (text == NULL)
+        return 0;
+    base = built_in(report, "template", names[manifest->template], text);
+    return base == NULL ? -1 : manifest_overlay(manifest, base) != 0 ? out_of_memory(report) : 0;
+}
+
+/* What a route with a role does not say itself, its role says: auth, matches, variables. */
+static int add_role(struct manifest *manifest, struct manifest_route *route, struct report *report)
+{
+    const char *text = role_text(route->role);
+    struct manifest *base = text != NULL ? built_in(report, "role", route->role, text) : NULL;
+
+    if (base == NULL)
+        return text == NULL ? 0 : -1;
+    struct manifest_route *own = &base->routes[0];
+    if (route->auth.scheme == AUTH_NONE) {
+        route->auth = own->auth;
+        route->auth.token_line = route->role_line;
+        own->auth.token_ref = own->auth.header = NULL;
+    }
+    if (route->rules.matches.count == 0) {
+        route->rules.matches = own->rules.matches;
+        route->rules.by_path = route->rules.by_path || own->rules.by_path;
+        route->rules.by_method = route->rules.by_method || own->rules.by_method;
+        own->rules.matches = (struct match_list){.count = 0};
+    }
+    manifest_drop_routes(base);
+    return manifest_overlay(manifest, base) != 0 ? out_of_memory(report) : 0;
+}
+
+static int add_built_in(struct manifest *manifest, struct report *report)
+{
+    int status = add_template(manifest, report);
+
+    for (size_t i = 0; status == 0 && i < manifest->route_count; i++)
+        if (manifest->routes[i].role != NULL)
+            status = add_role(manifest, &manifest->routes[i], report);
+    return status;
+}
+
 struct manifest *layers_bottle(struct report *report)
 {
     struct loader loader = {.report = report};
     const char *own = report->file;
     struct manifest *manifest = load(&loader, own, NULL);
 
+    int status = manifest != NULL ? add_built_in(manifest, report) : -1;
     report->file = own;
-    if (manifest == NULL || manifest_check(manifest, report) == 0)
+    if (manifest == NULL || (status == 0 && manifest_check(manifest, report) == 0))
         return manifest;
     manifest_free(manifest);
     return NULL;

@@ -117,6 +117,9 @@ void manifest_free(struct manifest *manifest);
  * other keys as wholes. What the child took away is in its `dropped`. Returns 0, or -1 when memory is out. */
 int manifest_overlay(struct manifest *child, struct manifest *parent);
 
+/* Frees and forgets all routes. */
+void manifest_drop_routes(struct manifest *manifest);
+
 /* What can be told of the whole only, all layers in: complains of it. Returns 0 or -1. */
 int manifest_check(const struct manifest *manifest, struct report *report);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hostctl/manifest_reader.h"
+#include "hostctl/templates.h"
 
 #define NAME_MAX_BYTES   64
 #define PLACEHOLDER_MAX  512
@@ -239,6 +240,9 @@ int manifest_take_role(struct manifest_reader *reader, const struct node *node)
         return -1;
     reader->route->role = role_names[role];
     reader->route->role_line = node->line;
+    if (role_text(role_names[role]) == NULL)
+        return manifest_word_add(reader, &reader->route->later, &reader->route->later_count, reader->path,
+                                 node->line);
     return 0;
 }
 

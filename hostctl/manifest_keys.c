@@ -219,7 +219,8 @@ static bool is_true(const struct node *node)
 
 static int take_route(struct manifest_reader *reader, const struct node *node)
 {
-    static const char *const inside[] = {"auth", "cookies", "insecure", "git", "matches", "deny", "dlp"};
+    static const char *const inside[] = {"auth",    "cookies", "insecure", "git",
+                                         "matches", "deny",    "dlp",      "role"};
     const struct node *tls = manifest_child(node, "tls"), *auth = manifest_child(node, "auth"),
                       *insecure = manifest_child(node, "insecure"), *host = manifest_child(node, "host"),
                       *multi_tenant = manifest_child(node, "multi_tenant");

@@ -21,11 +21,9 @@ const struct manifest_key manifest_agent_keys[] = {
 
 /* What takes its place is the whole of git-gate.repos, which manifest_unenforced looks at itself. */
 const struct manifest_later_key manifest_later_keys[] = {
-    {"agent_provider.template", "none"},
     {"egress.on_denied", "block"},
     {"egress.on_canary", NULL},
     {"egress.routes[].tcp", NULL},
-    {"egress.routes[].role", NULL},
     {"egress.routes[].auth.placeholder", NULL},
     {"egress.routes[].auth.in", NULL},
     {"egress.routes[].dlp.outbound_detectors", "false"},

@@ -7,7 +7,7 @@ hostctl.layers := sys core
 hostctl.pkg := yaml-0.1 libpsl libnftnl libmnl libcap
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
-	manifest_match presets suffix overlay layers places sha256 report)
+	manifest_match presets suffix overlay templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl

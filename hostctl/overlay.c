@@ -239,6 +239,12 @@ int manifest_overlay(struct manifest *child, struct manifest *parent)
     return status;
 }
 
+void manifest_drop_routes(struct manifest *manifest)
+{
+    while (manifest->route_count > 0)
+        manifest_route_free(&manifest->routes[--manifest->route_count]);
+}
+
 /* The route that lets a name of ignore through, or NULL. */
 static const struct manifest_route *lets_through(const struct manifest *manifest, const char *ignored)
 {

@@ -195,7 +195,7 @@ def test_examples_are_right(cli, example):
                           cwd=cli.folder, capture_output=True, text=True, check=False,
                           env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state),
                                **{name: "value-of-an-example" for name in (
-                                   "FORGE_TOKEN", "GITEA_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")}})
+                                   "FORGE_TOKEN", "GITEA_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY")}})
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()

@@ -135,14 +135,14 @@ def test_on_a_terminal_the_operator_is_asked(files, answer, goes_on):
 
 def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
     manifest = files.put("m.yaml", """\
-agent_provider: {template: claude}
+agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53]}
   on_denied: supervise
   on_canary: alarm
   routes:
-    - host: api.anthropic.com
-      role: claude_code_oauth
+    - host: chatgpt.com
+      role: codex_oauth
       tcp: [{port: 5432}]
       dlp:
         outbound_detectors: [entropy]
@@ -151,14 +151,14 @@ egress:
         inbound_on_match: log
 env:
   A: {from_env: X}
-  B: {placeholder_for: api.anthropic.com}
+  B: {placeholder_for: chatgpt.com}
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 supervise: true
 """)
     route = "egress.routes[0]."
-    keys = [(1, "agent_provider.template"), (4, "egress.on_denied"), (5, "egress.on_canary"),
+    keys = [(4, "egress.on_denied"), (5, "egress.on_canary"),
             (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
             (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
             (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise")]
@@ -175,6 +175,19 @@ egress:
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""
+
+
+@pytest.mark.parametrize("text, file, line, variable", [
+    ("agent_provider: {template: claude}\n", "template claude", 2, "CLAUDE_CODE_OAUTH_TOKEN"),
+    ("agent_provider: {template: codex}\n", "template codex", 2, "OPENAI_API_KEY"),
+    ("egress:\n  routes:\n    - host: api.anthropic.com\n      role: anthropic_api_key\n", "m.yaml", 4, "ANTHROPIC_API_KEY"),
+])
+def test_a_template_and_a_role_need_the_hosts_variable(files, text, file, line, variable):
+    path = files.put("m.yaml", text)
+    shown = path if file == "m.yaml" else file
+    assert files.refused("up", "-f", path, "--", "id").splitlines()[0] == (
+        f"{shown}:{line}: egress.routes[0].auth.token_ref: the environment variable {variable} is not set")
+    assert files("validate", path) == (OK, f"{path}: ok\n", "")
 
 
 def test_image_and_runtime_are_the_options_defaults(files):

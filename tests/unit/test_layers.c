@@ -248,6 +248,75 @@ START_TEST(of_several_parents_the_later_wins_and_a_common_one_is_no_circle)
 }
 END_TEST
 
+static const char *env(const struct manifest *manifest, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < manifest->env_count; i++)
+        if (strncmp(manifest->env[i], name, len) == 0 && manifest->env[i][len] == '=')
+            return manifest->env[i] + len + 1;
+    return NULL;
+}
+
+START_TEST(a_template_lies_under_its_bottle_and_a_role_fills_its_route)
+{
+    static const struct {
+        const char *template, *host, *variable;
+        enum auth_scheme scheme;
+        size_t ignored;
+    } cases[] = {{"claude", "api.anthropic.com", "CLAUDE_CODE_OAUTH_TOKEN", AUTH_BEARER, 3},
+                 {"codex", "api.openai.com", "OPENAI_API_KEY", AUTH_BEARER, 2}};
+    struct report report;
+    char text[256];
+
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(text, sizeof text, "agent_provider: {template: %s}\n", cases[i].template);
+        write_config("bottles", "base", text);
+        write_config("bottles", "top",
+                     "extends: base\negress: {routes: [{host: a.example}]}\nenv: {A: top}\n");
+        struct manifest *manifest = bottle("top", &report);
+        const struct manifest_route *api = route(manifest, cases[i].host);
+        ck_assert_uint_eq(manifest->route_count, 2);
+        ck_assert_int_eq(api->auth.scheme, cases[i].scheme);
+        ck_assert_str_eq(api->auth.token_ref, cases[i].variable);
+        ck_assert_uint_eq(api->rules.matches.count, 2);
+        ck_assert_uint_eq(manifest->ignore_count, cases[i].ignored);
+        ck_assert_str_eq(env(manifest, cases[i].variable), "stopper-puts-the-value-in-its-place");
+        ck_assert_str_eq(env(manifest, "A"), "top");
+        manifest_unenforced(manifest, &report);
+        ck_assert_str_eq(text_of_report(&report), "");
+        report_fini(&report);
+        manifest_free(manifest);
+    }
+    write_config("bottles", "top",
+                 "agent_provider: {template: claude}\negress:\n  ignore: []\n  routes:\n"
+                 "    - {host: api.anthropic.com, role: anthropic_api_key, matches: [{methods: [POST]}]}\n"
+                 "env: {ANTHROPIC_API_KEY: mine, DISABLE_TELEMETRY: \"0\"}\n");
+    struct manifest *manifest = bottle("top", &report);
+    const struct manifest_route *api = route(manifest, "api.anthropic.com");
+    ck_assert_uint_eq(manifest->route_count, 1);
+    ck_assert_str_eq(api->auth.token_ref, "ANTHROPIC_API_KEY");
+    ck_assert_str_eq(api->auth.header, "x-api-key");
+    ck_assert_uint_eq(api->rules.matches.count, 1);
+    ck_assert_uint_eq(manifest->ignore_count, 0);
+    ck_assert_str_eq(env(manifest, "ANTHROPIC_API_KEY"), "mine");
+    ck_assert_str_eq(env(manifest, "DISABLE_TELEMETRY"), "0");
+    ck_assert_ptr_null(env(manifest, "CLAUDE_CODE_OAUTH_TOKEN"));
+    report_fini(&report);
+    manifest_free(manifest);
+    write_config("bottles", "top", "egress: {routes: [{host: chatgpt.com, role: codex_oauth}]}\n");
+    manifest = bottle("top", &report);
+    manifest_unenforced(manifest, &report);
+    ck_assert_str_eq(text_of_report(&report),
+                     "stopper/bottles/top.md:2: egress.routes[0].role: this version does not "
+                     "enforce it yet, and starts no bottle that needs it\n");
+    report_fini(&report);
+    manifest_free(manifest);
+    tear_down();
+}
+END_TEST
+
 START_TEST(an_agent_adds_skills_and_goes_over_the_user)
 {
     struct layers_agent agent;
@@ -324,4 +393,5 @@ END_TEST
 SUITE_MAIN("layers", broken_manifests_have_the_errors_beside_them,
            a_child_goes_over_its_parents_by_host_field_and_name,
            of_several_parents_the_later_wins_and_a_common_one_is_no_circle,
+           a_template_lies_under_its_bottle_and_a_role_fills_its_route,
            an_agent_adds_skills_and_goes_over_the_user, depth_and_number_of_files_are_bounded)

@@ -351,3 +351,23 @@ def test_denied_names_are_refused_where_the_manifest_says_so(host):
         assert (done.returncode, done.stderr) == (0, "")
         first, second = done.stdout.splitlines()
         assert first.startswith("allowed.test 0 ") and first != "allowed.test 0 0" and second == f"denied.test {denied}"
+
+
+def test_a_template_opens_the_inference_api_and_nothing_else_of_its_host(host):
+    """The host's name leads nowhere in the lab: a request that is let through is a 502, one that is not never gets there."""
+    path = host.write("claude.yaml", f"agent_provider: {{template: claude}}\negress: {{dns: [{RESOLVER}]}}\n")
+    host.environment["CLAUDE_CODE_OAUTH_TOKEN"] = "value-of-the-host"
+    let_through = ["POST /v1/messages", "POST /v1/messages/count_tokens", "GET /v1/models"]
+    refused = ["POST /v1/files", "GET /v1/files", "POST /v1/messages/batches", "GET /v1/messages",
+               "GET /v1/organizations/users", "POST /v1/models"]
+    script = ('echo "$CLAUDE_CODE_OAUTH_TOKEN $DISABLE_AUTOUPDATER"\n'
+              'while read -r method path; do curl -s --max-time 20 --resolve api.anthropic.com:443:203.0.113.99 -X $method '
+              '-w " %{http_code}\\n" "https://api.anthropic.com$path"; done')
+    done = host.hostctl("up", "-f", path, "--", "bash", "-c", script, stdin="\n".join(let_through + refused) + "\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    variables, *answers = done.stdout.splitlines()
+    assert variables == "stopper-puts-the-value-in-its-place 1"
+    seen = [(json.loads(answer.rpartition(" ")[0])["type"].rpartition(":")[2].rpartition("/")[2], answer.rpartition(" ")[2])
+            for answer in answers]
+    assert seen == [("name-unresolved", "502")] * 3 + [("path-not-allowed", "403")] * 3 + [("method-not-allowed", "403"), ("path-not-allowed", "403"),
+                                                         ("method-not-allowed", "403")]

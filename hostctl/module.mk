@@ -6,7 +6,8 @@ hostctl.src := $(wildcard hostctl/*.c)
 hostctl.layers := sys core
 hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
-hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_match presets suffix report)
+hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
+	manifest_match presets suffix overlay templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl
@@ -18,11 +19,14 @@ $(eval $(call hostctl.test,manual,$(hostctl.manifest)))
 $(eval $(call hostctl.test,presets,$(hostctl.manifest)))
 $(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
 $(eval $(call hostctl.test,secrets,$(hostctl.manifest) hostctl/secrets.c))
+$(eval $(call hostctl.test,layers,$(hostctl.manifest)))
+$(eval $(call hostctl.test,sha256,hostctl/sha256.c))
 $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))
 $(eval $(call hostctl.test,state,hostctl/state.c))
 $(eval $(call hostctl.test,mount,hostctl/mount.c))
 $(eval $(call hostctl.test,options,hostctl/options.c))
 $(eval $(call hostctl.test,guard,hostctl/guard.c hostctl/mount.c hostctl/state.c))
+$(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_engine.c rt_oci_run.c state.c)))
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))

@@ -41,7 +41,7 @@ static int detect(const struct engine *engine, struct err *err)
     words_free(&words);
     if (status == 0)
         return 0;
-    if (status < 0 && errno == ENOENT)
+    if ((status < 0 && errno == ENOENT) || status == 127)
         return err_set(err, "%s is not installed", engine->package);
     return status < 0 ? -1 : err_set(err, "%s", run.said);
 }

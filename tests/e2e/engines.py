@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts with a container engine: each engine lives in its host's namespaces, with its storage in the host's folder, so that
 its bridges, rules and mounts are never the machine's."""
+import glob
 import json
 import os
 import shutil
@@ -67,6 +68,11 @@ class RuntimeHost(Host):
                             seconds=seconds)
 
 
+def control_groups():
+    """Those that engines make for all their containers: of the machine, since there is no other place for them."""
+    return {path for name in ("docker", "libpod_parent", "libpod_parent/conmon") for path in glob.glob(f"/sys/fs/cgroup/**/{name}", recursive=True)}
+
+
 class EngineHost(RuntimeHost):
     """`tool` is the engine's program; the agents' images are agent:1 (Python) and small:1 (busybox alone). `network` is the role of
     the container that has the agent's network namespace."""
@@ -75,6 +81,18 @@ class EngineHost(RuntimeHost):
     containers = "ps", "-a", "--format", "{{.Names}}"
     networks = "network", "ls", "--format", "{{.Name}}"
     volumes = "volume", "ls", "--format", "{{.Name}}"
+
+    def __init__(self, lab):
+        self.groups = control_groups()
+        super().__init__(lab)
+
+    def close(self):
+        super().close()
+        for path in sorted(control_groups() - self.groups, reverse=True):
+            try:
+                os.rmdir(path)
+            except OSError:
+                continue  # in use, by another host of the lab's or the machine's own engine
 
     def engine(self, *words, status=0, stdin=None):
         """The engine's program by hand; None accepts any status, and then all is returned."""

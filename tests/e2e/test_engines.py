@@ -8,6 +8,9 @@ import pty
 import select
 import signal
 import subprocess
+import time
+
+import pytest
 
 from spaces import WAIT, child_of, tied, wait_for
 
@@ -293,6 +296,17 @@ def test_a_dead_sidecar_or_agent_ends_the_bottle(engine):
         code, _, err = bottle.end()
         assert code == status and text in err, (role, code, err)
         assert not mine(engine, "u") and state_of(engine, "u") is None
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_an_end_at_any_moment_leaves_nothing(engine, moment):
+    bottle = Up(engine, "sleep", "1000")
+    pid = child_of(bottle.process.pid)
+    time.sleep(moment * 0.35)  # no event to wait for: the moments themselves are the test
+    os.kill(pid, signal.SIGKILL if moment % 2 else signal.SIGTERM)
+    bottle.process.communicate(timeout=WAIT * 2)
+    done = engine.hostctl("gc")
+    assert (done.returncode, done.stderr) == (0, "") and not mine(engine, "u") and state_of(engine, "u") is None, done
 
 
 def test_what_is_to_be_kept_stays_until_down(engine):

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import time
 
 import probes
 from engines import TOKEN
@@ -212,6 +213,18 @@ def test_shell_has_a_terminal_of_its_own(bottle):
     os.close(slave)
 
 
+def test_a_port_of_the_bottles_is_forwarded(bottle):
+    host = bottle.host
+    bottle.agent.run(argv=["sh", "-c", "/usr/bin/python3 -m http.server 8011 --bind 127.0.0.1 >/dev/null 2>&1 </dev/null &"])
+    forward = tied(host.command("forward", bottle.name, "8011"), env=host.environment, cwd=host.dir, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.PIPE, text=True)
+    port = int(forward.stdout.readline().split()[0].rpartition(":")[2])
+    wait_for(lambda: "Directory listing" in host.space.call(probes.http, "127.0.0.1", port=port).get("body", ""), "the server's answer")
+    os.kill(child_of(forward.pid), signal.SIGINT)
+    forward.wait(WAIT)
+    assert not host.space.call(probes.tcp, "127.0.0.1", port, timeout=2)["connected"]
+
+
 def test_files_in_mounts_belong_to_the_user(host):
     work = os.path.join(host.dir, "mine")
     os.mkdir(work)
@@ -232,6 +245,8 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
     work = os.path.join(host.dir, "repo")
     subprocess.run(["git", "init", "-q", work], check=True)
     subprocess.run(["chmod", "-R", "a+rwX", work], check=True)
+    made = time.time()
+    wait_for(lambda: time.time() > made + 1, "the next second: what is older is not listed")
     commands = ("echo x >.git/hooks/pre-commit", "echo x >>.git/config", "rm -rf .git/hooks", "mv .git/hooks .git/h", "mv .git g",
                 "mv .git/config .git/c")
     done = host.run("sh", "-c", "; ".join(f"({command}) && echo '{command}'" for command in commands) + "; touch .git/index && echo end",

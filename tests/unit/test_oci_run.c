@@ -63,7 +63,8 @@ START_TEST(an_end_and_last_words_are_told)
     ck_assert_str_eq(err.text, "/bin/sh -c: no such thing");
     words_free(&words);
     words_add(&words, "/nonexistent");
-    ck_assert_int_eq(run_words(&words, &nothing, &err), -1);
+    int status = run_words(&words, &nothing, &err);
+    ck_assert(status == -1 || status == 127); /* posix_spawn may tell it either way */
     words_free(&words);
 }
 END_TEST

@@ -10,7 +10,7 @@ hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_
 	manifest_match presets suffix overlay templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
-test_$1.pkg := yaml-0.1 libpsl
+test_$1.pkg := yaml-0.1 libpsl libmd
 test_$1.with := $2
 endef
 $(eval $(call hostctl.test,frontmatter,hostctl/frontmatter.c hostctl/report.c))
@@ -33,6 +33,5 @@ $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/t
 $(eval $(call hostctl.test,audit_show,hostctl/audit_show.c))
 $(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
 $(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
-test_audit_verify.pkg := libmd
 test_netns_proc.with := hostctl/rt_netns_proc.c
 test_netns_proc.pkg := libcap

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* sha256: the digest that names the content of a file (FIPS 180-4). hostctl has no TLS library, and needs it for
- * this alone. */
+/* sha256: the digest that names the content of a file (FIPS 180-4). */
 #ifndef HOSTCTL_SHA256_H
 #define HOSTCTL_SHA256_H
 

@@ -30,7 +30,7 @@
 #include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
 
-#define RUNTIMES      "netns|podman|docker"
+#define RUNTIMES      "netns|podman|docker|apple"
 #define SIDECAR_IMAGE "localhost/stopper-sidecar:" STOPPER_VERSION
 
 struct up {

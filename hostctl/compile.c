@@ -2,6 +2,7 @@
 /* compile: see compile.h. Last stage of a manifest on the host. What it writes is read back with the
  * sidecar's own parser, so that a disagreement shows here and not as a half-started bottle. */
 #include "hostctl/compile.h"
+#include "core/match_json.h"
 #include "core/secret.h"
 
 #include <stdio.h>
@@ -79,7 +80,21 @@ static json_t *compile_route(const struct manifest_route *route)
         json_object_set_new(object, "insecure", json_true());
     if (route->git_fetch)
         json_object_set_new(object, "git_fetch", json_true());
+    if (route->rules.matches.count > 0)
+        json_object_set_new(object, "matches", match_json_write(&route->rules.matches));
+    if (route->rules.deny.count > 0)
+        json_object_set_new(object, "deny", match_json_write(&route->rules.deny));
     return object;
+}
+
+static bool same_list(const struct match_list *list, const struct match_list *wanted)
+{
+    json_t *a = match_json_write(list), *b = match_json_write(wanted);
+    bool same = list->count == wanted->count && json_equal(a, b);
+
+    json_decref(a);
+    json_decref(b);
+    return same;
 }
 
 static bool same_route(const struct route *route, const struct manifest_route *wanted)
@@ -93,7 +108,9 @@ static bool same_route(const struct route *route, const struct manifest_route *w
         route->auth.scheme == wanted->auth.scheme &&
         route_injects(route) == (wanted->auth.token_ref != NULL) && route->cookies == wanted->cookies &&
         route->insecure == wanted->insecure && route->git_fetch == wanted->git_fetch &&
-        (wanted->port_count == 0 || route->port_count == wanted->port_count);
+        (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
+        same_list(&route->rules.matches, &wanted->rules.matches) &&
+        same_list(&route->rules.deny, &wanted->rules.deny);
     for (size_t i = 0; i < wanted->port_count; i++)
         same = same && route->ports[i] == wanted->ports[i];
     return same;

@@ -312,6 +312,7 @@ struct manifest *manifest_load(struct report *report)
 
 static void route_free(struct manifest_route *route)
 {
+    match_fini(&route->rules);
     free(route->allow_private);
     free(route->auth.token_ref);
     free(route->auth.header);

@@ -9,6 +9,7 @@
 
 #include "core/cidr.h"
 #include "core/host.h"
+#include "core/match.h"
 #include "core/policy.h"
 #include "hostctl/node.h"
 #include "hostctl/report.h"
@@ -32,6 +33,7 @@ struct manifest_route {
         char *header;        /* NULL: the default */
     } auth;
     bool cookies, insecure, git_fetch;
+    struct match_rules rules;
 };
 
 struct manifest {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hostctl/manifest_reader.h"
+#include "hostctl/suffix.h"
 
 static int take_dns(struct manifest_reader *reader, const struct node *node);
 static int take_dns_list(struct manifest_reader *reader, const struct node *node);
@@ -64,6 +65,45 @@ const struct manifest_key manifest_keys[] = {
     {"egress.routes[].insecure", BOOL, false, "true or false", take_insecure},
     {"egress.routes[].git", MAP, false, "a map", NULL},
     {"egress.routes[].git.fetch", BOOL, false, "true or false", take_fetch},
+    {"egress.routes[].multi_tenant", BOOL, false, "true or false", NULL},
+    {"egress.routes[].matches", LIST, false, "a list of entries", manifest_take_matches},
+    {"egress.routes[].matches[]", MAP, false, "a map with one of the keys paths, methods and headers",
+     manifest_take_match},
+    {"egress.routes[].matches[].paths", LIST, false, "a list of paths", manifest_take_paths},
+    {"egress.routes[].matches[].paths[]", MAP, false, "a map with the keys type and value",
+     manifest_take_path},
+    {"egress.routes[].matches[].paths[].type", STRING, false, "prefix, exact or regex",
+     manifest_take_path_type},
+    {"egress.routes[].matches[].paths[].value", STRING, true, "a path or a regular expression",
+     manifest_take_path_value},
+    {"egress.routes[].matches[].methods", LIST, false, "a list of methods", manifest_take_methods},
+    {"egress.routes[].matches[].methods[]", STRING, false, "a method", manifest_take_method},
+    {"egress.routes[].matches[].headers", LIST, false, "a list of header fields", manifest_take_headers},
+    {"egress.routes[].matches[].headers[]", MAP, false, "a map with the keys name, type and value",
+     manifest_take_header_entry},
+    {"egress.routes[].matches[].headers[].name", STRING, true, "the name of a header field",
+     manifest_take_header_name},
+    {"egress.routes[].matches[].headers[].type", STRING, false, "exact or regex", manifest_take_header_type},
+    {"egress.routes[].matches[].headers[].value", STRING, true, "a value or a regular expression",
+     manifest_take_header_value},
+    {"egress.routes[].deny", LIST, false, "a list of entries", manifest_take_deny},
+    {"egress.routes[].deny[]", CHOICE, false, "a map, or one of github, gitlab and gitea",
+     manifest_take_match},
+    {"egress.routes[].deny[].paths", LIST, false, "a list of paths", manifest_take_paths},
+    {"egress.routes[].deny[].paths[]", MAP, false, "a map with the keys type and value", manifest_take_path},
+    {"egress.routes[].deny[].paths[].type", STRING, false, "prefix, exact or regex", manifest_take_path_type},
+    {"egress.routes[].deny[].paths[].value", STRING, true, "a path or a regular expression",
+     manifest_take_path_value},
+    {"egress.routes[].deny[].methods", LIST, false, "a list of methods", manifest_take_methods},
+    {"egress.routes[].deny[].methods[]", STRING, false, "a method", manifest_take_method},
+    {"egress.routes[].deny[].headers", LIST, false, "a list of header fields", manifest_take_headers},
+    {"egress.routes[].deny[].headers[]", MAP, false, "a map with the keys name, type and value",
+     manifest_take_header_entry},
+    {"egress.routes[].deny[].headers[].name", STRING, true, "the name of a header field",
+     manifest_take_header_name},
+    {"egress.routes[].deny[].headers[].type", STRING, false, "exact or regex", manifest_take_header_type},
+    {"egress.routes[].deny[].headers[].value", STRING, true, "a value or a regular expression",
+     manifest_take_header_value},
     {"env", MAP, false, "a map of names and strings", NULL},
     {"env.*", STRING, false, "a string", take_env},
     {NULL, MAP, false, NULL, NULL},
@@ -85,11 +125,8 @@ const char *const manifest_keys_elsewhere[] = {
     "egress.routes[].role",
     "egress.routes[].auth.placeholder",
     "egress.routes[].auth.in",
-    "egress.routes[].matches",
-    "egress.routes[].deny",
     "egress.routes[].dlp",
     "egress.routes[].tcp",
-    "egress.routes[].multi_tenant",
     NULL,
 };
 
@@ -129,7 +166,7 @@ static int take_route_list(struct manifest_reader *reader, const struct node *no
     return reader->manifest->routes != NULL && reader->route_hosts != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
-static const struct node *child_of(const struct node *map, const char *key)
+const struct node *manifest_child(const struct node *map, const char *key)
 {
     const struct node *child = map->first;
 
@@ -145,20 +182,24 @@ static bool is_true(const struct node *node)
 
 static int take_route(struct manifest_reader *reader, const struct node *node)
 {
-    static const char *const inside[] = {"auth", "cookies", "insecure", "git"};
-    const struct node *tls = child_of(node, "tls"), *auth = child_of(node, "auth"),
-                      *insecure = child_of(node, "insecure");
-    const struct node *passthrough = tls != NULL ? child_of(tls, "passthrough") : NULL;
+    static const char *const inside[] = {"auth", "cookies", "insecure", "git", "matches", "deny"};
+    const struct node *tls = manifest_child(node, "tls"), *auth = manifest_child(node, "auth"),
+                      *insecure = manifest_child(node, "insecure"), *host = manifest_child(node, "host"),
+                      *multi_tenant = manifest_child(node, "multi_tenant");
+    const struct node *passthrough = tls != NULL ? manifest_child(tls, "passthrough") : NULL;
 
     reader->route = &reader->manifest->routes[reader->manifest->route_count++];
+    reader->multi_tenant = is_true(multi_tenant);
     for (size_t i = 0; is_true(passthrough) && i < sizeof inside / sizeof inside[0]; i++) {
-        const struct node *child = child_of(node, inside[i]);
+        const struct node *child = manifest_child(node, inside[i]);
         if (child != NULL)
             COMPLAIN(reader, child,
                      "%s has no meaning beside tls.passthrough: true: nothing inside is opened", inside[i]);
     }
     if (is_true(insecure) && (auth == NULL || auth->kind == NODE_SCALAR))
         COMPLAIN(reader, insecure, "insecure has a meaning only beside auth with a token_ref");
+    if (reader->multi_tenant && host != NULL && host->kind == NODE_SCALAR && host->text[0] != '*')
+        COMPLAIN(reader, multi_tenant, "multi_tenant has a meaning only beside a host with \"*.\"");
     return 0;
 }
 
@@ -185,6 +226,21 @@ static const char *host_problem(struct str text)
     return NULL;
 }
 
+static void check_suffix(struct manifest_reader *reader, const struct node *node)
+{
+    const char *host = reader->route->host;
+    int public = reader->multi_tenant || host[0] != '*' ? 0 : suffix_is_public(host + 2);
+
+    if (public < 0)
+        COMPLAIN(reader, node, "cannot be checked: there is no public suffix list");
+    else if (public)
+        COMPLAIN(
+            reader, node,
+            "\"%s\" stands for names of everybody who has one there: \"%s\" is a public suffix; if that is "
+            "meant, say multi_tenant: true",
+            host, host + 2);
+}
+
 static int take_host(struct manifest_reader *reader, const struct node *node)
 {
     struct str text = text_of(node), name = text;
@@ -197,6 +253,7 @@ static int take_host(struct manifest_reader *reader, const struct node *node)
     }
     if (host_canon(name, into) == 0) {
         reader->route_hosts[reader->route - reader->manifest->routes] = node;
+        check_suffix(reader, node);
         return 0;
     }
     const char *problem = host_problem(name);

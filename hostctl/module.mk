@@ -4,17 +4,18 @@ PROGRAMS += hostctl
 hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
 hostctl.src := $(wildcard hostctl/*.c)
 hostctl.layers := sys core
-hostctl.pkg := yaml-0.1 libnftnl libmnl libcap
+hostctl.pkg := yaml-0.1 libpsl libnftnl libmnl libcap
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
-hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys report)
+hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_match presets suffix report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
-test_$1.pkg := yaml-0.1
+test_$1.pkg := yaml-0.1 libpsl
 test_$1.with := $2
 endef
 $(eval $(call hostctl.test,frontmatter,hostctl/frontmatter.c hostctl/report.c))
 $(eval $(call hostctl.test,manifest,$(hostctl.manifest)))
 $(eval $(call hostctl.test,manual,$(hostctl.manifest)))
+$(eval $(call hostctl.test,presets,$(hostctl.manifest)))
 $(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
 $(eval $(call hostctl.test,secrets,$(hostctl.manifest) hostctl/secrets.c))
 $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))

@@ -16,12 +16,12 @@
  * = all. */
 static const struct section {
     const char *members[4];
-    const char *route_members[10];
+    const char *route_members[12];
 } sections[POLICY_SECTIONS] = {
     [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", NULL},
                           {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
-                           "git_fetch", NULL}},
+                           "git_fetch", "matches", "deny", NULL}},
 };
 
 static json_t *members_copy(const json_t *from, const char *const *members)

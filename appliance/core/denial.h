@@ -63,6 +63,22 @@
       "Use https; or the operator would have to set insecure: true on this route.")                          \
     X(PATH_AMBIGUOUS, "path-ambiguous", 400, "Servers would read this path in different ways.",              \
       "Send the path without dot segments, empty segments, ';', backslashes and encoded slashes.")           \
+    X(METHOD_OVERRIDE, "method-override", 400,                                                               \
+      "The request asks for another method than the one that it is sent with.",                              \
+      "Send the method itself, without X-HTTP-Method-Override and its like, also in the query.")             \
+    X(DENY_ENTRY, "deny-entry", 403, "An entry of this route's deny list names this request.",               \
+      "The operator would have to change the entry that \"rule\" names; it wins over matches.")              \
+    X(PATH_NOT_ALLOWED, "path-not-allowed", 403, "No entry of this route's matches names this path.",        \
+      "The operator would have to add the path to paths of an entry of matches of this route.")              \
+    X(METHOD_NOT_ALLOWED, "method-not-allowed", 403,                                                         \
+      "The entries of this route's matches for this path do not name this method.",                          \
+      "The operator would have to add the method to methods of an entry of matches for this path.")          \
+    X(HEADER_NOT_ALLOWED, "header-not-allowed", 403,                                                         \
+      "The entries of this route's matches for this path and method ask for other header fields.",           \
+      "The operator would have to change headers of an entry of matches for this path and method.")          \
+    X(MATCH_LIMIT, "match-limit", 403,                                                                       \
+      "A regular expression of this route took too many steps on this request.",                             \
+      "Send a shorter path or field, or have the operator write the expression simpler.")                    \
     X(GIT_FETCH, "git-fetch", 403, "This way of fetching with git is not allowed on this host.",             \
       "The operator would have to set git.fetch: true on this route; only smart HTTP fetches are allowed "   \
       "then.")                                                                                               \

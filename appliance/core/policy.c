@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * policy: JSON to an immutable policy, and the lookups that every request makes. Strict: what is not
- * understood is an error. The members are a table of name and reader for each object, so a new key is one
- * line and one function.
+ * understood is an error (json_in.h).
  */
 #include "core/policy.h"
 
@@ -12,62 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json_in.h"
+#include "core/match_json.h"
+
 #define ROUTES_MAX 100000u
 #define CIDRS_MAX  1024u
-
-struct member {
-    const char *name;
-    int (*read)(json_t *value, void *into, struct err *err);
-    bool internal; /* by init only */
-};
-
-static const char *type_name(const json_t *value)
-{
-    static const char *const names[] = {
-        [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "an array", [JSON_STRING] = "a string",
-        [JSON_INTEGER] = "an integer", [JSON_REAL] = "a number",  [JSON_TRUE] = "true",
-        [JSON_FALSE] = "false",        [JSON_NULL] = "null"};
-    return names[json_typeof(value)];
-}
-
-static struct str text_of(const json_t *value)
-{
-    return (struct str){json_string_value(value), json_string_length(value)};
-}
-
-static int read_object(json_t *object, const struct member *members, bool internal, void *into,
-                       struct err *err)
-{
-    const char *key;
-    json_t *value;
-
-    if (!json_is_object(object))
-        return err_set(err, "expected an object, found %s", type_name(object));
-    json_object_foreach(object, key, value) {
-        const struct member *member = members;
-        while (member->name != NULL && strcmp(member->name, key) != 0)
-            member++;
-        if (member->name == NULL || (member->internal && !internal))
-            return err_set(err, "unknown member \"%.64s\"", key);
-        if (member->read != NULL && member->read(value, into, err) != 0)
-            return err_prefix(err, "%s", key);
-    }
-    return 0;
-}
-
-static int read_bool(const json_t *value, bool *into, struct err *err)
-{
-    if (!json_is_boolean(value))
-        return err_set(err, "expected true or false, found %s", type_name(value));
-    *into = json_is_true(value);
-    return 0;
-}
 
 /* An array of strings, each turned into a cidr. */
 static int read_cidrs(json_t *value, struct cidr **cidrs, size_t *count, struct err *err)
 {
     if (!json_is_array(value))
-        return err_set(err, "expected an array, found %s", type_name(value));
+        return err_set(err, "expected an array, found %s", json_in_type(value));
     size_t wanted = json_array_size(value);
     if (wanted > CIDRS_MAX)
         return err_set(err, "more than %u entries", CIDRS_MAX);
@@ -76,7 +30,7 @@ static int read_cidrs(json_t *value, struct cidr **cidrs, size_t *count, struct 
         return err_set(err, "out of memory");
     for (size_t i = 0; i < wanted; i++) {
         json_t *item = json_array_get(value, i);
-        if (!json_is_string(item) || cidr_parse(text_of(item), &(*cidrs)[i]) != 0)
+        if (!json_is_string(item) || cidr_parse(json_in_text(item), &(*cidrs)[i]) != 0)
             return err_set(err, "[%zu]: not an address prefix", i);
         *count = i + 1;
     }
@@ -85,7 +39,7 @@ static int read_cidrs(json_t *value, struct cidr **cidrs, size_t *count, struct 
 
 static int read_tls_passthrough(json_t *value, void *into, struct err *err)
 {
-    return read_bool(value, &((struct route *)into)->tls_passthrough, err);
+    return json_in_bool(value, &((struct route *)into)->tls_passthrough, err);
 }
 
 static int read_tls_ech(json_t *value, void *into, struct err *err)
@@ -100,18 +54,18 @@ static int read_tls_ech(json_t *value, void *into, struct err *err)
 
 static int read_tls(json_t *value, void *into, struct err *err)
 {
-    static const struct member members[] = {
+    static const struct json_in_member members[] = {
         {"passthrough", read_tls_passthrough, false}, {"ech", read_tls_ech, false}, {NULL, NULL, false}};
-    return read_object(value, members, false, into, err);
+    return json_in_object(value, members, false, into, err);
 }
 
 static int read_host(json_t *value, void *into, struct err *err)
 {
     struct route *route = into;
-    struct str text = text_of(value);
+    struct str text = json_in_text(value);
 
     if (!json_is_string(value))
-        return err_set(err, "expected a string, found %s", type_name(value));
+        return err_set(err, "expected a string, found %s", json_in_type(value));
     route->wildcard = text.len > 2 && memcmp(text.ptr, "*.", 2) == 0;
     if (route->wildcard)
         text = (struct str){text.ptr + 2, text.len - 2};
@@ -169,7 +123,7 @@ static int read_secret(json_t *value, void *into, struct err *err)
 {
     struct route_auth *auth = into;
 
-    if (!json_is_string(value) || !secret_is_name(text_of(value)))
+    if (!json_is_string(value) || !secret_is_name(json_in_text(value)))
         return err_set(err, "not the name of a secret");
     auth->secret_name = strdup(json_string_value(value));
     return auth->secret_name != NULL ? 0 : err_set(err, "out of memory");
@@ -179,7 +133,7 @@ static int read_header(json_t *value, void *into, struct err *err)
 {
     struct route_auth *auth = into;
 
-    if (!json_is_string(value) || policy_header_problem(text_of(value)) != NULL)
+    if (!json_is_string(value) || policy_header_problem(json_in_text(value)) != NULL)
         return err_set(err, "not a field that can carry a credential");
     auth->header = strdup(json_string_value(value));
     return auth->header != NULL ? 0 : err_set(err, "out of memory");
@@ -187,17 +141,17 @@ static int read_header(json_t *value, void *into, struct err *err)
 
 static int read_auth(json_t *value, void *into, struct err *err)
 {
-    static const struct member members[] = {{"scheme", read_scheme, false},
-                                            {"secret", read_secret, false},
-                                            {"header", read_header, false},
-                                            {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"scheme", read_scheme, false},
+                                                    {"secret", read_secret, false},
+                                                    {"header", read_header, false},
+                                                    {NULL, NULL, false}};
     struct route_auth *auth = &((struct route *)into)->auth;
 
     if (json_is_string(value) && strcmp(json_string_value(value), "passthrough") == 0) {
         auth->scheme = AUTH_PASSTHROUGH;
         return 0;
     }
-    if (read_object(value, members, false, auth, err) != 0)
+    if (json_in_object(value, members, false, auth, err) != 0)
         return -1;
     if (auth->scheme == AUTH_NONE || auth->secret_name == NULL)
         return err_set(err, "\"%s\" is missing", auth->scheme == AUTH_NONE ? "scheme" : "secret");
@@ -208,17 +162,27 @@ static int read_auth(json_t *value, void *into, struct err *err)
 
 static int read_cookies(json_t *value, void *into, struct err *err)
 {
-    return read_bool(value, &((struct route *)into)->cookies, err);
+    return json_in_bool(value, &((struct route *)into)->cookies, err);
 }
 
 static int read_insecure(json_t *value, void *into, struct err *err)
 {
-    return read_bool(value, &((struct route *)into)->insecure, err);
+    return json_in_bool(value, &((struct route *)into)->insecure, err);
 }
 
 static int read_git_fetch(json_t *value, void *into, struct err *err)
 {
-    return read_bool(value, &((struct route *)into)->git_fetch, err);
+    return json_in_bool(value, &((struct route *)into)->git_fetch, err);
+}
+
+static int read_matches(json_t *value, void *into, struct err *err)
+{
+    return match_json_read(value, false, &((struct route *)into)->rules.matches, err);
+}
+
+static int read_deny(json_t *value, void *into, struct err *err)
+{
+    return match_json_read(value, true, &((struct route *)into)->rules.deny, err);
 }
 
 /* What no member can see alone. */
@@ -227,11 +191,12 @@ static int finish_route(struct route *route, struct err *err)
     if (route->host[0] == '\0')
         return err_set(err, "\"host\" is missing");
     if (route->tls_passthrough &&
-        (route->auth.scheme != AUTH_NONE || route->cookies || route->insecure || route->git_fetch))
+        (route->auth.scheme != AUTH_NONE || route->cookies || route->insecure || route->git_fetch ||
+         route->rules.matches.count + route->rules.deny.count > 0))
         return err_set(
-            err,
-            "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure or "
-            "git_fetch may be beside it");
+            err, "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure, "
+                 "git_fetch, matches or deny may be beside it");
+    match_finish(&route->rules);
     if (route->insecure && !route_injects(route))
         return err_set(err, "insecure: without auth it has no meaning");
     if (route->port_count == 0) {
@@ -244,19 +209,21 @@ static int finish_route(struct route *route, struct err *err)
 
 static int read_routes(json_t *value, void *into, struct err *err)
 {
-    static const struct member members[] = {{"host", read_host, false},
-                                            {"allow_private", read_allow_private, false},
-                                            {"tls", read_tls, false},
-                                            {"ports", read_ports, false},
-                                            {"auth", read_auth, false},
-                                            {"cookies", read_cookies, false},
-                                            {"insecure", read_insecure, false},
-                                            {"git_fetch", read_git_fetch, false},
-                                            {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"host", read_host, false},
+                                                    {"allow_private", read_allow_private, false},
+                                                    {"tls", read_tls, false},
+                                                    {"ports", read_ports, false},
+                                                    {"auth", read_auth, false},
+                                                    {"cookies", read_cookies, false},
+                                                    {"insecure", read_insecure, false},
+                                                    {"git_fetch", read_git_fetch, false},
+                                                    {"matches", read_matches, false},
+                                                    {"deny", read_deny, false},
+                                                    {NULL, NULL, false}};
     struct policy *policy = into;
 
     if (!json_is_array(value))
-        return err_set(err, "expected an array, found %s", type_name(value));
+        return err_set(err, "expected an array, found %s", json_in_type(value));
     size_t count = json_array_size(value);
     if (count > ROUTES_MAX)
         return err_set(err, "more than %u entries", ROUTES_MAX);
@@ -266,7 +233,7 @@ static int read_routes(json_t *value, void *into, struct err *err)
     policy->route_count = count;
     for (size_t i = 0; i < count; i++) {
         struct route *route = &policy->routes[i];
-        if (read_object(json_array_get(value, i), members, false, route, err) != 0 ||
+        if (json_in_object(json_array_get(value, i), members, false, route, err) != 0 ||
             finish_route(route, err) != 0)
             return err_prefix(err, "[%zu]", i);
         for (size_t p = 0; p < route->port_count; p++)
@@ -280,14 +247,14 @@ static int read_upstreams(json_t *value, void *into, struct err *err)
     struct policy *policy = into;
 
     if (!json_is_array(value))
-        return err_set(err, "expected an array, found %s", type_name(value));
+        return err_set(err, "expected an array, found %s", json_in_type(value));
     size_t count = json_array_size(value);
     if (count == 0 || count > POLICY_MAX_UPSTREAMS)
         return err_set(err, "expected 1 to %d addresses, found %zu", POLICY_MAX_UPSTREAMS, count);
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_array_get(value, i);
         struct ip *ip = &policy->dns_upstreams[i];
-        if (!json_is_string(item) || ip_parse(text_of(item), ip) != 0 || ip->family != 4 ||
+        if (!json_is_string(item) || ip_parse(json_in_text(item), ip) != 0 || ip->family != 4 ||
             ip_classify(ip) == IP_FORBIDDEN)
             return err_set(err, "[%zu]: not the IPv4 address of a resolver", i);
     }
@@ -297,14 +264,15 @@ static int read_upstreams(json_t *value, void *into, struct err *err)
 
 static int read_dns(json_t *value, void *into, struct err *err)
 {
-    static const struct member members[] = {{"upstreams", read_upstreams, false}, {NULL, NULL, false}};
-    return read_object(value, members, false, into, err);
+    static const struct json_in_member members[] = {{"upstreams", read_upstreams, false},
+                                                    {NULL, NULL, false}};
+    return json_in_object(value, members, false, into, err);
 }
 
 static int read_extra_ca(json_t *value, void *into, struct err *err)
 {
     struct policy *policy = into;
-    struct str text = text_of(value);
+    struct str text = json_in_text(value);
 
     if (!json_is_string(value) || text.len == 0 || text.len > POLICY_MAX_EXTRA_CA ||
         memchr(text.ptr, '\0', text.len) != NULL)
@@ -328,7 +296,7 @@ static int read_agent_address(json_t *value, void *into, struct err *err)
 {
     struct ip *ip = &((struct policy *)into)->agent_address;
 
-    if (!json_is_string(value) || ip_parse(text_of(value), ip) != 0)
+    if (!json_is_string(value) || ip_parse(json_in_text(value), ip) != 0)
         return err_set(err, "not an address");
     return 0;
 }
@@ -344,16 +312,16 @@ static int read_own(json_t *value, void *into, struct err *err)
 
 static int read_sidecar(json_t *value, void *into, struct err *err)
 {
-    static const struct member members[] = {
+    static const struct json_in_member members[] = {
         {"agent_address", read_agent_address, false}, {"own", read_own, false}, {NULL, NULL, false}};
-    return read_object(value, members, false, into, err);
+    return json_in_object(value, members, false, into, err);
 }
 
 static int read_protocol(json_t *value, void *into, struct err *err)
 {
     (void)into;
     if (!json_is_integer(value))
-        return err_set(err, "expected an integer, found %s", type_name(value));
+        return err_set(err, "expected an integer, found %s", json_in_type(value));
     if (json_integer_value(value) != POLICY_PROTOCOL)
         return err_set(err, "version %" PRId64 " is not understood, only %d",
                        (int64_t)json_integer_value(value), POLICY_PROTOCOL);
@@ -404,13 +372,13 @@ static int build_table(struct policy *policy, struct err *err)
 
 int policy_parse(struct str json, bool internal, struct policy **policy, struct err *err)
 {
-    static const struct member members[] = {{"protocol", read_protocol, false},
-                                            {"dns", read_dns, false},
-                                            {"routes", read_routes, false},
-                                            {"generation", read_generation, true},
-                                            {"sidecar", read_sidecar, true},
-                                            {"extra_ca", read_extra_ca, false},
-                                            {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"protocol", read_protocol, false},
+                                                    {"dns", read_dns, false},
+                                                    {"routes", read_routes, false},
+                                                    {"generation", read_generation, true},
+                                                    {"sidecar", read_sidecar, true},
+                                                    {"extra_ca", read_extra_ca, false},
+                                                    {NULL, NULL, false}};
     json_error_t where;
 
     if (json.len > POLICY_MAX_BYTES)
@@ -424,7 +392,7 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
         return err_set(err, "policy: out of memory");
     }
     made->references = 1;
-    int status = read_object(root, members, internal, made, err);
+    int status = json_in_object(root, members, internal, made, err);
     if (status == 0 && json_object_get(root, "protocol") == NULL)
         status = err_set(err, "\"protocol\" is missing");
     if (status == 0 && json_object_get(root, "routes") == NULL)
@@ -448,6 +416,7 @@ struct policy *policy_ref(struct policy *policy)
 
 static void route_fini(struct route *route)
 {
+    match_fini(&route->rules);
     free(route->allow_private);
     free(route->auth.header);
     free(route->auth.secret_name);

@@ -15,10 +15,18 @@
  *                    or "auth": "passthrough"
  *                "cookies": true, "insecure": true,               optional
  *                "git_fetch": true,                               optional
- *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; no auth, cookies, insecure, git_fetch beside
+ *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
+ *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
  *    "generation": 3,                                             by init only
  *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
+ *
+ * An ENTRY, whose meaning core/match.h has, holds at least one of the three lists:
+ *
+ *   {"name": "deny[0] github/hooks",                                optional; what the audit calls it
+ *    "paths": [{"type": "prefix", "value": "/a%20b"}],              "prefix" (the default), "exact" or "regex"
+ *    "methods": ["GET"],
+ *    "headers": [{"name": "X-A", "type": "exact", "value": "b"}]}   "exact" (the default) or "regex"
  *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */
@@ -32,6 +40,7 @@
 #include "core/cidr.h"
 #include "core/err.h"
 #include "core/host.h"
+#include "core/match.h"
 #include "core/secret.h"
 #include "core/str.h"
 
@@ -70,6 +79,7 @@ struct route {
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
     struct route_auth auth;
+    struct match_rules rules;
     struct cidr *allow_private;
     size_t allow_private_count;
 };

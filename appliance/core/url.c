@@ -82,9 +82,37 @@ static void read_leniently(struct str from, char *path)
             while (at + 1 < len && path[at + 1] != '/' && path[at + 1] != '\\')
                 at++;
         else
-            path[to++] = path[at] == '\\' ? '/' : path[at];
+            path[to++] = strchr("\\?#", path[at]) != NULL ? '/' : path[at];
     }
     path[resolve_segments(path, to)] = '\0';
+}
+
+/* RFC 3629, section 4: the shortest form only, no surrogates. Some servers take an over-long form, or any byte
+ * with its high bit set, for another character. */
+static bool is_utf8(const char *text, size_t len)
+{
+    static const struct {
+        unsigned char first, last; /* of the first byte */
+        unsigned char low, high;   /* of the second */
+        size_t more;
+    } forms[] = {{0x00, 0x7f, 0, 0, 0},       {0xc2, 0xdf, 0x80, 0xbf, 1}, {0xe0, 0xe0, 0xa0, 0xbf, 2},
+                 {0xe1, 0xec, 0x80, 0xbf, 2}, {0xed, 0xed, 0x80, 0x9f, 2}, {0xee, 0xef, 0x80, 0xbf, 2},
+                 {0xf0, 0xf0, 0x90, 0xbf, 3}, {0xf1, 0xf3, 0x80, 0xbf, 3}, {0xf4, 0xf4, 0x80, 0x8f, 3}};
+    const size_t count = sizeof forms / sizeof forms[0];
+
+    for (size_t at = 0; at < len;) {
+        const unsigned char *bytes = (const unsigned char *)text + at;
+        size_t form = 0, i = 1;
+        while (form < count && (bytes[0] < forms[form].first || bytes[0] > forms[form].last))
+            form++;
+        if (form == count || len - at <= forms[form].more)
+            return false;
+        for (; i <= forms[form].more; i++)
+            if (bytes[i] < (i == 1 ? forms[form].low : 0x80) || bytes[i] > (i == 1 ? forms[form].high : 0xbf))
+                return false;
+        at += i;
+    }
+    return true;
 }
 
 static bool dot_segment(const char *path, size_t len, size_t at)
@@ -109,9 +137,9 @@ enum url_result url_path(struct str path, char *out)
     for (size_t at = 0; at < path.len; at++) {
         unsigned char c = (unsigned char)path.ptr[at];
         int byte = encoded(path.ptr + at, path.len - at);
-        bad = bad || c <= ' ' || c >= 0x7f || (c == '%' && byte <= 0);
-        ambiguous =
-            ambiguous || c == '\\' || c == ';' || byte == '/' || byte == '\\' || byte == '%' || byte == ';';
+        bad = bad || c <= ' ' || c >= 0x7f || c == '#' || c == '?' || (c == '%' && byte <= 0);
+        ambiguous = ambiguous || c == '\\' || c == ';' ||
+                    (byte > 0 && (byte < ' ' || strchr("/\\%;?#\x7f", byte) != NULL));
     }
     for (size_t at = 0; at < path.len;) {
         int byte = encoded(path.ptr + at, path.len - at);
@@ -119,6 +147,7 @@ enum url_result url_path(struct str path, char *out)
         at += byte > 0 ? 3 : 1;
     }
     out[to] = '\0';
+    ambiguous = ambiguous || !is_utf8(out, to);
     for (size_t at = 0; at < to; at++)
         ambiguous = ambiguous || (out[at] == '/' && dot_segment(out, to, at + 1));
     if (!ambiguous && !bad)

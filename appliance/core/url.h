@@ -15,16 +15,16 @@
 
 enum url_result {
     URL_OK,
-    URL_BAD, /* not a path: no leading '/', a malformed or a NUL percent-encoding, a control or non-ASCII byte
+    URL_BAD, /* not a path: no leading '/', a malformed or a NUL percent-encoding; '?', '#', a control or non-ASCII byte
                 in clear */
-    URL_AMBIGUOUS, /* servers differ about it: '.' and '..' segments, empty segments, an encoded '/', '\' or
-                      '%', a '\', ';' (path parameters), however often encoded */
+    URL_AMBIGUOUS, /* servers differ about it: '.' and '..' segments, empty segments, an encoded '/', '\', '%',
+                      '?', '#' or control character, a '\', ';' (path parameters), however often encoded; what is
+                      not UTF-8 when it is decoded (over-long forms of '.' and '/') */
 };
 
 /* Decodes a path (RFC 3986 section 3.3), without its query, into out (at least path.len + 1 bytes),
  * NUL-terminated. Unless the result is URL_OK out holds what a lenient server would read: decoded again and
- * again, a backslash as
- * '/', parameters cut off, empty and dot segments removed; nothing without a leading '/' or when it is too
+ * again, a backslash, '?' and '#' as '/', parameters cut off, empty and dot segments removed; nothing without a leading '/' or when it is too
  * long. */
 enum url_result url_path(struct str path, char *out);
 

@@ -157,7 +157,6 @@ enum denial gitfetch_judge(const struct route *route, const struct h1_head *head
                                                                                          : DENIAL_GIT_FETCH;
     if (route->git_fetch && result != URL_OK && request->path.ptr[0] == '/')
         return DENIAL_PATH_AMBIGUOUS;
-    request->git = about != ABOUT_NOTHING;
     enum denial denial = judge_fetch(about, head, request);
     size_t codings;
     const struct h1_field *coding = h1_head_find(head, "content-encoding", &codings);

@@ -16,8 +16,8 @@
 #define GITFETCH_BODY_MAX                                                                                    \
     65536 /* bytes of a Git LFS batch request: a client asks for 100 objects at once, in 12 KB */
 
-/* Whether this request may go on as far as git is concerned. Sets request->git, and request->look when it may
- * not go on before gitfetch_batch has seen its whole body. */
+/* Whether this request may go on as far as git is concerned. Sets request->look when it may not go on before
+ * gitfetch_batch has seen its whole body. */
 enum denial gitfetch_judge(const struct route *route, const struct h1_head *head, struct request *request);
 
 /* What a Git LFS batch request asks for: DENIAL_NONE when it is clearly a download. */

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "proxy/credentials.h"
-#include "proxy/decide.h"
 #include "proxy/deny.h"
 #include "proxy/gitfetch.h"
 #include "proxy/http_state.h"
@@ -38,6 +37,7 @@ static void forget_exchange(struct http *http)
     redact_fini(&http->redact);
     policy_unref(http->redact_policy);
     http->redact_policy = NULL;
+    buf_fini(&http->head);
     buf_fini(&http->again);
 }
 
@@ -156,7 +156,8 @@ static int begin_look(struct session *session, struct request *request)
     return 0;
 }
 
-static void begin_request(struct session *session, const struct h1_head *head, struct request *request)
+static void begin_request(struct session *session, const struct h1_head *head, struct request *request,
+                          struct str bytes)
 {
     struct http *http = session->http;
 
@@ -164,7 +165,8 @@ static void begin_request(struct session *session, const struct h1_head *head, s
     session_wait(session, WAIT_NONE);
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
-    if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
+    if (buf_append(&http->head, bytes.ptr, bytes.len) != 0 || prepare_redaction(session) != 0 ||
+        (request->look && begin_look(session, request) != 0)) {
         http_refuse(session, DENIAL_OVERLOADED);
         return;
     }
@@ -191,7 +193,8 @@ static void end_look(struct session *session)
         forget_look(session->http);
 }
 
-static void take_request(struct session *session, const struct h1_head *head)
+/* bytes: the head's. */
+static void take_request(struct session *session, const struct h1_head *head, struct str bytes)
 {
     struct http *http = session->http;
     struct request request;
@@ -200,12 +203,11 @@ static void take_request(struct session *session, const struct h1_head *head)
     http->old_client = head->minor == 0;
     http->close = !head->keep_alive || http->old_client;
     http->to_head = request.to_head;
-    http->git = request.git;
     http->keep_refused = head->framing == H1_NO_BODY && !http->close && denial != DENIAL_HTTP_MALFORMED;
     if (denial != DENIAL_NONE)
         http_refuse(session, denial);
     else
-        begin_request(session, head, &request);
+        begin_request(session, head, &request, bytes);
 }
 
 /* What the agent sent cannot be understood from here on. */
@@ -220,14 +222,15 @@ static void bad_request(struct session *session, enum h1_error error)
     http_refuse(session, request_denial(error));
 }
 
-static void request_event(struct session *session, const struct h1_event *event)
+/* bytes: those that the event is made of. */
+static void request_event(struct session *session, const struct h1_event *event, struct str bytes)
 {
     struct http *http = session->http;
     int fits = 0;
 
     switch (event->type) {
     case H1_EVENT_HEAD:
-        take_request(session, &session->proxy->head);
+        take_request(session, &session->proxy->head, bytes);
         return;
     case H1_EVENT_DATA:
         if (http->look != NULL && buf_append(&http->look->body, event->data.ptr, event->data.len) != 0) {
@@ -309,7 +312,7 @@ static bool step_request(struct session *session)
     struct h1_event event = h1_next(&http->request, bytes.ptr, bytes.len, &used, &session->proxy->head);
     if (event.type == H1_EVENT_MORE && used == 0)
         return http->agent_eof && agent_ended(session);
-    request_event(session, &event);
+    request_event(session, &event, (struct str){bytes.ptr, used});
     if (!session->ended && !http->over)
         buf_consume(&session->in, used);
     return true;
@@ -471,6 +474,7 @@ void http_start(struct session *session)
     h1_init(&http->request, true);
     buf_init(&http->up_in, IN_MAX);
     buf_init(&http->up_out, OUT_MAX);
+    buf_init(&http->head, HEAD_MAX);
     buf_init(&http->again, OUT_MAX);
     session->http = http;
     session->on_agent = on_agent;
@@ -482,13 +486,16 @@ void http_policy(struct session *session)
     struct http *http = session->http;
     struct exchange *x = &session->exchange;
     struct policy *policy = session->proxy->worker.policy;
+    struct str bytes = buf_str(&http->head);
     const struct route *route;
+    struct h1_check check;
 
     if (http->over || !http->active)
         return;
-    enum denial denial = decide_http(policy, x->host, session->port, 0, session->opened, &route);
-    if (denial == DENIAL_NONE && http->git && !route->git_fetch)
-        denial = DENIAL_GIT_FETCH;
+    /* The same bytes read the same; the fields of another route may go on, or stay behind. */
+    enum h1_error error = h1_head_parse(&check, true, false, bytes.ptr, bytes.len, &session->proxy->head);
+    enum denial denial =
+        error != H1_OK ? request_denial(error) : session_judge_again(session, &session->proxy->head, &route);
     if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))
         denial = DENIAL_ADDRESS_REFUSED;
     if (denial == DENIAL_NONE) {

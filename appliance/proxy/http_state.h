@@ -27,6 +27,7 @@ struct http {
     struct policy *redact_policy; /* a reference: whose secrets redact uses */
     struct stream *upstream;
     struct buf up_in, up_out;
+    struct buf head;        /* the running request's, as the agent sent it: a new policy judges it again */
     struct buf again;       /* the request, while it may still be sent a second time */
     struct ip up_ip;        /* where it leads */
     uint64_t up_generation; /* of the policy under which it was dialled */
@@ -50,7 +51,6 @@ struct http {
     bool head_sent;  /* the final response's head is on its way: no refusal can be said any more */
     bool in_interim; /* the response being decoded is a 1xx */
     bool chunk_up, chunk_down;
-    bool git; /* the request needs git.fetch */
 };
 
 /* http.c: */

@@ -22,7 +22,6 @@ struct request {
     bool repeatable; /* may be sent a second time when a kept connection turns out dead, RFC 9110, 9.2.2 */
     bool expect_continue;
     bool secure; /* its upstream is reached over verified TLS; set by the session */
-    bool git;    /* it needs git.fetch; set by the session */
     bool look;   /* gitfetch_batch decides about its body; set by the session */
 };
 

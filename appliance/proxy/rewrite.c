@@ -50,17 +50,28 @@ static int put_text(struct buf *out, const char *text)
     return put(out, str_of(text));
 }
 
+static bool goes_up(const struct route *route, struct str name)
+{
+    return !listed(name, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0]) && !credentials_strips(route, name);
+}
+
+bool rewrite_forwards(const struct h1_head *head, const struct route *route, const struct h1_field *field)
+{
+    return goes_up(route, field->name) && !h1_head_lists(head, "connection", field->name);
+}
+
 /* route: of a request; NULL for a response. */
-static int put_fields(const struct h1_head *head, const struct str *never, size_t count,
-                      const struct route *route, struct buf *out)
+static int put_fields(const struct h1_head *head, const struct route *route, struct buf *out)
 {
     size_t connections;
 
     h1_head_find(head, "connection", &connections);
     for (size_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
-        if (listed(field->name, never, count) || (route != NULL && credentials_strips(route, field->name)) ||
-            (connections > 0 && h1_head_lists(head, "connection", field->name)))
+        bool goes_on = route != NULL
+                           ? goes_up(route, field->name)
+                           : !listed(field->name, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0]);
+        if (!goes_on || (connections > 0 && h1_head_lists(head, "connection", field->name)))
             continue;
         if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put(out, field->value) != 0 ||
             put_text(out, "\r\n") != 0)
@@ -100,8 +111,8 @@ int rewrite_request(const struct h1_head *head, const struct request *request, c
     if (put(out, head->method) != 0 || put_text(out, " ") != 0 || put(out, request->path) != 0 ||
         put(out, request->query) != 0 || put_text(out, " HTTP/1.1\r\n") != 0 || put_host(request, out) != 0)
         return -1;
-    if (put_fields(head, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0], route, out) != 0 ||
-        credentials_put(route, out) != 0 || put_request_framing(head, out) != 0)
+    if (put_fields(head, route, out) != 0 || credentials_put(route, out) != 0 ||
+        put_request_framing(head, out) != 0)
         return -1;
     if (request->expect_continue && put_text(out, "Expect: 100-continue\r\n") != 0)
         return -1;
@@ -123,8 +134,7 @@ int rewrite_response(const struct h1_head *head, enum rewrite_body body, bool cl
     if (buf_printf(out, "HTTP/1.1 %03u ", head->status) != 0 || put(out, head->reason) != 0 ||
         put_text(out, "\r\n") != 0)
         return -1;
-    if (put_fields(head, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0], NULL, out) != 0 ||
-        put_response_framing(head, body, out) != 0)
+    if (put_fields(head, NULL, out) != 0 || put_response_framing(head, body, out) != 0)
         return -1;
     if (close && put_text(out, "Connection: close\r\n") != 0)
         return -1;

@@ -4,9 +4,9 @@
  *
  *   accept → original destination (listen.c) → first bytes (sniff.c)
  *     TLS     → ClientHello (hello.c) → tunnel by name, or opened with a forged leaf   (session_tls.c)
- *     HTTP/1, opened TLS → request head (h1.c) → judge: request.c, decide.c → dial by name, or the kept
- * upstream → rewrite → upstream → response head (h1.c) → rewrite → agent    (http.c moves the events, per
- *               request)
+ *     HTTP/1, opened TLS → request head (h1.c) → judge: request.c, decide.c, credentials.c, gitfetch.c, admit.c
+ *               → dial by name, or the pool's upstream → rewrite → upstream → response head (h1.c) → rewrite
+ *               → agent    (http.c moves the events, per request)
  *     others  → refused in their own words (deny.c), or by RST
  *
  * Room for the audit line is held before a verdict takes effect. Without room the session is parked: nothing
@@ -281,6 +281,21 @@ void session_refuse(struct session *session, enum denial denial)
 
 /* HTTP. */
 
+/* What the policy in force says of a request that was read. */
+static enum denial judge(struct session *session, const struct h1_head *head, struct request *request,
+                         const struct route **route)
+{
+    enum denial denial = decide_http(session->proxy->worker.policy, request->host, session->port,
+                                     request->host_port, session->opened, route);
+
+    request->secure = session->opened; /* then its upstream is verified: dial.h */
+    if (denial == DENIAL_NONE)
+        denial = credentials_judge(*route, request->secure);
+    if (denial == DENIAL_NONE)
+        denial = gitfetch_judge(*route, head, request);
+    return denial;
+}
+
 enum denial session_judge(struct session *session, const struct h1_head *head, struct request *request)
 {
     struct exchange *x = &session->exchange;
@@ -297,14 +312,33 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     if (denial == DENIAL_NONE)
         denial = session_tls_judge(session, request->host);
     if (denial == DENIAL_NONE)
-        denial = decide_http(session->proxy->worker.policy, request->host, session->port, request->host_port,
-                             session->opened, &route);
-    request->secure = session->opened; /* then its upstream is verified: dial.h */
-    if (denial == DENIAL_NONE)
-        denial = credentials_judge(route, request->secure);
-    if (denial == DENIAL_NONE)
-        denial = gitfetch_judge(route, head, request);
+        denial = judge(session, head, request, &route);
     session_keep_route(session, route);
+    if (denial == DENIAL_NONE)
+        denial = admit_judge(route, head, request, x->rule);
+    return denial;
+}
+
+enum denial session_judge_again(struct session *session, const struct h1_head *head,
+                                const struct route **route)
+{
+    struct exchange *x = &session->exchange;
+    const struct policy *policy = session->proxy->worker.policy;
+    struct request request;
+    char rule[ADMIT_RULE];
+    enum denial denial = request_read(head, session->opened, &request);
+
+    *route = NULL;
+    if (denial == DENIAL_NONE)
+        denial = judge(session, head, &request, route);
+    if (*route != NULL)
+        route_name(*route, rule);
+    if (denial == DENIAL_NONE)
+        denial = admit_judge(*route, head, &request, rule);
+    if (denial != DENIAL_NONE) { /* else the line says what decided first */
+        snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? rule : RULE_NONE);
+        x->generation = policy != NULL ? policy->generation : 0;
+    }
     return denial;
 }
 

@@ -15,6 +15,7 @@
 #include "core/buf.h"
 #include "core/cidr.h"
 #include "core/policy.h"
+#include "proxy/admit.h"
 #include "proxy/dial.h"
 #include "proxy/h1_head.h"
 #include "proxy/hello.h"
@@ -61,7 +62,7 @@ struct exchange {
     char host[2 * HOST_MAX];
     char method[24];
     char path[1024];
-    char rule[HOST_MAX + 3];
+    char rule[ADMIT_RULE];
     char upstream[IP_TEXT + 8];
     unsigned status;
     uint64_t bytes_in, bytes_out;
@@ -131,6 +132,10 @@ void session_refuse(struct session *session, enum denial denial);
 /* The order of the stages for a request's head. Returns DENIAL_NONE, or why it is not forwarded. Fills the
  * exchange. */
 enum denial session_judge(struct session *session, const struct h1_head *head, struct request *request);
+
+/* The same for a request that is running, by the policy that is in force now. *route is its route there. */
+enum denial session_judge_again(struct session *session, const struct h1_head *head,
+                                const struct route **route);
 
 /* Holds room for an audit line. False: the session is parked, and `resume` is called when there is room. */
 bool session_reserve(struct session *session, void (*resume)(struct session *session));

@@ -26,7 +26,7 @@
 #define RESERVED_MAX    8192       /* lines: a proxy holds one for each tunnel, as long as it lives */
 #define QUEUE_CAP       (QUEUE_MAX + RESERVED_MAX * (AUDIT_LINE_MAX + sizeof(uint32_t)))
 #define EQUAL_SLOTS     64
-#define EQUAL_KEY_MAX   320 /* bytes: host, address, and the numbers */
+#define EQUAL_KEY_MAX   448 /* bytes: host, rule, address, and the numbers */
 #define EQUAL_WINDOW_MS 1000
 
 struct equal {
@@ -34,7 +34,7 @@ struct equal {
     char key[EQUAL_KEY_MAX];
     uint64_t until_ms;
     struct audit audit; /* its texts point into `text` */
-    char text[256], rule[64], protocol[16], address[48];
+    char text[256], rule[192], protocol[16], address[48];
     uint64_t count; /* held back since the last line */
 };
 
@@ -232,7 +232,8 @@ static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
     struct {
         unsigned kind, reason, port, status;
     } numbers = {(unsigned)audit->kind, (unsigned)audit->reason, audit->port, audit->status};
-    const struct str parts[] = {audit->host, str_of(audit->address), str_of(audit->protocol), audit->detail};
+    const struct str parts[] = {audit->host, str_of(audit->rule), str_of(audit->address),
+                                str_of(audit->protocol), audit->detail};
     size_t len = sizeof numbers;
 
     memcpy(key, &numbers, sizeof numbers);

@@ -26,8 +26,8 @@ void audit_sink_close(struct audit_sink *sink);
 bool audit_sink_reserve(struct audit_sink *sink);
 void audit_sink_release(struct audit_sink *sink);
 
-/* Writes the line of a reservation. Lines with the verdict BLOCK are coalesced by kind, reason, host, address
- * and port: the first at once, the rest of its second as one line with their count. */
+/* Writes the line of a reservation. Lines with the verdict BLOCK are coalesced by kind, reason, host, rule,
+ * address and port: the first at once, the rest of its second as one line with their count. */
 void audit_sink_emit(struct audit_sink *sink, const struct audit *audit);
 
 #endif

@@ -11,8 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# The folder's name is its content: pins, settings, flags and this recipe. The compiler is noted inside.
-key=$(cat pins.txt deps.sh wolfssl/* | sha256sum | cut -c1-16)
+sysroot_packages() { grep -oE '^[a-z0-9.+-]+-dev' packages.txt | grep -v '^dpkg'; }
+
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/stopper
 native=$(dpkg --print-architecture)
 arch=${ARCH:-$native}
@@ -22,6 +22,11 @@ case $arch in
     arm64) cross=aarch64-linux-gnu- ;;
     *) echo "deps: ARCH is amd64 or arm64, not $arch" >&2 && exit 1 ;;
 esac
+# The folder's name is its content: pins, settings, flags, this recipe, and what a sysroot is made of. The compiler is noted inside.
+key=$({
+    cat pins.txt deps.sh wolfssl/*
+    [ -z "$cross" ] || sysroot_packages
+} | sha256sum | cut -c1-16)
 dest=$cache/$key-$arch${cross:+-cross}
 if [ "${1-}" = --where ]; then
     echo "$dest"
@@ -173,7 +178,7 @@ sysroot() {
     "${apt[@]}" update >"$1/log" 2>&1 || { cat "$1/log" >&2; die "apt-get update failed for $arch"; }
     # shellcheck disable=SC2046 # names
     "${apt[@]}" -y --no-install-recommends --download-only install base-files ca-certificates check git openssh-client \
-        $(grep -oE '^[a-z0-9.+-]+-dev' packages.txt | grep -v '^dpkg') >"$1/log" 2>&1 ||
+        $(sysroot_packages) >"$1/log" 2>&1 ||
         { cat "$1/log" >&2; die "apt-get could not fetch the packages for $arch"; }
     for file in "$dir"/cache/archives/*.deb; do
         # shellcheck disable=SC2016 # dpkg-deb expands it

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from spaces import WAIT, child_of, tied, wait_for
+from world import RESOLVER
 
 FAILED = 125
 
@@ -128,3 +129,33 @@ def test_the_command_has_the_manifests_environment_and_starts_in_the_first_folde
     assert lines[1] != "/work/plain.md"
     done = host.hostctl("up", "-f", manifest, "-m", work, "--", "pwd")
     assert (done.returncode, done.stdout) == (0, "/work/work folder\n")
+
+
+def test_a_manifests_matches_and_deny_decide_about_requests(host):
+    manifest = host.write("matching.yaml", f"""\
+egress:
+  dns: [{RESOLVER}]
+  routes:
+    - host: plain.test
+      matches:
+        - {{paths: [{{value: /api/v1}}, {{type: regex, value: "/v[0-9]+"}}], methods: [GET, POST]}}
+      deny:
+        - gitea
+        - {{paths: [{{value: /api/v1/secret}}]}}
+""")
+    hooks = "/api/v1/repos/o/r/hooks"
+    bottle = host.up(manifest=manifest)
+    try:
+        for method, path, status, name, rule in (
+                ("GET", hooks, 200, None, "plain.test matches[0]"), ("GET", "/v2?x=/../secret", 200, None, "plain.test matches[0]"),
+                ("POST", hooks, 403, "deny-entry", "plain.test deny[0] gitea/hooks"),
+                ("GET", "/api/v1/secret/x", 403, "deny-entry", "plain.test deny[1]"),
+                ("GET", "/v2x", 403, "path-not-allowed", "plain.test"), ("PUT", "/v2", 403, "method-not-allowed", "plain.test"),
+                ("GET", "/api/v1/../../secret", 400, "path-ambiguous", "plain.test")):
+            got = bottle.agent.http(host="plain.test", path=path, method=method)
+            assert got["status"] == status, (path, got)
+            assert name is None or (got["json"]["type"], got["json"]["rule"]) == ("urn:stopper:denial:" + name, rule)
+            line = bottle.audit.wait(kind="http", method=method, path=path.partition("?")[0], status=status)
+            assert (line["rule"], line.get("reason")) == (rule, name)
+    finally:
+        bottle.close()

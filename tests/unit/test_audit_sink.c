@@ -106,6 +106,23 @@ START_TEST(equal_denials_become_one_line_with_their_count)
 }
 END_TEST
 
+START_TEST(denials_by_other_entries_of_a_route_are_not_equal)
+{
+    static const char *const rules[] = {"a.example deny[0]", "a.example deny[1]", "a.example deny[0]"};
+
+    open_sink();
+    for (size_t i = 0; i < 3; i++) {
+        const struct audit audit = {
+            .kind = AUDIT_HTTP, .verdict = AUDIT_BLOCK, .rule = rules[i], .host = str_of("a.example")};
+        ck_assert(audit_sink_reserve(sink));
+        audit_sink_emit(sink, &audit);
+    }
+    turn(1);
+    ck_assert_uint_eq(lines_with("deny["), 2);
+    close_sink();
+}
+END_TEST
+
 START_TEST(counts_are_written_at_the_end_too)
 {
     open_sink();
@@ -199,6 +216,7 @@ START_TEST(a_line_without_its_reservation_ends_the_worker)
 END_TEST
 
 SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, equal_denials_become_one_line_with_their_count,
-           counts_are_written_at_the_end_too, a_stalled_reader_stops_the_reservations_and_loses_nothing,
+           denials_by_other_entries_of_a_route_are_not_equal, counts_are_written_at_the_end_too,
+           a_stalled_reader_stops_the_reservations_and_loses_nothing,
            reservations_alone_fill_the_queue_and_releases_empty_it, without_init_nothing_is_reserved,
            a_line_without_its_reservation_ends_the_worker)

@@ -60,6 +60,15 @@ START_TEST(manifests_become_their_golden_policy)
          "\"cookies\":true,\"insecure\":true,\"git_fetch\":true},"
          "{\"host\":\"b.example\",\"auth\":\"passthrough\"},"
          "{\"host\":\"c.example\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":\"_T2\"}}]}"},
+        {"egress:\n  dns: [192.0.2.53]\n  routes:\n    - host: \"*.github.io\"\n      multi_tenant: true\n"
+         "      matches:\n        - paths: [{value: /a%20b}, {value: '/[a-z]+\"', type: regex}]\n"
+         "          methods: [GET, HEAD]\n        - headers: [{name: X-A, value: b}]\n"
+         "      deny: [{paths: [{value: /a/b, type: exact}]}]\n",
+         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"*.github.io\","
+         "\"matches\":[{\"paths\":[{\"type\":\"prefix\",\"value\":\"/a%20b\"},{\"type\":\"regex\",\"value\":"
+         "\"/[a-z]+\\\"\"}],\"methods\":[\"GET\",\"HEAD\"]},"
+         "{\"headers\":[{\"name\":\"X-A\",\"type\":\"exact\",\"value\":\"b\"}]}],"
+         "\"deny\":[{\"paths\":[{\"type\":\"exact\",\"value\":\"/a/b\"}]}]}]}"},
         {"{}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {dns: [192.0.2.53], routes: [{host: A.example}]}\nenv: {SECRET: word}",
@@ -107,7 +116,11 @@ START_TEST(examples_compile)
         {"examples/forge.yaml",
          "{\"protocol\":1," HOST_DNS
          ",\"routes\":[{\"host\":\"api.example.com\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":"
-         "\"FORGE_TOKEN\"}},{\"host\":\"git.example.com\",\"auth\":{\"scheme\":\"basic\",\"secret\":\"FORGE_"
+         "\"FORGE_TOKEN\"},\"matches\":[{\"paths\":[{\"type\":\"prefix\",\"value\":\"/api/v1/repos\"}],"
+         "\"methods\":[\"GET\"]},{\"paths\":[{\"type\":\"regex\",\"value\":\"/api/v1/repos/[^/]+/[^/]+/"
+         "issues(/.*)?\"}],"
+         "\"methods\":[\"POST\",\"PATCH\"]}]},{\"host\":\"git.example.com\",\"auth\":{\"scheme\":\"basic\","
+         "\"secret\":\"FORGE_"
          "TOKEN\"},"
          "\"git_fetch\":true},{\"host\":\"registry.example.com\",\"ports\":[443,8443]}]}"},
         {"examples/closed.yaml", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},

@@ -31,11 +31,18 @@ static const char *errors_of(const char *yaml)
 
 #define ROUTE(text) "egress: {routes: [" text "]}\n"
 #define HOST(text)  ROUTE("{host: " text "}")
+#define ONE_READING                                                                                          \
+    "has no single reading: no dot segments, empty segments, \";\", backslashes and encoded \"/\", \"\\\", " \
+    "\"%\", "                                                                                                \
+    "\";\", \"?\", \"#\" and control characters; such requests are refused\n"
 #define PRIVATE                                                                                              \
     "lies in none of the private ranges 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 and "       \
     "fc00::/7\n"
-#define AT         "m.yaml:1: egress.routes[0]"
-#define ROUTE_KEYS "host, allow_private, tls, ports, auth, cookies, insecure, git"
+#define AT "m.yaml:1: egress.routes[0]"
+#define ROUTE_KEYS                                                                                           \
+    "host, allow_private, tls, ports, auth, cookies, insecure, git, multi_tenant, matches, deny"
+#define MATCHES(text) ROUTE("{host: a.example, matches: [" text "]}")
+#define DENY(text)    ROUTE("{host: a.example, deny: [" text "]}")
 
 static const struct {
     const char *yaml, *errors;
@@ -96,9 +103,9 @@ static const struct {
     {"egress: {routes: [a.example]}\n", AT ": must be a map with the key host, is a string\n"},
     {ROUTE("{}"), AT ": the key \"host\" is missing\n"},
     {ROUTE("{host: a.example}, {tls: {}}"), "m.yaml:1: egress.routes[1]: the key \"host\" is missing\n"},
-    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      matches: []\n",
+    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      dlp: {}\n",
      "m.yaml:4: egress.routes[0]: unknown key \"pasthrough\"; allowed: " ROUTE_KEYS "\n"
-     "m.yaml:5: egress.routes[0]: unknown key \"matches\": this version does not enforce it yet; "
+     "m.yaml:5: egress.routes[0]: unknown key \"dlp\": this version does not enforce it yet; "
      "allowed: " ROUTE_KEYS "\n"},
     /* ports */
     {ROUTE("{host: a.example, ports: 80}"), AT ".ports: must be a list of ports, is a number\n"},
@@ -154,6 +161,108 @@ static const struct {
     {"egress: {extra_ca: []}\n", "m.yaml:1: egress.extra_ca: 0 files; 1 to 16 are allowed\n"},
     {"egress: {extra_ca: [\"\", \"a\\0b\"]}\n",
      "m.yaml:1: egress.extra_ca[0]: is no file\nm.yaml:1: egress.extra_ca[1]: is no file\n"},
+    /* matches, deny: lists and entries */
+    {ROUTE("{host: a.example, matches: [], deny: []}"),
+     AT ".matches: 0 entries; 1 to 256 are allowed\n" AT ".deny: 0 entries; 1 to 256 are allowed\n"},
+    {ROUTE("{host: a.example, matches: github, deny: github}"),
+     AT ".matches: must be a list of entries, is a string\n" AT
+        ".deny: must be a list of entries, is a string\n"},
+    {MATCHES("github, {}, {path: [/a]}, {paths: [/a]}"),
+     AT ".matches[0]: must be a map with one of the keys paths, methods and headers, is a string\n" AT
+        ".matches[1]: one of the keys \"paths\", \"methods\" and \"headers\" has to be there\n" AT
+        ".matches[2]: one of the keys \"paths\", \"methods\" and \"headers\" has to be there\n" AT
+        ".matches[2]: unknown key \"path\"; allowed: paths, methods, headers\n" AT
+        ".matches[3].paths[0]: must be a map with the keys type and value, is a string\n"},
+    {DENY("github, bitbucket, {}, github, true, [x]"),
+     AT ".deny[1]: must be a map, or one of github, gitlab and gitea, is \"bitbucket\"\n" AT
+        ".deny[2]: one of the keys \"paths\", \"methods\" and \"headers\" has to be there\n" AT
+        ".deny[3]: github is there already\n" AT
+        ".deny[4]: must be a map, or one of github, gitlab and gitea, is a truth value; as text it would be "
+        "\"true\"\n" AT ".deny[5]: must be a map, or one of github, gitlab and gitea, is a list\n"},
+    {MATCHES("{paths: [], methods: [], headers: []}"),
+     AT ".matches[0].paths: 0 entries; 1 to 256 are allowed\n" AT
+        ".matches[0].methods: 0 entries; 1 to 32 are allowed\n" AT
+        ".matches[0].headers: 0 entries; 1 to 32 are allowed\n"},
+    {MATCHES("{paths: /a, methods: GET, headers: {X: y}}"),
+     AT ".matches[0].paths: must be a list of paths, is a string\n" AT
+        ".matches[0].methods: must be a list of methods, is a string\n" AT
+        ".matches[0].headers: must be a list of header fields, is a map\n"},
+    /* paths */
+    {MATCHES("{paths: [{}, {type: exact}, {typ: exact, value: /a}, {type: glob, value: /a}, {value: 7, type: "
+             "exact}]}"),
+     AT
+     ".matches[0].paths[0]: the key \"value\" is missing\n" AT
+     ".matches[0].paths[1]: the key \"value\" is missing\n" AT
+     ".matches[0].paths[2]: unknown key \"typ\"; allowed: type, value\n" AT
+     ".matches[0].paths[3].type: must be prefix, exact or regex, is \"glob\"\n" AT
+     ".matches[0].paths[4].value: must be a path or a regular expression, is a number; as text it would be "
+     "\"7\"\n"},
+    {MATCHES(
+         "{paths: [{value: a}, {value: \"\"}, {value: \"/a?b\"}, {value: \"/a b\"}, {value: /a//b}, {value: "
+         "/a%2Fb}, {value: \"/a\\0\"}]}"),
+     AT ".matches[0].paths[0].value: \"a\" must begin with \"/\"\n" AT
+        ".matches[0].paths[1].value: \"\" must begin with \"/\"\n" AT
+        ".matches[0].paths[2].value: \"/a?b\" holds a \"?\": the query is no part of the path and decides "
+        "nothing\n" AT
+        ".matches[0].paths[3].value: \"/a b\" is no path as in a URL: spaces, \"%\" and what is "
+        "not ASCII are percent-encoded\n" AT ".matches[0].paths[4].value: \"/a//b\" " ONE_READING AT
+        ".matches[0].paths[5].value: \"/a%2Fb\" " ONE_READING AT
+        ".matches[0].paths[6].value: \"/a\\x00\" holds a NUL character\n"},
+    {"egress:\n  routes:\n    - host: a.example\n      matches:\n        - paths:\n            - value: "
+     "/a(b\n"
+     "              type: regex\n            - {type: regex, value: \"/[z-a]\"}\n        - paths:\n"
+     "            - {type: regex, value: \"(*UTF)/a\"}\n            - {type: regex, value: \"/a)|(?:/b\"}\n",
+     "m.yaml:6: egress.routes[0].matches[0].paths[0].value: \"/a(b\" does not compile: at offset 4: missing "
+     "closing parenthesis\n"
+     "m.yaml:8: egress.routes[0].matches[0].paths[1].value: \"/[z-a]\" does not compile: at offset 4: range "
+     "out "
+     "of order in character class\n"
+     "m.yaml:10: egress.routes[0].matches[1].paths[0].value: \"(*UTF)/a\" does not compile: at offset 6: "
+     "using "
+     "UTF is disabled by the application\n"
+     "m.yaml:11: egress.routes[0].matches[1].paths[1].value: \"/a)|(?:/b\" does not compile: at offset 2: "
+     "unmatched closing parenthesis\n"},
+    /* methods */
+    {MATCHES("{methods: [get, \"GET \", \"\", G(T, CONNECT, TRACE, GET, GET, 1, ~]}"),
+     AT ".matches[0].methods[0]: \"get\" is no method: methods are written in capitals\n" AT
+        ".matches[0].methods[1]: \"GET \" is no method\n" AT ".matches[0].methods[2]: \"\" is no method\n" AT
+        ".matches[0].methods[3]: \"G(T\" is no method\n" AT
+        ".matches[0].methods[4]: \"CONNECT\" is never forwarded\n" AT
+        ".matches[0].methods[5]: \"TRACE\" is never forwarded\n" AT
+        ".matches[0].methods[7]: \"GET\" is there already\n" AT
+        ".matches[0].methods[8]: must be a method, is a number; as text it would be \"1\"\n" AT
+        ".matches[0].methods[9]: must be a method, is empty; as text it would be \"~\"\n"},
+    /* headers: values are not repeated */
+    {DENY("{headers: [{name: X-A}, {value: secret}, {name: \"X A\", value: secret}, {name: Host, value: "
+          "secret}, "
+          "{name: X-A, value: \"sec(\", type: regex}, {name: X-A, value: secret, type: prefix}, {name: X-A, "
+          "value: "
+          "\"a\\0\"}, X-A]}"),
+     AT ".deny[0].headers[0]: the key \"value\" is missing\n" AT
+        ".deny[0].headers[1]: the key \"name\" is missing\n" AT
+        ".deny[0].headers[2].name: \"X A\" is no field name\n" AT
+        ".deny[0].headers[3].name: \"Host\" never goes on as the agent sent it, so it cannot decide\n" AT
+        ".deny[0].headers[4].value: the value does not compile: at offset 4: missing closing parenthesis\n" AT
+        ".deny[0].headers[5].type: must be exact or regex, is \"prefix\"\n" AT
+        ".deny[0].headers[6].value: the value holds a NUL character\n" AT
+        ".deny[0].headers[7]: must be a map with the keys name, type and value, is a string\n"},
+    {ROUTE("{host: a.example, tls: {passthrough: true}, matches: [{methods: [GET]}], deny: [github]}"),
+     AT ": matches has no meaning beside tls.passthrough: true: nothing inside is opened\n" AT
+        ": deny has no meaning beside tls.passthrough: true: nothing inside is opened\n"},
+/* multi_tenant */
+#define SUFFIX(name)                                                                                         \
+    AT ".host: \"*." name "\" stands for names of everybody who has one there: \"" name                      \
+       "\" is a public suffix; if that is meant, say multi_tenant: true\n"
+    {HOST("\"*.com\""), SUFFIX("com")},
+    {HOST("\"*.CO.uk\""), SUFFIX("co.uk")},
+    {HOST("\"*.github.io\""), SUFFIX("github.io")},
+    {HOST("\"*.s3.amazonaws.com\""), SUFFIX("s3.amazonaws.com")},
+    {HOST("\"*.nobody-has-this-one\""), SUFFIX("nobody-has-this-one")},
+    {ROUTE("{host: \"*.github.io\", multi_tenant: false}"), SUFFIX("github.io")},
+    {ROUTE("{host: \"*.github.io\", multi_tenant: yes}"),
+     SUFFIX("github.io") AT ".multi_tenant: must be true or false, is a truth value \"yes\"\n"},
+    {ROUTE("{host: a.github.io, multi_tenant: true}"),
+     AT ": multi_tenant has a meaning only beside a host with \"*.\"\n"},
     /* hosts */
     {HOST("1"), AT ".host: must be a host name, is a number; as text it would be \"1\"\n"},
     {HOST("\"\""), AT ".host: \"\" is no host name\n"},
@@ -263,6 +372,15 @@ static const char *const good[] = {
     "egress: {routes: []}\n",
     "egress: {routes: [{host: a.example, tls: {}, allow_private: []}]}\n",
     "egress: {routes: [{\"host\": 'a.example', tls: {passthrough: true, ech: \"allow\"}}]}\n",
+    "egress: {routes: [{host: \"*.github.io\", multi_tenant: true}, {multi_tenant: true, host: "
+    "\"*.com\"}]}\n",
+    "egress: {routes: [{host: \"*.a.github.io\"}, {host: \"*.a.example\", multi_tenant: true}, {host: "
+    "github.io}]}\n",
+    "egress: {routes: [{host: a.example, matches: [{paths: [{value: /}, {value: /a%20b, type: exact}, {type: "
+    "regex, "
+    "value: '/[^/]+'}], methods: [GET, M-SEARCH], headers: [{name: X-A, value: ''}]}], deny: [github, "
+    "gitlab, gitea, "
+    "{methods: [PUT]}]}]}\n",
     "egress: {routes: [{host: _srv.xn--bcher-kva.example}, {host: localhost}]}\n",
     "env: {A: \"1\", B: '', C: word, D: two words, E: 1.2.3, F: 10.0.0.0/8, G: -, H: v1, I: \"a\\nb\"}\n",
 };

@@ -126,8 +126,7 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
         {ROUTE("\"insecure\":true"), "policy: routes: [0]: insecure: without auth it has no meaning"},
         {ROUTE("\"git_fetch\":true,\"tls\":{\"passthrough\":true}"),
          "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
-         "cookies, "
-         "insecure or git_fetch may be beside it"},
+         "cookies, insecure, git_fetch, matches or deny may be beside it"},
         {"{\"protocol\":1,\"routes\":[],\"extra_ca\":\"\"}",
          "policy: extra_ca: expected certificates as PEM text of at most 1048576 bytes"},
         {"{\"protocol\":1,\"dns\":{\"upstreams\":[\"127.0.0.1\"]},\"routes\":[]}",

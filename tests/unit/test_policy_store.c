@@ -118,11 +118,13 @@ START_TEST(what_only_the_sidecar_may_say_is_refused_from_outside)
 }
 END_TEST
 
+#define RULES "\"matches\":[{\"methods\":[\"GET\"]}],\"deny\":[{\"paths\":[{\"value\":\"/x\"}]}]"
+
 START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
 {
     static const char policy[] =
         "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"ports\":[443],\"auth\":{"
-        "\"scheme\":\"Bearer\",\"secret\":\"A_TOKEN\"},\"cookies\":true,\"git_fetch\":true}],"
+        "\"scheme\":\"Bearer\",\"secret\":\"A_TOKEN\"},\"cookies\":true,\"git_fetch\":true," RULES "}],"
         "\"extra_ca\":\"PEM\"}";
     json_t *object = json_loads(policy, 0, NULL), *secrets = json_pack("{s:s}", "A_TOKEN", "value-of-a");
 
@@ -135,8 +137,8 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     section_is(
         store.next.fds[POLICY_FOR_PROXY],
         "{\"protocol\":1,\"extra_ca\":\"PEM\",\"routes\":[{\"host\":\"a.example\",\"ports\":[443],\"auth\":{"
-        "\"scheme\":\"Bearer\",\"secret\":\"A_TOKEN\"},\"cookies\":true,\"git_fetch\":true}],\"generation\":"
-        "1," SIDECAR "}");
+        "\"scheme\":\"Bearer\",\"secret\":\"A_TOKEN\"},\"cookies\":true,\"git_fetch\":true," RULES "}],"
+        "\"generation\":1," SIDECAR "}");
     int fd = policy_version_secrets(&store.next);
     section_is(fd, "{\"A_TOKEN\":\"value-of-a\"}");
     close(fd);

@@ -101,6 +101,8 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
             (struct rule){kind == KIND_A ? LOOKUP : REFUSED, kind == KIND_A ? DENIAL_NONE : DENIAL_DNS_TYPE};
     else if (policy != NULL)
         rule.reason = DENIAL_DNS_NAME;
+    if (policy != NULL && policy->dns_refuse && rule.reason == DENIAL_DNS_NAME)
+        rule.gets = REFUSED;
     set_gets(policy, rule, decision);
 }
 

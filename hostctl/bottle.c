@@ -8,6 +8,8 @@
 
 #include "hostctl/guard.h"
 
+#include "hostctl/audit_kept.h"
+
 const struct runtime *bottle_runtime(const struct state *state, struct err *err)
 {
     const char *name = state_get(state, "runtime");
@@ -103,7 +105,10 @@ int bottle_remove(struct state *state, struct err *err)
 {
     const struct runtime *runtime = bottle_runtime(state, err);
 
-    if ((runtime == NULL && err->text[0] != '\0') || (runtime != NULL && runtime->clean(state, err) != 0)) {
+    if (runtime != NULL)
+        audit_kept_fetch(state, runtime);
+    if ((runtime == NULL && err->text[0] != '\0') || (runtime != NULL && runtime->clean(state, err) != 0) ||
+        audit_kept_add(state, err) != 0) {
         state_close(state);
         return -1;
     }

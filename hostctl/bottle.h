@@ -29,7 +29,7 @@ int bottle_leave(struct state *state, bool lived, int status, const struct comma
 /* Opens a bottle that runs, for reading. Returns its runtime, or NULL with err (nothing is open). */
 const struct runtime *bottle_open_running(struct state *state, const char *name, struct err *err);
 
-/* Cleans all that is recorded and removes the folder. Needs the lock; the state is closed in every case.
+/* Cleans all that is recorded, keeps the audit (audit_kept.h) and removes the folder. Needs the lock; the state is closed in every case.
  * Returns 0, or -1 with err; the folder is still there then. */
 int bottle_remove(struct state *state, struct err *err);
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "hostctl/audit_kept.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 
@@ -12,7 +13,8 @@ struct gc {
 };
 
 static const struct option options[] = {
-    {0, "all", NULL, "also things with Stopper's marks that no state folder of this user knows",
+    {0, "all", NULL,
+     "also all kept audits, and what has Stopper's marks and no state folder of this user knows",
      offsetof(struct gc, all), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
@@ -61,6 +63,11 @@ static int run(const struct command *command, int argc, char **argv)
         else if (removed > 0)
             printf("%s: %d without a bottle\n", runtimes[i]->name, removed);
     }
+    int kept = audit_kept_gc(gc.all ? 0 : AUDIT_KEPT_DAYS, &err);
+    if (kept < 0)
+        sweep.status = command_fail(command, &err);
+    else if (kept > 0)
+        printf("audit: %d of bottles that are gone\n", kept);
     return sweep.status;
 }
 

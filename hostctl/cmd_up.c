@@ -18,23 +18,22 @@
 
 #include "core/policy.h"
 #include "core/secret.h"
+#include "hostctl/agent.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
-#include "hostctl/compile.h"
 #include "hostctl/entry.h"
 #include "hostctl/guard.h"
-#include "hostctl/manifest.h"
-#include "hostctl/resolvconf.h"
 #include "hostctl/runtime.h"
 #include "hostctl/secrets.h"
 #include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
+#include "hostctl/up_load.h"
 
 #define RUNTIMES      "netns|podman|docker|apple"
 #define SIDECAR_IMAGE "localhost/stopper-sidecar:" STOPPER_VERSION
 
 struct up {
-    const char *file, *name, *uplink, *runtime, *workdir;
+    const char *file, *name, *uplink, *runtime, *workdir, *confirm;
     const char *image, *sidecar_image, *memory, *cpus, *home;
     struct option_list mounts, variables;
     bool allow_userns, detach, keep;
@@ -65,6 +64,8 @@ static const struct option options[] = {
     {0, "home", "VOLUME[:DIR]", "a volume of the engine's as the agent's home", offsetof(struct up, home), 0},
     {0, "keep", NULL, "leave the agent's container, stopped, when the command has ended",
      offsetof(struct up, keep), 0},
+    {0, "confirm", "DIGEST", "the agent's file of this sha256 was read and may run",
+     offsetof(struct up, confirm), 0},
     {'d', "detach", NULL, "start the command and leave it to attach", offsetof(struct up, detach), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
@@ -79,11 +80,9 @@ struct plan {
     struct up options;
     char **argv; /* NULL: a login shell */
     char name[BOTTLE_NAME_MAX + 1];
-    struct manifest *manifest;
-    struct mount *mounts;
+    struct up_load load;
+    struct mount *mounts; /* the user's, what guards them, the skills, the prompt */
     size_t mount_count;
-    char *policy;
-    struct secrets *secrets;
     char **env; /* the manifest's, and the options'; the strings are theirs or in `made` */
     char **made;
     size_t made_count;
@@ -97,8 +96,9 @@ struct plan {
 /* "claude.dev.md" under any folder gives "claude.dev", which is then checked like a name that was typed. */
 static int choose_name(struct plan *plan, struct err *err)
 {
-    const char *file = plan->options.file, *slash = strrchr(file, '/');
-    const char *base = slash != NULL ? slash + 1 : file, *dot = strrchr(base, '.');
+    const char *agent = plan->load.agent_name, *file = agent != NULL ? agent : plan->load.file;
+    const char *slash = strrchr(file, '/'), *base = slash != NULL ? slash + 1 : file;
+    const char *dot = agent != NULL ? NULL : strrchr(base, '.');
     char name[BOTTLE_NAME_MAX + 2];
     bool typed = plan->options.name != NULL;
     int len = typed ? (int)strlen(plan->options.name) : dot != NULL ? (int)(dot - base) : (int)strlen(base);
@@ -139,9 +139,11 @@ static int check_image(struct plan *plan, struct err *err)
                       {"keep", up->keep}};
 
     if (up->runtime != NULL && runtime == NULL)
-        return err_set(err, "--runtime must be one of " RUNTIMES);
+        return err_set(err, "--runtime must be one of " RUNTIMES " (in the manifest: runtime)");
     if (runtime != NULL && runtime->images != (up->image != NULL))
-        return err_set(err, runtime->images ? "--runtime %s needs --image" : "--runtime %s knows no --image",
+        return err_set(err,
+                       runtime->images ? "--runtime %s needs --image, or the manifest's image"
+                                       : "--runtime %s knows no --image and no image of a manifest",
                        up->runtime);
     if (up->uplink != NULL && up->image != NULL)
         return err_set(err,
@@ -244,7 +246,7 @@ static char *variable(const char *option, struct err *err)
 static int choose_env(struct plan *plan, struct err *err)
 {
     const struct option_list *wanted = &plan->options.variables;
-    char *const *manifest = plan->manifest != NULL ? plan->manifest->env : NULL;
+    char *const *manifest = plan->load.manifest != NULL ? plan->load.manifest->env : NULL;
     size_t count = 0;
 
     while (manifest != NULL && manifest[count] != NULL)
@@ -276,7 +278,7 @@ static int check_mounts(struct plan *plan)
     struct err err;
     int status = 0;
 
-    plan->mounts = calloc((GUARD_MORE + 1) * wanted->count + 1, sizeof *plan->mounts);
+    plan->mounts = calloc((GUARD_MORE + 1) * wanted->count + MANIFEST_SKILLS_ALL + 1, sizeof *plan->mounts);
     if (plan->mounts == NULL || state_root(root, &err) != 0) {
         if (plan->mounts == NULL)
             err_set(&err, "out of memory");
@@ -299,36 +301,17 @@ static int check_mounts(struct plan *plan)
     return status;
 }
 
-static int check_manifest(struct plan *plan)
+/* What the manifest says stands where no option says otherwise. */
+static void take_defaults(struct plan *plan)
 {
-    struct ip upstreams[POLICY_MAX_UPSTREAMS];
-    struct report report;
-    struct err err;
-    char *extra_ca = NULL;
-    int count = 0;
+    const struct manifest *manifest = plan->load.manifest;
 
-    report_init(&report, plan->options.file);
-    plan->manifest = manifest_load(&report);
-    if (plan->manifest != NULL) {
-        plan->secrets = secrets_take(plan->manifest, &report);
-        extra_ca_read(plan->manifest, &report, &extra_ca);
-    }
-    report_print(&report, stderr);
-    bool bad = report.count > 0;
-    report_fini(&report);
-    if (bad) {
-        free(extra_ca);
-        return -1;
-    }
-    if (plan->manifest->dns_count == 0 && plan->manifest->route_count > 0)
-        count = resolvconf_read(upstreams, &err);
-    if (count >= 0)
-        plan->policy = compile_policy(plan->manifest, upstreams, (size_t)count, extra_ca, &err);
-    free(extra_ca);
-    if (plan->policy != NULL)
-        return 0;
-    complain(plan, &err);
-    return -1;
+    if (manifest == NULL)
+        return;
+    if (plan->options.image == NULL)
+        plan->options.image = manifest->image.text;
+    if (plan->options.runtime == NULL)
+        plan->options.runtime = manifest->runtime.text;
 }
 
 static int check(struct plan *plan)
@@ -344,17 +327,18 @@ static int check(struct plan *plan)
         complain(plan, &err);
         status = -1;
     }
+    if (up_load(&plan->load) != 0)
+        status = -1;
+    take_defaults(plan);
     if (choose_image(plan, &err) != 0) {
         complain(plan, &err);
         status = -1;
     }
-    if (check_manifest(plan) != 0)
-        status = -1;
     if (choose_env(plan, &err) != 0) {
         complain(plan, &err);
         status = -1;
     }
-    if (check_mounts(plan) != 0)
+    if (check_mounts(plan) != 0 || up_load_skills(&plan->load, plan->mounts, &plan->mount_count) != 0)
         status = -1;
     return status;
 }
@@ -380,7 +364,7 @@ static int give_policy(const struct runtime *runtime, const struct state *state,
     if (answer == NULL)
         return -1;
     json_decref(answer);
-    char *text = secrets_apply_text(plan->policy, plan->secrets);
+    char *text = secrets_apply_text(plan->load.policy, plan->load.secrets);
     if (text == NULL)
         return err_set(err, "out of memory");
     answer = sidecar_ask(runtime, state, "apply", str_of(text), err);
@@ -444,12 +428,12 @@ static int open_state(const struct plan *plan, struct state *state, struct err *
 static int record(const struct plan *plan, const struct runtime *runtime, struct state *state,
                   struct err *err)
 {
-    char created[32], *manifest = realpath(plan->options.file, NULL);
+    char created[32], *manifest = realpath(plan->load.file, NULL);
     time_t now = time(NULL);
     struct tm utc;
 
     strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-    int status = state_set(state, "manifest", manifest != NULL ? manifest : plan->options.file, err);
+    int status = state_set(state, "manifest", manifest != NULL ? manifest : plan->load.file, err);
     free(manifest);
     if (status == 0)
         status = state_set(state, "created", created, err);
@@ -486,6 +470,20 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     return result;
 }
 
+/* The prompt becomes the last mount; none where there is no agent or no text. */
+static int add_prompt(struct plan *plan, const struct state *state, struct err *err)
+{
+    struct str prompt = plan->load.agent.prompt;
+
+    if (prompt.len > 0) {
+        if (agent_prompt(state, prompt, &plan->mounts[plan->mount_count], err) != 0)
+            return -1;
+        plan->mount_count++;
+    }
+    plan->spec.mount_count = plan->mount_count;
+    return 0;
+}
+
 static int start(struct plan *plan)
 {
     const char *cwd = plan->options.workdir;
@@ -495,7 +493,7 @@ static int start(struct plan *plan)
     int status = EXIT_STOPPER;
     struct err err;
 
-    if (cwd == NULL && plan->mount_count > 0 && plan->mounts[0].folder)
+    if (cwd == NULL && plan->options.mounts.count > 0 && plan->mounts[0].folder)
         cwd = plan->mounts[0].agent;
     if ((runtime = choose_runtime(plan, &err)) == NULL || signals_open(&err) != 0 ||
         entry_init(&entry, plan->argv, plan->env, cwd, &err) != 0 || open_state(plan, &state, &err) != 0) {
@@ -504,10 +502,9 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
-    plan->spec.mount_count = plan->mount_count;
     plan->spec.interrupt = signals_interrupt_fd();
-    bool lived =
-        record(plan, runtime, &state, &err) == 0 && live(plan, runtime, &state, &entry, &status, &err) == 0;
+    bool lived = record(plan, runtime, &state, &err) == 0 && add_prompt(plan, &state, &err) == 0 &&
+                 live(plan, runtime, &state, &entry, &status, &err) == 0;
     if (!lived)
         status = command_fail(plan->command, &err);
     status = bottle_leave(&state, lived, status, plan->command);
@@ -522,11 +519,10 @@ static int run(const struct command *command, int argc, char **argv)
     struct err err;
     int status = EXIT_USAGE;
 
-    if (options_parse(options, argc, argv, &plan.options, &operands, &err) != 0) {
-        status = command_usage(command, &err);
-    } else if (plan.options.file == NULL || operands.count > 0 ||
-               (operands.command != NULL && operands.command[0] == NULL)) {
-        err_set(&err, plan.options.file == NULL ? "-f FILE is missing" : "the command stands behind \"--\"");
+    bool parsed = options_parse(options, argc, argv, &plan.options, &operands, &err) == 0;
+    plan.load.file = plan.options.file;
+    plan.load.confirm = plan.options.confirm;
+    if (!parsed || up_load_choose(&plan.load, &operands, &err) != 0) {
         status = command_usage(command, &err);
     } else {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* secrets pass through here */
@@ -542,15 +538,13 @@ static int run(const struct command *command, int argc, char **argv)
     free(plan.made);
     free(plan.env);
     free(plan.home);
-    secret_json_free(plan.policy);
-    secrets_free(plan.secrets);
-    manifest_free(plan.manifest);
+    up_load_fini(&plan.load);
     options_free(options, &plan.options);
     return status;
 }
 
 const struct command cmd_up = {
     "up",
-    "-f FILE [-n NAME] [-m HOST[:AGENT[:ro]]]... [-e NAME[=VALUE]]... [-w DIR] [--image IMAGE]\n"
+    "-f FILE|AGENT [-n NAME] [-m HOST[:AGENT[:ro]]]... [-e NAME[=VALUE]]... [-w DIR] [--image IMAGE]\n"
     "                  [--runtime " RUNTIMES "] [OPTION...] [-- COMMAND [ARGUMENT...]]",
     "Run a command in a new bottle (default: a login shell)", options, run};

@@ -124,7 +124,8 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
 
     if (policy_parse(str_of(text), false, &policy, err) != 0)
         return -1;
-    bool same = policy->route_count == manifest->route_count && policy->dns_upstream_count == upstream_count;
+    bool same = policy->route_count == manifest->route_count &&
+                policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse;
     for (size_t i = 0; same && i < policy->route_count; i++)
         same = same_route(&policy->routes[i], &manifest->routes[i]);
     policy_unref(policy);
@@ -140,6 +141,11 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
 
     if (dns_count > 0)
         json_object_set_new(root, "dns", json_pack("{s:o}", "upstreams", addresses(dns, dns_count)));
+    if (manifest->dns_refuse) {
+        if (dns_count == 0)
+            json_object_set_new(root, "dns", json_object());
+        json_object_set_new(json_object_get(root, "dns"), "denied", json_string("refuse"));
+    }
     for (size_t i = 0; i < manifest->route_count; i++)
         json_array_append_new(routes, compile_route(&manifest->routes[i]));
     json_object_set_new(root, "routes", routes);

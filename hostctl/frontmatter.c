@@ -121,6 +121,7 @@ static int find_front_matter(struct frontmatter *matter, struct report *report)
             continue;
         matter->yaml = (struct str){start, (size_t)(end - start)};
         matter->first_line = 2;
+        matter->body = rest;
         return 0;
     }
     report_add(report, 1, "", "the front matter does not end: a second line \"---\" is missing");
@@ -133,7 +134,9 @@ static int take_apart(struct frontmatter *matter, size_t len, struct report *rep
     const char *name = report->file;
     bool markdown = ends_in(name, ".md");
 
+    matter->len = len;
     matter->yaml = (struct str){matter->bytes, len};
+    matter->body = (struct str){matter->bytes, 0};
     matter->first_line = 1;
     if (!markdown && !ends_in(name, ".yaml") && !ends_in(name, ".yml"))
         report_add(report, 0, "", "the name of a manifest ends in .yaml, .yml or .md");

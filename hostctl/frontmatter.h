@@ -13,7 +13,9 @@
 
 struct frontmatter {
     char *bytes;         /* owned: the file */
+    size_t len;          /* of bytes */
     struct str yaml;     /* inside bytes */
+    struct str body;     /* inside bytes: what stands below the front matter; empty in YAML */
     unsigned first_line; /* the line of the file where yaml begins, 1-based */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manifest: a bottle's manifest (stopper-manifest(5)), checked. The language is one table, manifest_keys:
- * what is not in it is an error with its line. */
+/* manifest: a bottle's or an agent's file (stopper-manifest(5)), checked. The language is two tables, manifest_keys
+ * and manifest_agent_keys: what is not in them is an error with its line. */
 #ifndef HOSTCTL_MANIFEST_H
 #define HOSTCTL_MANIFEST_H
 
@@ -17,9 +17,26 @@
 #define MANIFEST_ROUTES_MAX   10000
 #define MANIFEST_CIDRS_MAX    64 /* in one allow_private */
 #define MANIFEST_EXTRA_CA_MAX 16 /* files */
+#define MANIFEST_EXTENDS_MAX  16
+#define MANIFEST_SKILLS_MAX   64  /* in one file */
+#define MANIFEST_SKILLS_ALL   128 /* a bottle's, and its agent's */
+#define MANIFEST_ENV_MAX      4096
+#define MANIFEST_IGNORE_MAX   1000
+#define MANIFEST_IN_MAX       8 /* places of a placeholder */
+#define MANIFEST_REPOS_MAX    1000
+
+/* A text of the manifest, and where it stands. Its file is one of the manifest's `files`. */
+struct manifest_word {
+    char *text;
+    const char *file;
+    unsigned line;
+};
 
 struct manifest_route {
     char host[HOST_MAX + 3]; /* canonical, with its "*." */
+    const char *file;        /* one of the manifest's `files` */
+    unsigned line;           /* of its host */
+    size_t index;            /* in its own file */
     struct cidr *allow_private;
     size_t allow_private_count;
     bool tls_passthrough;
@@ -34,29 +51,84 @@ struct manifest_route {
     } auth;
     bool cookies, insecure, git_fetch;
     struct match_rules rules;
+    const char *role;             /* NULL: none; static */
+    unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
+    struct manifest_word *later;  /* paths of keys inside that this version does not enforce */
+    size_t later_count;
 };
+
+/* A repository of git-gate.repos. No part of it is enforced by this version yet. */
+struct manifest_repo {
+    struct manifest_word name;
+    char *url, *host; /* host: of the url, which overlays go by; an IPv6 address in brackets */
+};
+
+/* What an overlay took away from a parent. */
+struct manifest_dropped {
+    struct manifest_word what; /* "the route for a.example" */
+    const char *by_file;
+    unsigned by_line;
+};
+
+enum manifest_template { TEMPLATE_UNSAID, TEMPLATE_NONE, TEMPLATE_CLAUDE, TEMPLATE_CODEX };
 
 struct manifest {
+    char **files; /* the layers' names; the last is the manifest's own */
+    size_t file_count;
+    char **said; /* paths of the keys that are there, lists and what is in them aside */
+    size_t said_count;
+    struct manifest_word *extends;
+    size_t extends_count;
     struct ip dns[POLICY_MAX_UPSTREAMS]; /* none: the host's resolvers */
     size_t dns_count;
+    bool dns_refuse;
     struct manifest_route *routes;
     size_t route_count;
-    struct manifest_file {
-        char *path;
-        unsigned line;
-    } extra_ca[MANIFEST_EXTRA_CA_MAX];
+    struct manifest_word extra_ca[MANIFEST_EXTRA_CA_MAX];
     size_t extra_ca_count;
+    struct manifest_word *ignore; /* canonical names, which no route lets through */
+    size_t ignore_count;
+    struct manifest_word *skills;
+    size_t skill_count;
+    char *user_name, *user_email; /* of git-gate.user; NULL: not said */
+    struct manifest_repo *repos;
+    size_t repo_count;
+    enum manifest_template template;
+    struct manifest_word image, runtime; /* text NULL: not said */
+    struct manifest_word bottle;         /* of an agent; text NULL in a bottle */
     char **env; /* "NAME=VALUE", env_count of them and NULL; NULL when there is no env */
     size_t env_count;
+    struct manifest_word *later; /* paths of other keys that are there and not enforced by this version */
+    size_t later_count;
+    struct manifest_dropped *dropped;
+    size_t dropped_count;
 };
 
-/* Reads and checks the file report->file. Returns the manifest (manifest_free), or NULL with every error in
+/* Reads and checks the file report->file, a bottle without its parents. Returns the manifest (manifest_free), or NULL with every error in
  * the report. */
 struct manifest *manifest_load(struct report *report);
 
-/* The same from a parsed document. */
+/* The same from a parsed document; of an agent's file with manifest_agent_keys. */
 struct manifest *manifest_read(const struct node *root, struct report *report);
+struct manifest *manifest_read_agent(const struct node *root, struct report *report);
 void manifest_free(struct manifest *manifest);
+
+/* Puts a child over its parent, which is freed: routes by host, repositories by their host, git-gate.user by field, env by name,
+ * other keys as wholes. What the child took away is in its `dropped`. Returns 0, or -1 when memory is out. */
+int manifest_overlay(struct manifest *child, struct manifest *parent);
+
+/* Frees and forgets all routes. */
+void manifest_drop_routes(struct manifest *manifest);
+
+/* What can be told of the whole only, all layers in: complains of it. Returns 0 or -1. */
+int manifest_check(const struct manifest *manifest, struct report *report);
+
+/* Complains of every key that validates and is not enforced by this version: a bottle must not start with it. */
+void manifest_unenforced(const struct manifest *manifest, struct report *report);
+
+/* Whether a name of a file in one of Stopper's own folders: letters, digits, ".", "_" and "-", not beginning
+ * with "." or "-", at most 64. */
+bool manifest_is_name(struct str name);
 
 struct manifest_reader;
 
@@ -67,7 +139,10 @@ enum manifest_type {
     MANIFEST_STRING,
     MANIFEST_BOOL,
     MANIFEST_NUMBER,
-    MANIFEST_CHOICE
+    MANIFEST_CHOICE,
+    MANIFEST_STRING_OR_LIST,
+    MANIFEST_FALSE_OR_LIST,
+    MANIFEST_LIST_OR_MAP
 };
 
 struct manifest_key {
@@ -80,6 +155,7 @@ struct manifest_key {
     int (*take)(struct manifest_reader *reader, const struct node *node);
 };
 
-extern const struct manifest_key manifest_keys[]; /* ended by a NULL path */
+extern const struct manifest_key manifest_keys[];       /* of a bottle; ended by a NULL path */
+extern const struct manifest_key manifest_agent_keys[]; /* of an agent; likewise */
 
 #endif

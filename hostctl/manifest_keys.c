@@ -32,6 +32,7 @@ static int take_insecure(struct manifest_reader *reader, const struct node *node
 static int take_fetch(struct manifest_reader *reader, const struct node *node);
 static int take_extra_ca_list(struct manifest_reader *reader, const struct node *node);
 static int take_extra_ca(struct manifest_reader *reader, const struct node *node);
+static int take_env_map(struct manifest_reader *reader, const struct node *node);
 static int take_env(struct manifest_reader *reader, const struct node *node);
 
 #define MAP    MANIFEST_MAP
@@ -41,12 +42,31 @@ static int take_env(struct manifest_reader *reader, const struct node *node);
 #define NUMBER MANIFEST_NUMBER
 #define CHOICE MANIFEST_CHOICE
 
+#define WORDS     MANIFEST_STRING_OR_LIST
+#define DETECTORS MANIFEST_FALSE_OR_LIST
+#define DNS       MANIFEST_LIST_OR_MAP
+
+#define DETECTOR_LIST "false, or a list of detectors"
+#define TOKEN_NAME    "the name of an environment variable"
+
 const struct manifest_key manifest_keys[] = {
+    {"extends", WORDS, false, "the name of a bottle or a list of them", manifest_take_extends},
+    {"extends[]", STRING, false, "the name of a bottle", manifest_take_extends},
+    {"agent_provider", MAP, false, "a map with the key template", NULL},
+    {"agent_provider.template", STRING, true, "claude, codex or none", manifest_take_template},
     {"egress", MAP, false, "a map", NULL},
-    {"egress.dns", LIST, false, "a list of IPv4 addresses", take_dns_list},
+    {"egress.dns", DNS, false, "a map with the keys upstreams and denied, or a list of IPv4 addresses",
+     take_dns_list},
     {"egress.dns[]", STRING, false, "an IPv4 address", take_dns},
+    {"egress.dns.upstreams", LIST, false, "a list of IPv4 addresses", take_dns_list},
+    {"egress.dns.upstreams[]", STRING, false, "an IPv4 address", take_dns},
+    {"egress.dns.denied", STRING, false, "sinkhole or refuse", manifest_take_denied},
     {"egress.extra_ca", LIST, false, "a list of files", take_extra_ca_list},
     {"egress.extra_ca[]", STRING, false, "a file", take_extra_ca},
+    {"egress.ignore", LIST, false, "a list of host names", manifest_take_ignore_list},
+    {"egress.ignore[]", STRING, false, "a host name", manifest_take_ignore},
+    {"egress.on_denied", STRING, false, "block or supervise", manifest_take_on_denied},
+    {"egress.on_canary", STRING, false, "alarm or stop", manifest_take_on_canary},
     {"egress.routes", LIST, false, "a list of routes", take_route_list},
     {"egress.routes[]", MAP, false, "a map with the key host", take_route},
     {"egress.routes[].host", STRING, true, "a host name", take_host},
@@ -57,10 +77,17 @@ const struct manifest_key manifest_keys[] = {
     {"egress.routes[].tls.ech", STRING, false, "the word allow", take_ech},
     {"egress.routes[].ports", LIST, false, "a list of ports", take_port_list},
     {"egress.routes[].ports[]", NUMBER, false, "a port", take_port},
+    {"egress.routes[].tcp", LIST, false, "a list of maps with the key port", manifest_take_tcp_list},
+    {"egress.routes[].tcp[]", MAP, false, "a map with the key port", NULL},
+    {"egress.routes[].tcp[].port", NUMBER, true, "a port", manifest_take_tcp_port},
+    {"egress.routes[].role", STRING, false, "the name of a role", manifest_take_role},
     {"egress.routes[].auth", CHOICE, false, "a map, or the word passthrough", take_auth},
     {"egress.routes[].auth.scheme", STRING, true, "Bearer, token, basic or raw", take_scheme},
-    {"egress.routes[].auth.token_ref", STRING, true, "the name of an environment variable", take_token_ref},
+    {"egress.routes[].auth.token_ref", STRING, true, TOKEN_NAME, take_token_ref},
     {"egress.routes[].auth.header", STRING, false, "the name of a header field", take_header},
+    {"egress.routes[].auth.placeholder", STRING, false, "a text", manifest_take_placeholder},
+    {"egress.routes[].auth.in", LIST, false, "a list of places", manifest_take_in_list},
+    {"egress.routes[].auth.in[]", STRING, false, "a place", manifest_take_in},
     {"egress.routes[].cookies", STRING, false, "the word allow", take_cookies},
     {"egress.routes[].insecure", BOOL, false, "true or false", take_insecure},
     {"egress.routes[].git", MAP, false, "a map", NULL},
@@ -104,34 +131,44 @@ const struct manifest_key manifest_keys[] = {
     {"egress.routes[].deny[].headers[].type", STRING, false, "exact or regex", manifest_take_header_type},
     {"egress.routes[].deny[].headers[].value", STRING, true, "a value or a regular expression",
      manifest_take_header_value},
-    {"env", MAP, false, "a map of names and strings", NULL},
-    {"env.*", STRING, false, "a string", take_env},
+    {"egress.routes[].dlp", MAP, false, "a map", NULL},
+    {"egress.routes[].dlp.outbound_detectors", DETECTORS, false, DETECTOR_LIST, manifest_take_detectors},
+    {"egress.routes[].dlp.outbound_detectors[]", STRING, false, "a detector", manifest_take_outbound},
+    {"egress.routes[].dlp.inbound_detectors", DETECTORS, false, DETECTOR_LIST, manifest_take_detectors},
+    {"egress.routes[].dlp.inbound_detectors[]", STRING, false, "a detector", manifest_take_inbound},
+    {"egress.routes[].dlp.outbound_on_match", STRING, false, "supervise, redact or block",
+     manifest_take_outbound_on_match},
+    {"egress.routes[].dlp.inbound_on_match", STRING, false, "block, annotate or log",
+     manifest_take_inbound_on_match},
+    {"env", MAP, false, "a map of names and values", take_env_map},
+    {"env.*", CHOICE, false, "a string, or a map with the key from_env or placeholder_for", take_env},
+    {"env.*.from_env", STRING, false, TOKEN_NAME, manifest_take_from_env},
+    {"env.*.placeholder_for", STRING, false, "the host of a route", manifest_take_placeholder_for},
+    {"git-gate", MAP, false, "a map", NULL},
+    {"git-gate.user", MAP, false, "a map with the keys name and email", NULL},
+    {"git-gate.user.name", STRING, false, "a name", manifest_take_user_name},
+    {"git-gate.user.email", STRING, false, "an e-mail address", manifest_take_user_email},
+    {"git-gate.repos", MAP, false, "a map of names and repositories", NULL},
+    {"git-gate.repos.*", MAP, false, "a map with the keys url and key", manifest_take_repo},
+    {"git-gate.repos.*.url", STRING, true, "ssh://user@host[:port]/path", manifest_take_url},
+    {"git-gate.repos.*.key", MAP, true, "a map with the key provider", manifest_take_key},
+    {"git-gate.repos.*.key.provider", STRING, true, "static or gitea", manifest_take_provider},
+    {"git-gate.repos.*.key.path", STRING, false, "a file", manifest_take_key_path},
+    {"git-gate.repos.*.key.forge_token_env", STRING, false, TOKEN_NAME, manifest_take_forge_token},
+    {"git-gate.repos.*.key.api_url", STRING, false, "an https:// or http:// URL", manifest_take_api_url},
+    {"git-gate.repos.*.host_key", STRING, false, "TYPE BASE64", manifest_take_host_key},
+    {"supervise", BOOL, false, "true or false", NULL},
+    {"skills", LIST, false, "a list of names", manifest_take_skill_list},
+    {"skills[]", STRING, false, "the name of a skill", manifest_take_skill},
+    {"image", STRING, false, "the name of an image", manifest_take_image},
+    {"runtime", STRING, false, "netns, docker, podman or apple", manifest_take_runtime},
     {NULL, MAP, false, NULL, NULL},
-};
-
-const char *const manifest_keys_elsewhere[] = {
-    "extends",
-    "agent_provider",
-    "git-gate",
-    "supervise",
-    "skills",
-    "image",
-    "runtime",
-    "egress.explicit_proxy",
-    "egress.upstream_proxy",
-    "egress.on_denied",
-    "egress.ignore",
-    "egress.on_canary",
-    "egress.routes[].role",
-    "egress.routes[].auth.placeholder",
-    "egress.routes[].auth.in",
-    "egress.routes[].dlp",
-    "egress.routes[].tcp",
-    NULL,
 };
 
 static int take_dns_list(struct manifest_reader *reader, const struct node *node)
 {
+    if (node->kind == NODE_MAP)
+        return 0;
     if (node->count == 0)
         COMPLAIN(reader, node, "is empty; leave it out to use the host's resolvers");
     if (node->count > POLICY_MAX_UPSTREAMS)
@@ -182,13 +219,17 @@ static bool is_true(const struct node *node)
 
 static int take_route(struct manifest_reader *reader, const struct node *node)
 {
-    static const char *const inside[] = {"auth", "cookies", "insecure", "git", "matches", "deny"};
+    static const char *const inside[] = {"auth",    "cookies", "insecure", "git",
+                                         "matches", "deny",    "dlp",      "role"};
     const struct node *tls = manifest_child(node, "tls"), *auth = manifest_child(node, "auth"),
                       *insecure = manifest_child(node, "insecure"), *host = manifest_child(node, "host"),
                       *multi_tenant = manifest_child(node, "multi_tenant");
     const struct node *passthrough = tls != NULL ? manifest_child(tls, "passthrough") : NULL;
 
-    reader->route = &reader->manifest->routes[reader->manifest->route_count++];
+    reader->route = &reader->manifest->routes[reader->manifest->route_count];
+    reader->route->file = reader->manifest->files[0];
+    reader->route->line = node->line;
+    reader->route->index = reader->manifest->route_count++;
     reader->multi_tenant = is_true(multi_tenant);
     for (size_t i = 0; is_true(passthrough) && i < sizeof inside / sizeof inside[0]; i++) {
         const struct node *child = manifest_child(node, inside[i]);
@@ -241,24 +282,31 @@ static void check_suffix(struct manifest_reader *reader, const struct node *node
             host, host + 2);
 }
 
-static int take_host(struct manifest_reader *reader, const struct node *node)
+int manifest_take_name(struct manifest_reader *reader, const struct node *node, char into[HOST_MAX + 3])
 {
     struct str text = text_of(node), name = text;
-    char *into = reader->route->host, quoted[REPORT_QUOTED];
+    char quoted[REPORT_QUOTED];
 
     if (text.len > 2 && memcmp(text.ptr, "*.", 2) == 0) {
         name = (struct str){text.ptr + 2, text.len - 2};
         memcpy(into, "*.", 2);
         into += 2;
     }
-    if (host_canon(name, into) == 0) {
-        reader->route_hosts[reader->route - reader->manifest->routes] = node;
-        check_suffix(reader, node);
+    if (host_canon(name, into) == 0)
         return 0;
-    }
     const char *problem = host_problem(name);
     COMPLAIN(reader, node, "%s is no host name%s%s", report_quote(text, quoted), problem != NULL ? ": " : "",
              problem != NULL ? problem : "");
+    return -1;
+}
+
+static int take_host(struct manifest_reader *reader, const struct node *node)
+{
+    reader->route->line = node->line;
+    if (manifest_take_name(reader, node, reader->route->host) != 0)
+        return 0;
+    reader->route_hosts[reader->route - reader->manifest->routes] = node;
+    check_suffix(reader, node);
     return 0;
 }
 
@@ -443,15 +491,17 @@ static int take_extra_ca(struct manifest_reader *reader, const struct node *node
         COMPLAIN(reader, node, "is no file");
         return 0;
     }
-    manifest->extra_ca[manifest->extra_ca_count++] = (struct manifest_file){path, node->line};
+    manifest->extra_ca[manifest->extra_ca_count++] =
+        (struct manifest_word){path, manifest->files[0], node->line};
     return 0;
 }
 
-static bool is_variable(struct str name)
+static int take_env_map(struct manifest_reader *reader, const struct node *node)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-
-    return name.len > 0 && strspn(name.ptr, letters) == name.len && (name.ptr[0] < '0' || name.ptr[0] > '9');
+    if (node->count <= MANIFEST_ENV_MAX)
+        return 0;
+    COMPLAIN(reader, node, "%zu variables; at most %d are allowed", node->count, MANIFEST_ENV_MAX);
+    return -1;
 }
 
 static int take_env(struct manifest_reader *reader, const struct node *node)
@@ -459,15 +509,17 @@ static int take_env(struct manifest_reader *reader, const struct node *node)
     struct manifest *manifest = reader->manifest;
     size_t size = node->key_len + node->len + 2;
 
-    if (!is_variable(key_of(node))) {
+    if (!manifest_is_variable(key_of(node))) {
         report_add(
             reader->report, node->key_line, reader->path,
             "the name of a variable consists of letters, digits and _, and does not begin with a digit");
-        return 0;
+        return -1;
     }
+    if (node->kind == NODE_MAP)
+        return manifest_take_env_form(reader, node);
     if (memchr(node->text, '\0', node->len) != NULL) {
         COMPLAIN(reader, node, "a variable cannot hold a NUL character");
-        return 0;
+        return -1;
     }
     char **env = realloc(manifest->env, (manifest->env_count + 2) * sizeof *env);
     if (env == NULL)

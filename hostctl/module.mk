@@ -4,9 +4,10 @@ PROGRAMS += hostctl
 hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
 hostctl.src := $(wildcard hostctl/*.c)
 hostctl.layers := sys core
-hostctl.pkg := yaml-0.1 libpsl libnftnl libmnl libcap
+hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
-hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_match presets suffix report)
+hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
+	manifest_match presets suffix overlay templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl
@@ -18,6 +19,8 @@ $(eval $(call hostctl.test,manual,$(hostctl.manifest)))
 $(eval $(call hostctl.test,presets,$(hostctl.manifest)))
 $(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
 $(eval $(call hostctl.test,secrets,$(hostctl.manifest) hostctl/secrets.c))
+$(eval $(call hostctl.test,layers,$(hostctl.manifest)))
+$(eval $(call hostctl.test,sha256,hostctl/sha256.c))
 $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))
 $(eval $(call hostctl.test,state,hostctl/state.c))
 $(eval $(call hostctl.test,mount,hostctl/mount.c))
@@ -27,5 +30,9 @@ $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
+$(eval $(call hostctl.test,audit_show,hostctl/audit_show.c))
+$(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
+$(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
+test_audit_verify.pkg := libmd
 test_netns_proc.with := hostctl/rt_netns_proc.c
 test_netns_proc.pkg := libcap

@@ -4,6 +4,7 @@
 #include "hostctl/report.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,55 @@ void report_fini(struct report *report)
     for (size_t i = 0; i < report->kept; i++)
         free(report->lines[i].text);
     free(report->lines);
-    report_init(report, report->file);
+    for (struct report_name *name = report->names, *next; name != NULL; name = next) {
+        next = name->next;
+        free(name->text);
+        free(name);
+    }
+    report_init(report, NULL);
+}
+
+const char *report_file(struct report *report, const char *file)
+{
+    struct report_name *name = report->names;
+
+    if (file == NULL || (report->file != NULL && strcmp(report->file, file) == 0))
+        return report->file;
+    while (name != NULL && strcmp(name->text, file) != 0)
+        name = name->next;
+    if (name == NULL) {
+        name = calloc(1, sizeof *name);
+        char *text = strdup(file);
+        if (name == NULL || text == NULL) {
+            free(name);
+            free(text);
+            report_add(report, 0, "", "out of memory");
+            return NULL;
+        }
+        *name = (struct report_name){text, report->names};
+        report->names = name;
+    }
+    return report->file = name->text;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* Where an error of the report's file and this line belongs: behind the file's own of the same line or an
+ * earlier one, and behind all of other files that are there already. */
+static size_t place(const struct report *report, unsigned line)
+{
+    size_t at = report->kept;
+
+    while (at > 0 && !same_file(report->lines[at - 1].file, report->file))
+        at--;
+    if (at == 0)
+        return report->kept;
+    while (at > 0 && same_file(report->lines[at - 1].file, report->file) && report->lines[at - 1].line > line)
+        at--;
+    return at;
 }
 
 __attribute__((format(printf, 2, 0))) static char *format_text(const char *path, const char *format,
@@ -49,19 +98,18 @@ void report_add(struct report *report, unsigned line, const char *path, const ch
     va_end(args);
     if (text == NULL)
         return;
-    size_t at = report->kept++;
-    for (; at > 0 && report->lines[at - 1].line > line; at--)
-        report->lines[at] = report->lines[at - 1];
-    report->lines[at] = (struct report_line){line, text};
+    size_t at = place(report, line);
+    memmove(&report->lines[at + 1], &report->lines[at], (report->kept++ - at) * sizeof *report->lines);
+    report->lines[at] = (struct report_line){report->file, line, text};
 }
 
 void report_print(struct report *report, FILE *to)
 {
     for (size_t i = 0; i < report->kept; i++)
         if (report->lines[i].line == 0)
-            fprintf(to, "%s: %s\n", report->file, report->lines[i].text);
+            fprintf(to, "%s: %s\n", report->lines[i].file, report->lines[i].text);
         else
-            fprintf(to, "%s:%u: %s\n", report->file, report->lines[i].line, report->lines[i].text);
+            fprintf(to, "%s:%u: %s\n", report->lines[i].file, report->lines[i].line, report->lines[i].text);
     if (report->count > report->kept)
         fprintf(to, "%s: %zu more errors\n", report->file, report->count - report->kept);
 }

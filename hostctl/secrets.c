@@ -14,8 +14,7 @@
 #include <jansson.h>
 
 /* One value that a route needs. Returns whether it is there. */
-static bool take(const struct manifest_route *route, size_t index, struct secrets *secrets,
-                 struct report *report)
+static bool take(const struct manifest_route *route, struct secrets *secrets, struct report *report)
 {
     const char *name = route->auth.token_ref, *value = getenv(name);
     const struct secret_entry *entry = secrets_find(secrets, name);
@@ -23,7 +22,8 @@ static bool take(const struct manifest_route *route, size_t index, struct secret
     const char *advice = getenv("SUDO_UID") != NULL ? "; sudo passes it on with --preserve-env=" : "";
     char path[64];
 
-    snprintf(path, sizeof path, "egress.routes[%zu].auth.token_ref", index);
+    report_file(report, route->file);
+    snprintf(path, sizeof path, "egress.routes[%zu].auth.token_ref", route->index);
     if (entry == NULL && value == NULL) {
         report_add(report, line, path, "the environment variable %s is not set%s%s", name, advice,
                    advice[0] != '\0' ? name : "");
@@ -76,7 +76,7 @@ struct secrets *secrets_take(const struct manifest *manifest, struct report *rep
     }
     for (size_t i = 0; i < manifest->route_count; i++)
         if (manifest->routes[i].auth.token_ref != NULL)
-            all = take(&manifest->routes[i], i, secrets, report) && all;
+            all = take(&manifest->routes[i], secrets, report) && all;
     for (size_t i = 0; i < manifest->route_count; i++)
         if (manifest->routes[i].auth.token_ref != NULL)
             forget(manifest->routes[i].auth.token_ref);
@@ -162,12 +162,13 @@ int extra_ca_read(const struct manifest *manifest, struct report *report, char *
     *pem = NULL;
     buf_init(&all, POLICY_MAX_EXTRA_CA);
     for (size_t i = 0; i < manifest->extra_ca_count; i++) {
-        const struct manifest_file *file = &manifest->extra_ca[i];
+        const struct manifest_word *file = &manifest->extra_ca[i];
         char path[48], quoted[REPORT_QUOTED];
         struct err err;
         snprintf(path, sizeof path, "egress.extra_ca[%zu]", i);
-        if (read_one(report->file, file->path, &all, &err) != 0)
-            report_add(report, file->line, path, "%s %s", report_quote(str_of(file->path), quoted), err.text);
+        report_file(report, file->file);
+        if (read_one(file->file, file->text, &all, &err) != 0)
+            report_add(report, file->line, path, "%s %s", report_quote(str_of(file->text), quoted), err.text);
     }
     struct str text = buf_str(&all);
     if (report->count == before && text.len > 0 && (*pem = strndup(text.ptr, text.len)) == NULL)

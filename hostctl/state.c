@@ -26,8 +26,7 @@ bool state_name_valid(const char *name)
     return len > 0 && len <= BOTTLE_NAME_MAX && name[0] != '-' && strspn(name, letters) == len;
 }
 
-/* mkdir -p, private. */
-static int make_folders(char *path, struct err *err)
+int state_make_folders(char *path, struct err *err)
 {
     for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
         if (slash != NULL)
@@ -58,7 +57,7 @@ static int use_root(char path[PATH_MAX], bool make, struct err *err)
 {
     struct stat info;
 
-    if (state_root(path, err) != 0 || (make && make_folders(path, err) != 0))
+    if (state_root(path, err) != 0 || (make && state_make_folders(path, err) != 0))
         return -1;
     if (lstat(path, &info) != 0)
         return errno == ENOENT ? 0 : err_set_errno(err, "%s", path);

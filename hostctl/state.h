@@ -44,6 +44,9 @@ bool state_name_valid(const char *name);
  * 0, or -1 with err. */
 int state_root(char path[PATH_MAX], struct err *err);
 
+/* mkdir -p, private (0700). The path is as before afterwards. Returns 0, or -1 with err. */
+int state_make_folders(char *path, struct err *err);
+
 enum state_open {
     STATE_READ, /* no lock; what is there is read */
     STATE_LOCK, /* locked for changing and removing */

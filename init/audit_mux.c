@@ -11,18 +11,25 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/audit_seal.h"
 #include "core/buf.h"
+#include "init/audit_line.h"
+#include "init/digest.h"
 
 #define QUEUE_MAX                                                                                            \
     (1024u * 1024)       /* bytes of init's own lines and of one line a socket that found stdout full */
 #define LINES_AT_ONCE 32 /* of one socket before the others have a turn */
+#define POLICIES_KEPT                                                                                        \
+    1024 /* digests, of the last generations: an old tunnel's line names the one that let it in */
 
 _Static_assert(AUDIT_LINE_MAX <= PIPE_BUF, "a line has to fit into a pipe at once");
 
@@ -31,6 +38,17 @@ struct source {
     int sock;
     struct audit_mux *mux;
     struct source *next;
+};
+
+/* How far the chain has come. */
+struct chain {
+    uint64_t seq; /* of the last line */
+    char boot[AUDIT_BOOT_TEXT + 1], prev[AUDIT_DIGEST_TEXT + 1];
+    uint64_t in_force;
+    struct known {
+        uint64_t generation;
+        char digest[AUDIT_POLICY_TEXT + 1];
+    } policies[POLICIES_KEPT];
 };
 
 struct audit_mux {
@@ -42,6 +60,7 @@ struct audit_mux {
     bool blocked, broken;
     void (*on_broken)(void *ctx, const char *why);
     void *ctx;
+    struct chain chain;
 };
 
 static void on_lines(uv_poll_t *poll, int status, int events);
@@ -109,9 +128,28 @@ static bool queue_write(struct audit_mux *mux, int timeout_ms)
     }
 }
 
-static void line_put(struct audit_mux *mux, const char *line, size_t len)
+static const char *digest_known(const struct chain *chain, uint64_t generation)
 {
-    if (buf_append(&mux->queue, line, len) < 0)
+    const struct known *known = &chain->policies[generation % POLICIES_KEPT];
+    return generation != 0 && known->generation == generation ? known->digest : NULL;
+}
+
+/* Seals the line of len bytes, at most AUDIT_UNSEALED_MAX, and puts it into the stream. */
+static void line_put(struct audit_mux *mux, char line[AUDIT_LINE_MAX], size_t len, bool end)
+{
+    struct chain *chain = &mux->chain;
+    uint64_t generation = audit_seal_generation((struct str){line, len});
+    struct audit_seal seal = {.generation = generation == 0 ? chain->in_force : 0,
+                              .boot = chain->seq == 0 ? chain->boot : NULL,
+                              .end = end,
+                              .seq = ++chain->seq,
+                              .prev = chain->prev};
+    seal.policy_digest = digest_known(chain, generation == 0 ? chain->in_force : generation);
+    struct str sealed = {line, audit_seal_put(&seal, line, len)};
+    len = sealed.len;
+    if (digest_hex(sealed, AUDIT_DIGEST_TEXT, chain->prev) < 0)
+        mux_break(mux, "SHA-256 failed");
+    else if (buf_append(&mux->queue, line, len) < 0)
         mux_break(mux, "nobody has read it for too long");
     else if (!mux->blocked && !queue_write(mux, 0))
         mux_block(mux, true);
@@ -147,22 +185,10 @@ static void source_close(struct source *source)
     uv_close((uv_handle_t *)&source->poll, on_source_closed);
 }
 
-/* Whether this can stand in the stream: one object on one line of printable ASCII, as core/audit.h writes it.
- */
-static bool line_is_sound(const char *line, size_t len)
-{
-    if (len < 3 || line[0] != '{' || line[len - 2] != '}' || line[len - 1] != '\n')
-        return false;
-    for (size_t i = 0; i < len - 1; i++)
-        if (line[i] < 0x20 || line[i] > 0x7e)
-            return false;
-    return true;
-}
-
 /* Reads one line. Returns false when there is none. *ended: the worker is gone. */
 static bool source_read(struct source *source, bool *ended)
 {
-    char line[AUDIT_LINE_MAX + 1];
+    char line[AUDIT_LINE_MAX];
     ssize_t len = recv(source->sock, line, sizeof line, MSG_DONTWAIT);
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -170,8 +196,8 @@ static bool source_read(struct source *source, bool *ended)
         *ended = true;
         return false;
     }
-    if (len <= AUDIT_LINE_MAX && line_is_sound(line, (size_t)len)) {
-        line_put(source->mux, line, (size_t)len);
+    if (audit_line_sound((struct str){line, (size_t)len})) {
+        line_put(source->mux, line, (size_t)len, false);
     } else {
         struct audit alarm = {.kind = AUDIT_LIFECYCLE,
                               .verdict = AUDIT_ALARM,
@@ -213,19 +239,47 @@ int audit_mux_add(struct audit_mux *mux, int sock)
 
 /* ---- init's own lines ---- */
 
-void audit_mux_emit(struct audit_mux *mux, struct audit *audit)
+static void own_line(struct audit_mux *mux, struct audit *audit, bool end)
 {
     char line[AUDIT_LINE_MAX];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     audit_id(audit->id);
-    line_put(mux, line,
-             audit_format(audit, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, line));
+    size_t len = audit_format(audit, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, line);
+    line_put(mux, line, len, end);
+}
+
+void audit_mux_emit(struct audit_mux *mux, struct audit *audit)
+{
+    own_line(mux, audit, false);
+}
+
+void audit_mux_policy(struct audit_mux *mux, uint64_t generation, const char *digest)
+{
+    struct known *known = &mux->chain.policies[generation % POLICIES_KEPT];
+    known->generation = generation;
+    snprintf(known->digest, sizeof known->digest, "%s", digest);
+}
+
+void audit_mux_in_force(struct audit_mux *mux, uint64_t generation)
+{
+    mux->chain.in_force = generation;
 }
 
 bool audit_mux_room(const struct audit_mux *mux)
 {
     return !mux->broken && mux->queue.len < QUEUE_MAX / 2;
+}
+
+static int chain_begin(struct chain *chain)
+{
+    unsigned char id[AUDIT_BOOT_TEXT / 2];
+    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+        return -1;
+    for (size_t i = 0; i < sizeof id; i++)
+        snprintf(chain->boot + 2 * i, 3, "%02x", id[i]);
+    memcpy(chain->prev, AUDIT_SEAL_BEGIN, sizeof chain->prev);
+    return 0;
 }
 
 struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *ctx, const char *why),
@@ -241,6 +295,10 @@ struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *c
     mux->ctx = ctx;
     buf_init(&mux->queue, QUEUE_MAX);
     signal(SIGPIPE, SIG_IGN);
+    if (chain_begin(&mux->chain) < 0) {
+        free(mux);
+        return NULL;
+    }
     mux->watch = epoll_create1(EPOLL_CLOEXEC);
     if (mux->watch >= 0 && epoll_ctl(mux->watch, EPOLL_CTL_ADD, out, &event) < 0) {
         close(mux->watch); /* EPERM: a file, which never blocks */
@@ -254,7 +312,7 @@ struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *c
     return mux;
 }
 
-void audit_mux_flush(struct audit_mux *mux, int timeout_ms)
+void audit_mux_end(struct audit_mux *mux, struct audit *last, int timeout_ms)
 {
     bool ended;
     for (struct source *source = mux->sources; source != NULL; source = source->next) {
@@ -264,5 +322,6 @@ void audit_mux_flush(struct audit_mux *mux, int timeout_ms)
             mux->blocked = false;
         }
     }
+    own_line(mux, last, true);
     queue_write(mux, timeout_ms);
 }

@@ -4,6 +4,9 @@
  * sockets, and init's own. One write a line. When stdout takes no more, the sockets are not read either:
  * their queues fill and the workers stop taking traffic. When nobody reads stdout any more the sidecar has to
  * end, since decisions would go unseen.
+ *
+ * This is the one writer of the stream, so it is here that lines get their number, the digest of the line before,
+ * and the digest of the policy that they name (core/audit_seal.h).
  */
 #ifndef INIT_AUDIT_MUX_H
 #define INIT_AUDIT_MUX_H
@@ -28,11 +31,17 @@ int audit_mux_add(struct audit_mux *mux, int sock);
 /* One line of init's own; id and time are filled in. It waits while stdout takes no more. */
 void audit_mux_emit(struct audit_mux *mux, struct audit *audit);
 
+/* From now on lines that name this generation of the policy carry this digest (policy_store.h). */
+void audit_mux_policy(struct audit_mux *mux, uint64_t generation, const char *digest);
+
+/* From now on lines that name no generation get this one. */
+void audit_mux_in_force(struct audit_mux *mux, uint64_t generation);
+
 /* Whether init's own queue is short. When not, put off what would emit and can wait. */
 bool audit_mux_room(const struct audit_mux *mux);
 
-/* At the end of the sidecar, after the workers: reads what they left, and writes all of it, waiting at most
- * this long. */
-void audit_mux_flush(struct audit_mux *mux, int timeout_ms);
+/* At the end of the sidecar, after the workers: reads what they left, adds `last` as the line that ends the
+ * stream, and writes all of it, waiting at most this long. */
+void audit_mux_end(struct audit_mux *mux, struct audit *last, int timeout_ms);
 
 #endif

@@ -126,12 +126,12 @@ static json_t *describe(void *ctx)
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
-    return json_pack("{s:I, s:I, s:{s:s, s:s}, s:s, s:o, s:I}", "generation",
-                     (json_int_t)init->policies.current.generation, "uptime_s",
-                     (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
-                     init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
-                     packets_describe(&init->packets), "ruleset_generation",
-                     (json_int_t)init->packets.generation);
+    return json_pack(
+        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I}", "generation",
+        (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
+        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
+        init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
+        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation);
 }
 
 /* ---- steps ---- */
@@ -245,11 +245,14 @@ static int step_policy(struct init *init, struct err *err)
         return 0;
     if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
         return -1;
+    const struct policy_version *current = &init->policies.current;
+    audit_mux_policy(init->audit, current->generation, current->digest);
+    audit_mux_in_force(init->audit, current->generation);
     struct audit line = {.kind = AUDIT_CONTROL,
                          .verdict = AUDIT_ALLOW,
                          .rule = "mounted",
                          .detail = str_of(init->options.policy),
-                         .generation = init->policies.current.generation};
+                         .generation = current->generation};
     audit_mux_emit(init->audit, &line);
     return 0;
 }
@@ -365,8 +368,10 @@ static int init_main(int argc, char *const *argv)
         }
     }
     uv_run(&init.loop, UV_RUN_DEFAULT);
-    audit_lifecycle(&init, init.status == 0 ? AUDIT_ALLOW : AUDIT_ALARM, "stopped");
-    audit_mux_flush(init.audit, 1000);
+    struct audit last = {.kind = AUDIT_LIFECYCLE,
+                         .verdict = init.status == 0 ? AUDIT_ALLOW : AUDIT_ALARM,
+                         .detail = str_of("stopped")};
+    audit_mux_end(init.audit, &last, 1000);
     return init.status;
 }
 

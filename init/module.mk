@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-init
 stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c supervise.c listeners.c outfit.c words.c rollout.c \
-	policy_store.c packets.c audit_mux.c ca.c control.c ctl.c meter.c mounted.c)
+	policy_store.c packets.c audit_mux.c audit_line.c digest.c ca.c control.c ctl.c meter.c mounted.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv
 stopper-init.static-deps := wolfssl
@@ -9,10 +9,17 @@ stopper-init.libs := -lm
 test_ca.with := init/ca.c
 test_ca.static-deps := wolfssl
 test_ca.libs := -lm
+test_audit_line.with := init/audit_line.c
+test_fuzz_audit_line.with := tests/fuzz/fuzz_audit_line.c init/audit_line.c
+test_fuzz_audit_line.pkg := jansson
 test_init_options.with := init/options.c
 test_init_net.with := init/net.c
-test_policy_store.with := init/policy_store.c
-test_mounted.with := init/mounted.c init/policy_store.c
+test_policy_store.with := init/policy_store.c init/digest.c
+test_policy_store.static-deps := wolfssl
+test_policy_store.libs := -lm
+test_mounted.with := init/mounted.c init/policy_store.c init/digest.c
+test_mounted.static-deps := wolfssl
+test_mounted.libs := -lm
 
 PROGRAMS += stopper-shim
 stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_connect.c init/shim_door.c init/shim_exec.c init/shim_filter.c init/shim_net.c \

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "init/digest.h"
 #include "sys/channel.h"
 
 /* Which members of the policy, and of each route, a kind of worker gets. NULL ends; an absent list of routes'
@@ -138,6 +139,15 @@ int policy_version_secrets(const struct policy_version *version)
     return fd;
 }
 
+/* The same policy has the same digest, however it was written. It holds names of secrets and no values. */
+static int digest_take(const json_t *policy, char digest[AUDIT_POLICY_TEXT + 1], struct err *err)
+{
+    char *text = json_dumps(policy, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+    int status = text != NULL ? digest_hex(str_of(text), AUDIT_POLICY_TEXT, digest) : -1;
+    secrets_text_free(text);
+    return status == 0 ? 0 : err_set(err, "out of memory");
+}
+
 void policy_store_init(struct policy_store *store, const struct net *net)
 {
     *store = (struct policy_store){.net = net};
@@ -152,7 +162,7 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
         return err_set(err, "another policy is being applied");
     if (secrets_take(secrets, &next.secrets, err) < 0)
         return -1;
-    if (validate(policy, next.secrets, err) < 0) {
+    if (validate(policy, next.secrets, err) < 0 || digest_take(policy, next.digest, err) < 0) {
         version_close(&next);
         return -1;
     }

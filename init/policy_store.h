@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "core/audit_seal.h"
 #include "core/err.h"
 #include "core/policy.h"
 #include "core/secret.h"
@@ -18,7 +19,9 @@
 enum policy_section { POLICY_FOR_DNS, POLICY_FOR_PROXY, POLICY_SECTIONS, POLICY_FOR_NOBODY };
 
 struct policy_version {
-    uint64_t generation;      /* 0 = none */
+    uint64_t generation; /* 0 = none */
+    char digest[AUDIT_POLICY_TEXT +
+                1];           /* of the policy as the operator sent it: compact JSON, keys sorted; "" */
     int fds[POLICY_SECTIONS]; /* sealed memfds, valid when generation is not 0 */
     struct secrets *secrets;  /* for the proxy only; NULL = none */
 };

@@ -21,6 +21,7 @@ static void rollout_end(struct rollout *rollout, const struct err *err)
     uv_timer_stop(&rollout->timer);
     if (err == NULL) {
         policy_store_commit(rollout->policies);
+        audit_mux_in_force(rollout->audit, generation);
     } else {
         policy_store_drop(rollout->policies);
         supervisor_revoke(rollout->supervisor, generation);
@@ -71,6 +72,7 @@ int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *s
         audit_end(rollout, 0, err);
         return -1;
     }
+    audit_mux_policy(rollout->audit, rollout->policies->next.generation, rollout->policies->next.digest);
     rollout->running = true;
     rollout->done = done;
     rollout->ctx = ctx;

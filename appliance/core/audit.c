@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * audit: a decision as a line. Agent-controlled text is capped member by member, so that the whole always
- * fits in AUDIT_LINE_MAX: the caps, keys and numbers add up to under 3.5 KiB.
+ * fits in AUDIT_UNSEALED_MAX: the caps, keys and numbers add up to under 3.5 KiB.
  */
 #include "core/audit.h"
 
@@ -18,6 +18,16 @@
 
 static const char *const kinds[] = {"http", "tls", "dns", "tcp", "packet", "control", "lifecycle"};
 static const char *const verdicts[] = {"allow", "block", "alarm", "redact"};
+
+const char *audit_kind_name(size_t kind)
+{
+    return kind < sizeof kinds / sizeof kinds[0] ? kinds[kind] : NULL;
+}
+
+const char *audit_verdict_name(size_t verdict)
+{
+    return verdict < sizeof verdicts / sizeof verdicts[0] ? verdicts[verdict] : NULL;
+}
 
 void audit_id(char out[AUDIT_ID_MAX])
 {
@@ -61,7 +71,7 @@ size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT
 {
     struct json_out out;
 
-    json_out_begin(&out, line, AUDIT_LINE_MAX - 1);
+    json_out_begin(&out, line, AUDIT_UNSEALED_MAX - 1);
     put_time(&out, wall_us);
     json_out_str(&out, "id", str_of(audit->id), CAP_WORD);
     json_out_str(&out, "kind", str_of(kinds[audit->kind]), CAP_WORD);
@@ -82,12 +92,12 @@ size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT
     put_u64(&out, "bytes_in", audit->bytes_in);
     put_u64(&out, "bytes_out", audit->bytes_out);
     put_u64(&out, "duration_ms", audit->duration_us / 1000);
-    put_u64(&out, "generation", audit->generation);
     if (audit->count > 1)
         json_out_u64(&out, "count", audit->count);
+    put_u64(&out, "generation", audit->generation);
     int len = json_out_end(&out);
     if (len < 0) /* unreachable while the caps hold; a line must come all the same */
-        len = snprintf(line, AUDIT_LINE_MAX - 1,
+        len = snprintf(line, AUDIT_UNSEALED_MAX - 1,
                        "{\"kind\":\"%s\",\"verdict\":\"%s\",\"detail\":\"line too long\"}",
                        kinds[audit->kind], verdicts[audit->verdict]);
     line[len] = '\n';

@@ -12,8 +12,10 @@
 #include "core/denial.h"
 #include "core/str.h"
 
-#define AUDIT_LINE_MAX 4096 /* bytes of a line, its LF included */
-#define AUDIT_ID_MAX   32   /* bytes of an event id, NUL included */
+#define AUDIT_LINE_MAX     4096 /* bytes of a line, its LF included */
+#define AUDIT_SEAL_MAX     320  /* of which the seal, that init adds to every line (core/audit_seal.h) */
+#define AUDIT_UNSEALED_MAX (AUDIT_LINE_MAX - AUDIT_SEAL_MAX) /* so this is what others may write */
+#define AUDIT_ID_MAX       32                                /* bytes of an event id, NUL included */
 
 enum audit_kind { AUDIT_HTTP, AUDIT_TLS, AUDIT_DNS, AUDIT_TCP, AUDIT_PACKET, AUDIT_CONTROL, AUDIT_LIFECYCLE };
 enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM, AUDIT_REDACT };
@@ -38,15 +40,19 @@ struct audit {
     uint64_t bytes_in;    /* from upstream to agent */
     uint64_t bytes_out;   /* from agent to upstream */
     uint64_t duration_us; /* from first byte to end; written as duration_ms */
-    uint64_t generation;  /* of the policy that decided */
     uint64_t count;       /* equal denials in this line, when more than 1 */
+    uint64_t generation;  /* of the policy that decided */
 };
 
 /* A new event id, unique over workers and restarts: 8 random hex digits of this process, '-', a counter. */
 void audit_id(char out[AUDIT_ID_MAX]);
 
-/* Writes the line, ended by LF. wall_us: microseconds since 1970, UTC. Returns its length; never fails: what
- * does not fit is cut inside its member. */
+/* The kinds and the verdicts as a line has them; NULL behind the last. */
+const char *audit_kind_name(size_t kind);
+const char *audit_verdict_name(size_t verdict);
+
+/* Writes the line, ended by LF, not yet sealed. wall_us: microseconds since 1970, UTC. Returns its length, at most
+ * AUDIT_UNSEALED_MAX; never fails: what does not fit is cut inside its member. */
 size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT_LINE_MAX]);
 
 #endif

@@ -262,10 +262,18 @@ static int read_upstreams(json_t *value, void *into, struct err *err)
     return 0;
 }
 
+static int read_dns_denied(json_t *value, void *into, struct err *err)
+{
+    if (!json_is_string(value) || strcmp(json_string_value(value), "refuse") != 0)
+        return err_set(err, "expected \"refuse\"");
+    ((struct policy *)into)->dns_refuse = true;
+    return 0;
+}
+
 static int read_dns(json_t *value, void *into, struct err *err)
 {
-    static const struct json_in_member members[] = {{"upstreams", read_upstreams, false},
-                                                    {NULL, NULL, false}};
+    static const struct json_in_member members[] = {
+        {"upstreams", read_upstreams, false}, {"denied", read_dns_denied, false}, {NULL, NULL, false}};
     return json_in_object(value, members, false, into, err);
 }
 

@@ -5,7 +5,8 @@
  * immutable.
  *
  *   {"protocol": 1,
- *    "dns": {"upstreams": ["203.0.113.53"]},                     resolvers, IPv4 literals, port 53, 1 to 8
+ *    "dns": {"upstreams": ["203.0.113.53"],                      resolvers, IPv4 literals, port 53, 1 to 8
+ *            "denied": "refuse"},                                optional
  *    "routes": [{"host": "api.example.com",                      or "*.example.com"
  *                "allow_private": ["10.0.0.0/8"],                 optional
  *                "ports": [80, 443],                              optional; these are the default
@@ -88,6 +89,7 @@ struct policy {
     uint64_t generation;
     struct ip dns_upstreams[POLICY_MAX_UPSTREAMS];
     size_t dns_upstream_count;
+    bool dns_refuse; /* names of no route are refused, not led to the sidecar */
     struct route *routes;
     size_t route_count;
     struct ip agent_address; /* the sidecar's own address on the agent's side; family 0 when not known */

@@ -7,7 +7,8 @@
  * while QUEUE_MAX bytes wait or RESERVED_MAX lines are promised; the queue has room for both at once, so an
  * emit of a reserved line always fits. Memory is used only for what waits. Equal denials meet in a small
  * table: the first of a second goes out at once, those behind it only count, and a timer writes one line with
- * the count when their second is over. A denial that finds the table full goes out by itself. The lines of
+ * the count when their second is over. A denial that finds the table full is counted by its reason alone: an
+ * agent that thinks of a new host each time must not fill the stream, and behind it a disk, either. The lines of
  * the counts need room too: while there is none, they keep counting.
  */
 #include "sys/audit_sink.h"
@@ -25,8 +26,9 @@
 #define QUEUE_MAX       (1u << 20) /* bytes; with more than this waiting nothing new is reserved */
 #define RESERVED_MAX    8192       /* lines: a proxy holds one for each tunnel, as long as it lives */
 #define QUEUE_CAP       (QUEUE_MAX + RESERVED_MAX * (AUDIT_LINE_MAX + sizeof(uint32_t)))
-#define EQUAL_SLOTS     64
-#define EQUAL_KEY_MAX   448 /* bytes: host, rule, address, and the numbers */
+#define EQUAL_SLOTS     128
+#define OTHERS          DENIAL_COUNT /* slots behind them, one a reason, for all that finds those taken */
+#define EQUAL_KEY_MAX   448          /* bytes: host, rule, address, and the numbers */
 #define EQUAL_WINDOW_MS 1000
 
 struct equal {
@@ -52,7 +54,8 @@ struct audit_sink {
     uv_poll_t poll;
     uv_prepare_t flush;
     uv_timer_t timer;
-    struct equal equals[EQUAL_SLOTS];
+    uint64_t singles; /* denials that were too long to be compared: each has this as its key */
+    struct equal equals[EQUAL_SLOTS + OTHERS];
 };
 
 static bool has_room(const struct audit_sink *sink)
@@ -135,7 +138,7 @@ static void on_timer(uv_timer_t *timer)
     struct audit_sink *sink = timer->data;
     bool waiting = false;
 
-    for (size_t i = 0; i < EQUAL_SLOTS; i++) {
+    for (size_t i = 0; i < EQUAL_SLOTS + OTHERS; i++) {
         struct equal *equal = &sink->equals[i];
         if (equal->key_len == 0)
             continue;
@@ -189,7 +192,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void finish_counts(struct audit_sink *sink)
 {
-    for (size_t i = 0; i < EQUAL_SLOTS; i++)
+    for (size_t i = 0; i < EQUAL_SLOTS + OTHERS; i++)
         sink->equals[i].until_ms = 0;
     on_timer(&sink->timer);
     send_queue(sink);
@@ -239,7 +242,7 @@ static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
     memcpy(key, &numbers, sizeof numbers);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (parts[i].len >= EQUAL_KEY_MAX - len)
-            return 0; /* too long to be held: it goes out by itself */
+            return 0; /* too long to be held: no other is equal to it */
         if (parts[i].len > 0)
             memcpy(key + len, parts[i].ptr, parts[i].len);
         len += parts[i].len;
@@ -285,33 +288,68 @@ static void equal_hold(struct equal *equal, const struct audit *audit)
     };
 }
 
+/* The slot of this key among `count`, which is taken for it if need be. NULL = all are others'. */
+static struct equal *slot_for(struct equal *slots, size_t count, const char *key, size_t len)
+{
+    struct equal *vacant = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i].key_len == 0)
+            vacant = &slots[i];
+        else if (slots[i].key_len == len && memcmp(slots[i].key, key, len) == 0)
+            return &slots[i];
+    }
+    if (vacant != NULL)
+        memcpy(vacant->key, key, len);
+    return vacant;
+}
+
+static void slot_take(struct audit_sink *sink, struct equal *slot, size_t key_len, const struct audit *audit)
+{
+    slot->key_len = key_len;
+    slot->until_ms = uv_now(sink->loop) + EQUAL_WINDOW_MS;
+    slot->count = 0;
+    equal_hold(slot, audit);
+    if (!uv_is_active((uv_handle_t *)&sink->timer))
+        uv_timer_start(&sink->timer, on_timer, EQUAL_WINDOW_MS, EQUAL_WINDOW_MS / 4);
+}
+
+/* Counts one that finds the table full. The kind of the line is that of the first. */
+static void count_other(struct audit_sink *sink, const struct audit *audit)
+{
+    struct equal *slot = &sink->equals[EQUAL_SLOTS + (size_t)audit->reason];
+    const struct audit other = {.kind = audit->kind,
+                                .verdict = audit->verdict,
+                                .reason = audit->reason,
+                                .detail = str_of("more different ones in a second than are told apart"),
+                                .generation = audit->generation};
+
+    if (slot->key_len == 0)
+        slot_take(sink, slot, 1, &other);
+    slot->count++;
+}
+
 /* Whether this denial is only counted. */
 static bool coalesce(struct audit_sink *sink, const struct audit *audit)
 {
     char key[EQUAL_KEY_MAX];
     size_t len = equal_key(audit, key);
-    struct equal *vacant = NULL;
 
-    if (len == 0)
-        return false;
-    for (size_t i = 0; i < EQUAL_SLOTS; i++) {
-        struct equal *equal = &sink->equals[i];
-        if (equal->key_len == 0) {
-            vacant = equal;
-        } else if (equal->key_len == len && memcmp(equal->key, key, len) == 0) {
-            equal->count++;
-            return true;
-        }
+    if (len == 0) {
+        memcpy(key, &sink->singles, sizeof sink->singles);
+        len = sizeof sink->singles;
+        sink->singles++;
     }
-    if (vacant != NULL) {
-        memcpy(vacant->key, key, len);
-        vacant->key_len = len;
-        vacant->until_ms = uv_now(sink->loop) + EQUAL_WINDOW_MS;
-        vacant->count = 0;
-        equal_hold(vacant, audit);
-        if (!uv_is_active((uv_handle_t *)&sink->timer))
-            uv_timer_start(&sink->timer, on_timer, EQUAL_WINDOW_MS, EQUAL_WINDOW_MS / 4);
+    struct equal *slot = slot_for(sink->equals, EQUAL_SLOTS, key, len);
+    if (slot == NULL) {
+        count_other(sink, audit);
+        return true;
     }
+    if (slot->key_len != 0) {
+        slot->count++;
+        return true;
+    }
+    slot_take(sink, slot, len, audit);
     return false;
 }
 

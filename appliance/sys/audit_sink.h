@@ -3,8 +3,8 @@
  * audit_sink: a worker's way out for audit lines. Lines wait in a bounded queue and go to init over an
  * inherited SOCK_SEQPACKET socket, one line a packet. When init (that is: whoever reads the sidecar's stdout)
  * does not keep up the queue fills, audit_sink_reserve says no, and the worker stops taking traffic: a
- * decision without its line never happens. Equal denials within a second become one line with a count, so an
- * agent cannot flood the log.
+ * decision without its line never happens. Equal denials within a second become one line with a count, and of
+ * different ones only so many have lines of their own, so an agent cannot flood the log.
  */
 #ifndef SYS_AUDIT_SINK_H
 #define SYS_AUDIT_SINK_H
@@ -27,7 +27,8 @@ bool audit_sink_reserve(struct audit_sink *sink);
 void audit_sink_release(struct audit_sink *sink);
 
 /* Writes the line of a reservation. Lines with the verdict BLOCK are coalesced by kind, reason, host, rule,
- * address and port: the first at once, the rest of its second as one line with their count. */
+ * address and port: the first at once, the rest of its second as one line with their count. What comes when
+ * 128 different ones are being counted is counted by its reason alone. */
 void audit_sink_emit(struct audit_sink *sink, const struct audit *audit);
 
 #endif

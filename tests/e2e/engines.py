@@ -115,7 +115,7 @@ class EngineHost(RuntimeHost):
         return sorted(self.engine(*self.containers).split() + self.engine(*self.networks).split() + self.engine(*self.volumes).split())
 
     def traces(self):
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names]
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names if folder != self.kept]
         return {"things": self.things() if self.started else [], "files": files, "processes": self.processes(),
                 "mounts": sorted(line for line in self.space.run("sh", "-c", "cut -d' ' -f5 /proc/self/mountinfo").split("\n")
                                  if "/netns/" in line or "/merged" in line)}

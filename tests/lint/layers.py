@@ -29,7 +29,7 @@ HEADERS = set("""
     sys/sem.h sys/shm.h sys/socket.h sys/stat.h sys/statvfs.h sys/time.h sys/times.h sys/types.h sys/uio.h sys/un.h sys/utsname.h
     sys/wait.h syslog.h tar.h termios.h tgmath.h time.h ulimit.h unistd.h utime.h wchar.h wctype.h wordexp.h
     sys/ioctl.h malloc/malloc.h malloc.h
-    jansson.h yaml.h pcre2.h libpsl.h""".split())
+    jansson.h yaml.h pcre2.h libpsl.h sha2.h""".split())
 LAYER_OF_FREE_FILES = "tests"  # may include anything
 SYSTEM = re.compile(r'^\s*#\s*include\s*<([^>]+)>', re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)

@@ -57,6 +57,7 @@ class Host:
         self.dir = os.path.join(lab.dir, f"host-{self.space.pid}")
         self.home = os.path.join(self.dir, "home")
         self.state = os.path.join(self.dir, "state")
+        self.kept = os.path.join(self.state, "stopper", "audit")  # the audit of bottles that are gone
         for folder in self.dir, self.home, self.state, os.path.join(self.home, ".ssh"):
             os.mkdir(folder)
         with open(os.path.join(self.home, ".ssh", "id_ed25519"), "w", encoding="ascii") as key:
@@ -108,7 +109,8 @@ runroot="/run/containers"
 
     def traces(self):
         """All that a bottle may leave on a host, as text that is compared."""
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names]
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names
+                 if folder != self.kept]  # what hostctl keeps on purpose
         return {"processes": self.processes(), "files": files,
                 "links": [link["ifname"] for link in json.loads(self.space.run("ip", "-j", "link"))],
                 "rules": self.space.run("nft", "list", "ruleset"), "routes": self.space.run("ip", "route"),
@@ -158,7 +160,7 @@ class HostBottle:
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, env=host.environment, cwd=host.dir)
         try:
             self.agent.ready(self.process)
-            self.logs = tied(host.command("logs", "-f", self.name), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            self.logs = tied(host.command("logs", "-f", "--json", self.name), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              env=host.environment, cwd=host.dir)
             self.audit = Audit(self.logs.stdout)
         except BaseException as problem:

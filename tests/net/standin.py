@@ -24,6 +24,10 @@ AUTHORITY = {}  # told with each policy
 NAMES = {}  # of the secrets, the same
 
 
+def line(members):
+    return json.dumps(members, separators=(",", ":")).encode() + b"\n"
+
+
 def main():
     name, folder = os.path.basename(sys.argv[0]), os.path.dirname(os.path.abspath(sys.argv[0]))
     mode = []
@@ -39,9 +43,13 @@ def main():
         sys.exit("I cannot live like this")
     if "noise" in mode:
         audit.send(b"not\nan audit line\n")
+    if "forger" in mode:
+        audit.send(line({"kind": "lifecycle", "verdict": "allow", "detail": "forged"}))
+        audit.send(line({"kind": "test", "detail": "forged", "seq": 1, "prev": "0" * 64}))
+        audit.send(line({"kind": "test", "detail": "genuine"}))
     if "audit" in mode:
         for number in range(20000):
-            audit.send(json.dumps({"kind": "test", "worker": name, "number": number}).encode() + b"\n")
+            audit.send(line({"kind": "test", "worker": name, "number": number}))
     signal.signal(signal.SIGUSR1, lambda *_: mode.append("refuse"))
     signal.signal(signal.SIGUSR2, lambda *_: mode.append("mute"))
     if "silent" not in mode:
@@ -72,7 +80,7 @@ def attempt(audit, verb, kind, address, port):
                 outcome = sock.recv(100).decode()
         except OSError as problem:
             outcome = type(problem).__name__ if problem.errno is None else os.strerror(problem.errno)
-    audit.send(json.dumps({"kind": "test", "verb": verb, "address": address, "port": port, "outcome": outcome}).encode() + b"\n")
+    audit.send(line({"kind": "test", "verb": verb, "address": address, "port": port, "outcome": outcome}))
 
 
 def serve(name, mode, channel, audit, listeners):
@@ -109,7 +117,7 @@ def take_policy(name, mode, channel, audit):
     assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")
     policy = json.loads(held)
     assert policy["generation"] == generation
-    audit.send(json.dumps({"kind": "test", "policy": policy, **AUTHORITY, **NAMES}).encode() + b"\n")
+    audit.send(line({"kind": "test", "policy": policy, **AUTHORITY, **NAMES}))
     if "mute" in mode:
         return
     if "refuse" in mode:

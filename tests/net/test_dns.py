@@ -298,17 +298,17 @@ def test_an_answer_that_does_not_fit_is_cut_and_whole_over_tcp(rig):
 
 
 def test_when_the_audit_stream_is_not_read_nothing_is_answered_and_nothing_is_lost(deaf):
-    deaf.worker.apply(["api.test"])
+    deaf.worker.apply(["*.asked.test"])  # allowed: denials that are many share a line
     deaf.agent.connect(AGENT_SIDE)
     deaf.agent.settimeout(0.5)
     sent = answered = 0
     with pytest.raises(TimeoutError):
         for sent in range(1, 20000):
-            deaf.agent.send(query(f"n{sent}.evil.test", ident=sent))
+            deaf.agent.send(query(f"n{sent}.asked.test", ident=sent))
             deaf.agent.recv(4096)
             answered += 1
     with deaf.connect() as stream:
-        wire = query("over-tcp.evil.test", ident=9)
+        wire = query("over-tcp.asked.test", ident=9)
         stream.sendall(struct.pack("!H", len(wire)) + wire)
         stream.settimeout(0.3)
         with pytest.raises(TimeoutError):
@@ -320,7 +320,7 @@ def test_when_the_audit_stream_is_not_read_nothing_is_answered_and_nothing_is_lo
     assert Message(deaf.agent.recv(4096)).id == sent
     deaf.worker.wait_count(answered + 2)
     hosts = [line["host"] for line in deaf.worker.lines]
-    assert sorted(hosts) == sorted([f"n{n}.evil.test" for n in range(1, sent + 1)] + ["over-tcp.evil.test"])
+    assert sorted(hosts) == sorted([f"n{n}.asked.test" for n in range(1, sent + 1)] + ["over-tcp.asked.test"])
     print(f"\nanswered {answered} queries before the audit stream was full")
 
 

@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
-COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "gc", "ca", "version"]
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "gc", "ca", "validate", "version"]
 USAGE, FAILED = 2, 125
 
 
@@ -115,7 +115,7 @@ def test_version(cli):
     (["forward", "x", "80", "y"], 'hostctl forward: "y" is not PORT[:AGENTPORT]'),
     (["forward", "x", "0.0.0.0:80:80"], 'hostctl forward: "0.0.0.0:80:80" is not PORT[:AGENTPORT]'),
     (["forward", "x", "-p", "80"], "hostctl forward: unknown option -p"),
-    (["logs"], "hostctl logs: name one bottle"),
+    (["logs"], "hostctl logs: name one bottle or file"),
     (["gc", "x"], "hostctl gc: takes no names"),
     (["version", "--all"], "hostctl version: unknown option --all"),
 ])
@@ -130,8 +130,8 @@ def test_wrong_words_are_said_and_start_nothing(cli, words, wanted):
     ("a.yaml", "egress:\n  routes:\n    - host: a.example\n      tls: {pasthrough: true}\n",
      'a.yaml:4: egress.routes[0].tls: unknown key "pasthrough"; allowed: passthrough, ech\n'),
     ("a.yml", "egress: {dns: 192.0.2.53}\nenv: []\n",
-     "a.yml:1: egress.dns: must be a list of IPv4 addresses, is a string\n"
-     "a.yml:2: env: must be a map of names and strings, is a list\n"),
+     "a.yml:1: egress.dns: must be a map with the keys upstreams and denied, or a list of IPv4 addresses, is a string\n"
+     "a.yml:2: env: must be a map of names and values, is a list\n"),
     ("a.md", "---\negress:\n  routes: [{}]\n---\nwords\n", 'a.md:3: egress.routes[0]: the key "host" is missing\n'),
     ("a.md", "# words\n", 'a.md:1: no front matter: the first line of a .md manifest is "---"\n'),
     ("a.yaml", b"env: {A: \xff}\n", "a.yaml:1: not UTF-8 text (byte 0xff)\n"),
@@ -166,7 +166,7 @@ def test_errors_of_manifest_name_options_and_mounts_come_together(cli):
     assert err.splitlines() == [
         "hostctl up: Bad Name.yaml: a bottle's name is 1 to 31 of a-z, 0-9 and -, not beginning with -; choose one with --name",
         "hostctl up: --uplink must be pasta or nat",
-        'Bad Name.yaml:1: unknown key "extra"; allowed: egress, env',
+        'Bad Name.yaml:1: unknown key "extra"; allowed: extends, agent_provider, egress, env, git-gate, supervise, skills, image, runtime',
         "hostctl up: --mount absent: No such file or directory",
         f"hostctl up: --mount home: it is, holds or lies in a home folder ({cli.home})",
         "hostctl up: --mount /: it is the host's root",
@@ -194,7 +194,8 @@ def test_examples_are_right(cli, example):
     done = subprocess.run(["unshare", "-nm", "sh", "-c", script, cli.program, os.path.join(ROOT, "examples", example)],
                           cwd=cli.folder, capture_output=True, text=True, check=False,
                           env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state),
-                               "FORGE_TOKEN": "forge-token-of-an-example"})
+                               **{name: "value-of-an-example" for name in (
+                                   "FORGE_TOKEN", "GITEA_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY")}})
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()

@@ -585,6 +585,16 @@ def test_a_line_that_is_no_line_is_an_alarm(rig):
     assert not any("not json" in line for line in init.audit.lines)
 
 
+def test_a_worker_cannot_speak_for_init_or_write_seals(rig):
+    rig.mode("stopper-dns", "forger")
+    init = Init(rig)
+    init.audit.wait(kind="test", detail="genuine")
+    assert not any(line.get("detail") == "forged" for line in init.audit.lines)
+    alarms = [line for line in init.audit.lines if line.get("verdict") == "alarm"]
+    assert [line["detail"] for line in alarms] == ["a worker sent a malformed audit line"] * 2
+    assert [line["seq"] for line in init.audit.lines] == list(range(1, len(init.audit.lines) + 1))
+
+
 # ---- the command line
 
 def test_help_and_version(rig):

@@ -120,7 +120,7 @@ def test_the_token_is_at_its_host_and_nowhere_else(host, manifest):
         log = [json.loads(line) for line in host.lab.world.log()[before:]]
         assert [(line["host"], line["authorization"]) for line in log if line["uri"] == "/echo"] == [
             ("allowed.test", f"Bearer {TOKEN}"), ("other.test", "")]
-        seen = host.hostctl("logs", "b").stdout
+        seen = host.hostctl("logs", "--json", "b").stdout
         assert '"verdict":"redact"' in seen.replace(" ", "")
         for words in ("ps", "--json"), ("ca", "b"):
             seen += host.hostctl(*words).stdout

@@ -96,6 +96,29 @@ START_TEST(each_name_and_type_gets_what_the_table_says)
 }
 END_TEST
 
+START_TEST(denied_names_are_refused_where_the_policy_says_so)
+{
+    static const unsigned types[] = {TYPE_A, TYPE_AAAA, TYPE_HTTPS, TYPE_SVCB};
+    struct policy *policy = load();
+    struct decision got;
+
+    policy->dns_refuse = true;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        struct query query = ask(LITERAL("\4evil\4test\0"), types[i], 1, true);
+        answer_decide(policy, SIDE_AGENT, &query, &got);
+        ck_assert(!got.lookup && got.answer.count == 0 && got.answer.rcode == LDNS_RCODE_REFUSED);
+        ck_assert_int_eq(got.answer.reason, DENIAL_DNS_NAME);
+    }
+    struct query allowed = ask(LITERAL("\3API\4test\0"), TYPE_A, 1, true);
+    answer_decide(policy, SIDE_AGENT, &allowed, &got);
+    ck_assert(got.lookup);
+    struct query wild = ask(LITERAL("\1x\4wild\4test\0"), TYPE_A, 1, true);
+    answer_decide(policy, SIDE_AGENT, &wild, &got);
+    ck_assert(!got.lookup && got.answer.count == 1 && got.answer.rcode == LDNS_RCODE_NOERROR);
+    policy_unref(policy);
+}
+END_TEST
+
 START_TEST(without_a_policy_or_an_own_address_everything_is_refused)
 {
     struct query query = ask(LITERAL("\4evil\4test\0"), TYPE_A, 1, true);
@@ -240,6 +263,7 @@ START_TEST(refusals_are_headers)
 END_TEST
 
 SUITE_MAIN("answer", each_name_and_type_gets_what_the_table_says,
+           denied_names_are_refused_where_the_policy_says_so,
            without_a_policy_or_an_own_address_everything_is_refused,
            addresses_are_checked_and_lifetimes_bounded, ldns_reads_what_was_built,
            the_largest_answers_fit_and_what_does_not_is_cut, refusals_are_headers)

@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -102,6 +104,38 @@ START_TEST(equal_denials_become_one_line_with_their_count)
     emit(AUDIT_BLOCK, "evil.example");
     turn(1);
     ck_assert_uint_eq(lines_with("evil.example"), 1);
+    close_sink();
+}
+END_TEST
+
+START_TEST(a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else)
+{
+    char host[600], line[AUDIT_LINE_MAX + 1];
+    uint64_t told = 0;
+    unsigned lines = 0, alarms = 0;
+    ssize_t got;
+
+    open_sink();
+    for (int i = 0; i < 20000; i++) {
+        snprintf(host, sizeof host, "%0*d.example", i % 2 == 0 ? 8 : 500,
+                 i); /* short and too long to be kept */
+        emit(AUDIT_BLOCK, host);
+        if (i % 5000 == 0)
+            emit(AUDIT_ALARM, host);
+    }
+    turn(1);
+    turn(1600);
+    while ((got = recv(pair[1], line, AUDIT_LINE_MAX, MSG_DONTWAIT)) > 0) {
+        line[got] = '\0';
+        const char *count = strstr(line, "\"count\":");
+        lines++;
+        alarms += strstr(line, "\"alarm\"") != NULL;
+        if (strstr(line, "\"block\"") != NULL)
+            told += count != NULL ? strtoull(count + 8, NULL, 10) : 1;
+    }
+    ck_assert_uint_eq(told, 20000);
+    ck_assert_uint_eq(alarms, 4);
+    ck_assert_uint_eq(lines, 128 + 4 + 1);
     close_sink();
 }
 END_TEST
@@ -216,6 +250,7 @@ START_TEST(a_line_without_its_reservation_ends_the_worker)
 END_TEST
 
 SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, equal_denials_become_one_line_with_their_count,
+           a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else,
            denials_by_other_entries_of_a_route_are_not_equal, counts_are_written_at_the_end_too,
            a_stalled_reader_stops_the_reservations_and_loses_nothing,
            reservations_alone_fill_the_queue_and_releases_empty_it, without_init_nothing_is_reserved,

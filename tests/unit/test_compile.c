@@ -60,6 +60,10 @@ START_TEST(manifests_become_their_golden_policy)
          "\"cookies\":true,\"insecure\":true,\"git_fetch\":true},"
          "{\"host\":\"b.example\",\"auth\":\"passthrough\"},"
          "{\"host\":\"c.example\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":\"_T2\"}}]}"},
+        {"egress: {dns: {denied: refuse}}\n", "{\"protocol\":1,\"dns\":{\"upstreams\":[\"203.0.113.1\",\"203."
+                                              "0.113.2\"],\"denied\":\"refuse\"},\"routes\":[]}"},
+        {"egress: {dns: {upstreams: [192.0.2.53], denied: sinkhole}}\n",
+         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[]}"},
         {"egress:\n  dns: [192.0.2.53]\n  routes:\n    - host: \"*.github.io\"\n      multi_tenant: true\n"
          "      matches:\n        - paths: [{value: /a%20b}, {value: '/[a-z]+\"', type: regex}]\n"
          "          methods: [GET, HEAD]\n        - headers: [{name: X-A, value: b}]\n"

@@ -12,7 +12,7 @@
 /* All errors, one a line, as the user sees them; the empty text for a good manifest. */
 static const char *errors_of(const char *yaml)
 {
-    static char out[65536];
+    static char out[1 << 18];
     struct report report;
     struct node *root;
 
@@ -40,7 +40,11 @@ static const char *errors_of(const char *yaml)
     "fc00::/7\n"
 #define AT "m.yaml:1: egress.routes[0]"
 #define ROUTE_KEYS                                                                                           \
-    "host, allow_private, tls, ports, auth, cookies, insecure, git, multi_tenant, matches, deny"
+    "host, allow_private, tls, ports, tcp, role, auth, cookies, insecure, git, multi_tenant, matches, "      \
+    "deny, dlp"
+#define NAME          ": the name of a variable consists of letters, digits and _, and does not begin with a digit\n"
+#define VALUE         "a string, or a map with the key from_env or placeholder_for"
+#define TOP           "extends, agent_provider, egress, env, git-gate, supervise, skills, image, runtime"
 #define MATCHES(text) ROUTE("{host: a.example, matches: [" text "]}")
 #define DENY(text)    ROUTE("{host: a.example, deny: [" text "]}")
 
@@ -58,20 +62,22 @@ static const struct {
     {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
      "m.yaml:1: nested too deeply\n"},
     /* the top */
-    {"[]\n", "m.yaml:1: must be a map with the keys egress and env, is a list\n"},
-    {"words\n", "m.yaml:1: must be a map with the keys egress and env, is a string\n"},
-    {"egres: {}\n", "m.yaml:1: unknown key \"egres\"; allowed: egress, env\n"},
-    {"extends: base\nsupervise: true\n",
-     "m.yaml:1: unknown key \"extends\": this version does not enforce it yet; allowed: egress, env\n"
-     "m.yaml:2: unknown key \"supervise\": this version does not enforce it yet; allowed: egress, env\n"},
-    {"\"a\\eb\": 1\n", "m.yaml:1: unknown key \"a\\x1bb\"; allowed: egress, env\n"},
-    {"egress.routes[]: 1\n\"*\": 1\n", "m.yaml:1: unknown key \"egress.routes[]\"; allowed: egress, env\n"
-                                       "m.yaml:2: unknown key \"*\"; allowed: egress, env\n"},
-    {"\"env\\0x\": {}\n", "m.yaml:1: unknown key \"env\\x00x\"; allowed: egress, env\n"},
+    {"[]\n", "m.yaml:1: must be a map with keys such as egress and env, is a list\n"},
+    {"words\n", "m.yaml:1: must be a map with keys such as egress and env, is a string\n"},
+    {"egres: {}\n", "m.yaml:1: unknown key \"egres\"; allowed: " TOP "\n"},
+    {"egress: {upstream_proxy: x}\nbottle: b\n",
+     "m.yaml:1: egress: unknown key \"upstream_proxy\": this version does not enforce it yet; allowed: dns, "
+     "extra_ca, "
+     "ignore, on_denied, on_canary, routes\n"
+     "m.yaml:2: unknown key \"bottle\": it is a key of agents; allowed: " TOP "\n"},
+    {"\"a\\eb\": 1\n", "m.yaml:1: unknown key \"a\\x1bb\"; allowed: " TOP "\n"},
+    {"egress.routes[]: 1\n\"*\": 1\n", "m.yaml:1: unknown key \"egress.routes[]\"; allowed: " TOP "\n"
+                                       "m.yaml:2: unknown key \"*\"; allowed: " TOP "\n"},
+    {"\"env\\0x\": {}\n", "m.yaml:1: unknown key \"env\\x00x\"; allowed: " TOP "\n"},
     {"? [a]\n: 1\n", "m.yaml:1: a key must be one word\n"},
     {"env: {}\nenv: {}\nenv: {}\n", "m.yaml:2: the key \"env\" was given on line 1 already\n"
                                     "m.yaml:3: the key \"env\" was given on line 1 already\n"},
-    {"env:\n", "m.yaml:1: env: must be a map of names and strings, is empty\n"},
+    {"env:\n", "m.yaml:1: env: must be a map of names and values, is empty\n"},
     {"egress: 1\n", "m.yaml:1: egress: must be a map, is a number\n"},
     /* anchors, aliases, tags */
     {"env: &a {}\n", "m.yaml:1: env: anchors, aliases and tags are not allowed in a manifest\n"},
@@ -80,11 +86,12 @@ static const struct {
      "m.yaml:1: env.A: anchors, aliases and tags are not allowed in a manifest\n"
      "m.yaml:1: env.B: anchors, aliases and tags are not allowed in a manifest\n"},
     {"&k env: {}\n", "m.yaml:1: a key must be one word\n"},
-    {"env: {<<: {A: b}}\n", "m.yaml:1: env.\"<<\": must be a string, is a map\n"},
+    {"env: {<<: {A: b}}\n", "m.yaml:1: env.\"<<\"" NAME},
     /* egress.dns */
-    {"egress: {dns: 192.0.2.53}\n", "m.yaml:1: egress.dns: must be a list of IPv4 addresses, is a string\n"},
+    {"egress: {dns: 192.0.2.53}\n", "m.yaml:1: egress.dns: must be a map with the keys upstreams and denied, "
+                                    "or a list of IPv4 addresses, is a string\n"},
     {"egress: {dns: {upstreams: []}}\n",
-     "m.yaml:1: egress.dns: must be a list of IPv4 addresses, is a map\n"},
+     "m.yaml:1: egress.dns.upstreams: is empty; leave it out to use the host's resolvers\n"},
     {"egress: {dns: []}\n", "m.yaml:1: egress.dns: is empty; leave it out to use the host's resolvers\n"},
     {"egress:\n  dns:\n    - 192.0.2\n    - \"2001:db8::1\"\n    - dns.example\n    - 127.0.0.53\n    - 53\n "
      "   - 192.0.2.053\n",
@@ -103,9 +110,9 @@ static const struct {
     {"egress: {routes: [a.example]}\n", AT ": must be a map with the key host, is a string\n"},
     {ROUTE("{}"), AT ": the key \"host\" is missing\n"},
     {ROUTE("{host: a.example}, {tls: {}}"), "m.yaml:1: egress.routes[1]: the key \"host\" is missing\n"},
-    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      dlp: {}\n",
+    {"egress:\n  routes:\n    - host: a.example\n      pasthrough: true\n      match: {}\n",
      "m.yaml:4: egress.routes[0]: unknown key \"pasthrough\"; allowed: " ROUTE_KEYS "\n"
-     "m.yaml:5: egress.routes[0]: unknown key \"dlp\": this version does not enforce it yet; "
+     "m.yaml:5: egress.routes[0]: unknown key \"match\"; "
      "allowed: " ROUTE_KEYS "\n"},
     /* ports */
     {ROUTE("{host: a.example, ports: 80}"), AT ".ports: must be a list of ports, is a number\n"},
@@ -131,11 +138,10 @@ static const struct {
      AT ".auth.scheme: must be Bearer, token, basic or raw, is \"bearer\"\n" AT
         ".auth.token_ref: must be the name of an environment variable of the host that holds the value: "
         "letters, digits and _\n" AT ".auth.header: \"X Y\" is no field name\n" AT
-        ".auth: unknown key \"token_env\"; allowed: scheme, token_ref, header\n"},
+        ".auth: \"token_env\" is an old spelling: write token_ref\n"},
     {ROUTE("{host: a.example, auth: {scheme: raw, token_ref: A, header: Host, placeholder: x}}"),
      AT ".auth.header: \"Host\" is a field that Stopper writes itself\n" AT
-        ".auth: unknown key \"placeholder\": this version does not enforce it yet; allowed: scheme, "
-        "token_ref, header\n"},
+        ".auth.placeholder: must be 8 to 512 visible ASCII characters\n"},
     /* cookies, insecure, git */
     {ROUTE("{host: a.example, cookies: true, insecure: \"yes\", git: {fetch: yes, push: true}}"),
      AT ".cookies: must be the word allow, is a truth value; as text it would be \"true\"\n" AT
@@ -324,22 +330,21 @@ static const struct {
     {ROUTE("{host: a.example, tls: {ech: allow, passthrough: false}}"),
      AT ".tls: ech has a meaning only beside passthrough: true\n"},
     /* env */
-    {"env: [A]\n", "m.yaml:1: env: must be a map of names and strings, is a list\n"},
+    {"env: [A]\n", "m.yaml:1: env: must be a map of names and values, is a list\n"},
     {"env:\n  A: 1\n  B: 1.5e3\n  C: yes\n  D:\n  E: ~\n  F: 2026-01-02\n  G: 0x1f\n  H: .inf\n  I: 1:30\n  "
-     "J: [x]\n  K: {from_env: X}\n",
-     "m.yaml:2: env.A: must be a string, is a number; as text it would be \"1\"\n"
-     "m.yaml:3: env.B: must be a string, is a number; as text it would be \"1.5e3\"\n"
-     "m.yaml:4: env.C: must be a string, is a truth value; as text it would be \"yes\"\n"
-     "m.yaml:5: env.D: must be a string, is empty; an empty text would be \"\"\n"
-     "m.yaml:6: env.E: must be a string, is empty; as text it would be \"~\"\n"
-     "m.yaml:7: env.F: must be a string, is a date; as text it would be \"2026-01-02\"\n"
-     "m.yaml:8: env.G: must be a string, is a number; as text it would be \"0x1f\"\n"
-     "m.yaml:9: env.H: must be a string, is a number; as text it would be \".inf\"\n"
-     "m.yaml:10: env.I: must be a string, is a number; as text it would be \"1:30\"\n"
-     "m.yaml:11: env.J: must be a string, is a list\n"
-     "m.yaml:12: env.K: must be a string, is a map\n"},
+     "J: [x]\n  K: {}\n",
+     "m.yaml:2: env.A: must be " VALUE ", is a number; as text it would be \"1\"\n"
+     "m.yaml:3: env.B: must be " VALUE ", is a number; as text it would be \"1.5e3\"\n"
+     "m.yaml:4: env.C: must be " VALUE ", is a truth value; as text it would be \"yes\"\n"
+     "m.yaml:5: env.D: must be " VALUE ", is empty; an empty text would be \"\"\n"
+     "m.yaml:6: env.E: must be " VALUE ", is empty; as text it would be \"~\"\n"
+     "m.yaml:7: env.F: must be " VALUE ", is a date; as text it would be \"2026-01-02\"\n"
+     "m.yaml:8: env.G: must be " VALUE ", is a number; as text it would be \"0x1f\"\n"
+     "m.yaml:9: env.H: must be " VALUE ", is a number; as text it would be \".inf\"\n"
+     "m.yaml:10: env.I: must be " VALUE ", is a number; as text it would be \"1:30\"\n"
+     "m.yaml:11: env.J: must be " VALUE ", is a list\n"
+     "m.yaml:12: env.K: must have one of the keys from_env and placeholder_for, has 0 keys\n"},
     {"env: {1A: x, A-B: x, \"\": x, A=B: x, A.B: x, \"C\\0\": x}\n",
-#define NAME ": the name of a variable consists of letters, digits and _, and does not begin with a digit\n"
      "m.yaml:1: env.1A" NAME "m.yaml:1: env.A-B" NAME "m.yaml:1: env.\"\"" NAME "m.yaml:1: env.\"A=B\"" NAME
      "m.yaml:1: env.\"A.B\"" NAME "m.yaml:1: env.\"C\\x00\"" NAME},
     {"env: {A: \"x\\0y\"}\n", "m.yaml:1: env.A: a variable cannot hold a NUL character\n"},
@@ -350,8 +355,8 @@ static const struct {
     /* everything at once, in the order of the lines */
     {"extra: 1\nenv:\n  A: [x]\negress:\n  routes:\n    - tls:\n        passthrough: maybe\n    - host: "
      "10.0.0.1\n",
-     "m.yaml:1: unknown key \"extra\"; allowed: egress, env\n"
-     "m.yaml:3: env.A: must be a string, is a list\n"
+     "m.yaml:1: unknown key \"extra\"; allowed: " TOP "\n"
+     "m.yaml:3: env.A: must be " VALUE ", is a list\n"
      "m.yaml:6: egress.routes[0]: the key \"host\" is missing\n"
      "m.yaml:7: egress.routes[0].tls.passthrough: must be true or false, is a string \"maybe\"\n"
      "m.yaml:8: egress.routes[1].host: \"10.0.0.1\" is no host name: routes name hosts, never addresses\n"},
@@ -400,7 +405,7 @@ START_TEST(too_many_errors_are_counted)
         sprintf(yaml + strlen(yaml), "  A%u: []\n", i);
     const char *errors = errors_of(yaml);
     ck_assert_ptr_nonnull(
-        strstr(errors, "m.yaml:1001: env.A999: must be a string, is a list\nm.yaml: 7 more errors\n"));
+        strstr(errors, "m.yaml:1001: env.A999: must be " VALUE ", is a list\nm.yaml: 7 more errors\n"));
 }
 END_TEST
 

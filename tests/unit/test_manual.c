@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manual: stopper-manifest(5) describes the keys of the table and the denials, each once, in their order, and
+/* manual: stopper-manifest(5) describes the keys of both tables and the denials, each once, in their order, and
  * no other. */
 #include <stdio.h>
 #include <string.h>
@@ -10,14 +10,20 @@
 
 #define ITEM ".It Ic "
 
-START_TEST(the_page_names_the_keys_of_the_table)
+START_TEST(the_page_names_the_keys_of_both_tables)
 {
     FILE *page = fopen("docs/stopper-manifest.5", "r");
     const struct manifest_key *key = manifest_keys;
+    bool agents = false;
     char line[1024];
 
     ck_assert_ptr_nonnull(page);
     while (fgets(line, sizeof line, page) != NULL) {
+        if (strcmp(line, ".Sh KEYS OF AN AGENT\n") == 0) {
+            ck_assert_msg(key->path == NULL, "the page does not have \"%s\"", key->path);
+            key = manifest_agent_keys;
+            agents = true;
+        }
         if (strncmp(line, ITEM, strlen(ITEM)) != 0)
             continue;
         line[strcspn(line, "\n")] = '\0';
@@ -25,7 +31,7 @@ START_TEST(the_page_names_the_keys_of_the_table)
         ck_assert_str_eq(line + strlen(ITEM), key->path);
         key++;
     }
-    ck_assert_msg(key->path == NULL, "the page does not have \"%s\"", key->path);
+    ck_assert_msg(agents && key->path == NULL, "the page does not have \"%s\"", key->path);
     fclose(page);
 }
 END_TEST
@@ -55,5 +61,5 @@ START_TEST(the_page_names_the_denials_with_their_status_and_says_something_of_ea
 }
 END_TEST
 
-SUITE_MAIN("manual", the_page_names_the_keys_of_the_table,
+SUITE_MAIN("manual", the_page_names_the_keys_of_both_tables,
            the_page_names_the_denials_with_their_status_and_says_something_of_each)

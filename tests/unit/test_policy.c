@@ -129,6 +129,8 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
          "cookies, insecure, git_fetch, matches or deny may be beside it"},
         {"{\"protocol\":1,\"routes\":[],\"extra_ca\":\"\"}",
          "policy: extra_ca: expected certificates as PEM text of at most 1048576 bytes"},
+        {"{\"protocol\":1,\"dns\":{\"denied\":\"sinkhole\"},\"routes\":[]}",
+         "policy: dns: denied: expected \"refuse\""},
         {"{\"protocol\":1,\"dns\":{\"upstreams\":[\"127.0.0.1\"]},\"routes\":[]}",
          "policy: dns: upstreams: [0]: not the IPv4 address of a resolver"},
         {"{\"protocol\":1,\"routes\":[],\"routes\":[]}",

@@ -19,7 +19,7 @@ static struct manifest *manifest_of(const char *yaml)
 {
     struct report report;
 
-    report_init(&report, "m.yaml");
+    report_init(&report, file);
     struct node *root = node_parse(str_of(yaml), 1, &report);
     ck_assert_ptr_nonnull(root);
     struct manifest *manifest = manifest_read(root, &report);
@@ -34,10 +34,10 @@ static struct manifest *manifest_of(const char *yaml)
 static const char *errors_of(const char *yaml, struct secrets **secrets, char **pem)
 {
     static char out[8192];
-    struct manifest *manifest = manifest_of(yaml);
     struct report report;
 
     snprintf(file, sizeof file, "%s/m.yaml", folder);
+    struct manifest *manifest = manifest_of(yaml);
     report_init(&report, file);
     *secrets = secrets_take(manifest, &report);
     extra_ca_read(manifest, &report, pem);

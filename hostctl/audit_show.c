@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* audit_show: see the header. Texts are read from JSON, so escapes are gone here and are made anew. */
+#include "hostctl/audit_show.h"
+
+#include <string.h>
+
+#include "core/audit.h"
+
+int audit_filter_check(const struct audit_filter *filter, struct err *err)
+{
+    for (size_t i = 0; i < filter->kinds.count; i++) {
+        size_t kind = 0, len = 0;
+        char known[256] = "";
+        for (; audit_kind_name(kind) != NULL && strcmp(audit_kind_name(kind), filter->kinds.values[i]) != 0;
+             kind++)
+            len += (size_t)snprintf(known + len, sizeof known - len, " %s", audit_kind_name(kind));
+        if (audit_kind_name(kind) == NULL)
+            return err_set(err, "--kind: there is no \"%.32s\"; kinds are%s", filter->kinds.values[i], known);
+    }
+    return 0;
+}
+
+static const char *text_of(const json_t *line, const char *key)
+{
+    const char *text = json_string_value(json_object_get(line, key));
+
+    return text != NULL ? text : "";
+}
+
+static bool host_fits(struct str host, const char *wanted)
+{
+    struct str below = str_of(wanted[0] == '*' && wanted[1] == '.' ? wanted + 1 : NULL);
+
+    if (below.len == 0)
+        return str_equal_nocase(host, str_of(wanted));
+    return host.len > below.len &&
+           str_equal_nocase((struct str){host.ptr + host.len - below.len, below.len}, below);
+}
+
+static bool wanted(const struct audit_filter *filter, const json_t *line)
+{
+    struct str host = str_of(text_of(line, "host"));
+    bool kind_fits = filter->kinds.count == 0, fits = filter->hosts.count == 0;
+
+    if (filter->deny && strcmp(text_of(line, "verdict"), "block") != 0 &&
+        strcmp(text_of(line, "verdict"), "alarm") != 0)
+        return false;
+    for (size_t i = 0; i < filter->kinds.count && !kind_fits; i++)
+        kind_fits = strcmp(text_of(line, "kind"), filter->kinds.values[i]) == 0;
+    for (size_t i = 0; i < filter->hosts.count && !fits; i++)
+        fits = host_fits(host, filter->hosts.values[i]);
+    return kind_fits && fits;
+}
+
+/* One text, escaped as JSON escapes. words: our own, which may hold spaces; in an agent's a space would look like
+ * the end of a column. */
+static void put(FILE *to, const char *text, bool words)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        unsigned code = *p;
+        if ((code > 0x20 && code < 0x7f && code != '\\') || (code == ' ' && words)) {
+            putc((int)code, to);
+            continue;
+        }
+        size_t more = code >= 0xf0   ? 3
+                      : code >= 0xe0 ? 2
+                      : code >= 0xc0 ? 1
+                                     : 0; /* jansson: it is valid UTF-8 */
+        code = more > 0 ? code & (0x3fu >> more) : code;
+        for (; more > 0 && (p[1] & 0xc0) == 0x80; more--)
+            code = code << 6 | (*++p & 0x3fu);
+        fprintf(to, code > 0xffff ? "\\U%08x" : "\\u%04x", code);
+    }
+}
+
+static void put_text(FILE *to, const json_t *line, const char *key, const char *before, const char *behind)
+{
+    const char *text = text_of(line, key);
+
+    if (text[0] == '\0')
+        return;
+    fputs(before, to);
+    put(to, text, strcmp(key, "detail") == 0 || strcmp(key, "rule") == 0);
+    fputs(behind, to);
+}
+
+static void put_number(FILE *to, const json_t *line, const char *key, const char *before)
+{
+    const json_t *value = json_object_get(line, key);
+
+    if (json_is_integer(value))
+        fprintf(to, "%s%" JSON_INTEGER_FORMAT, before, json_integer_value(value));
+}
+
+/* TIME VERDICT KIND [PROTOCOL] [METHOD] HOST[:PORT][PATH] [STATUS] [REASON] [[RULE]] [DETAIL] [xCOUNT] */
+static void show_person(const json_t *line, FILE *to)
+{
+    char verdict[16], kind[16];
+
+    put_text(to, line, "time", "", " ");
+    snprintf(verdict, sizeof verdict, "%-6.8s", text_of(line, "verdict"));
+    snprintf(kind, sizeof kind, "%-9.9s", text_of(line, "kind"));
+    put(to, verdict, true);
+    putc(' ', to);
+    put(to, kind, true);
+    put_text(to, line, "protocol", " ", "");
+    put_text(to, line, "method", " ", "");
+    put_text(to, line, text_of(line, "host")[0] != '\0' ? "host" : "address", " ", "");
+    put_number(to, line, "port", ":");
+    put_text(to, line, "path", "", "");
+    put_number(to, line, "status", " ");
+    put_text(to, line, "reason", " ", "");
+    put_text(to, line, "rule", " [", "]");
+    put_text(to, line, "detail", " ", "");
+    put_number(to, line, "count", " x");
+    putc('\n', to);
+}
+
+static bool printable(struct str line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if (line.ptr[i] < 0x20 || line.ptr[i] > 0x7e)
+            return false;
+    return true;
+}
+
+static void show_as_it_is(struct str line, FILE *to)
+{
+    for (size_t i = 0; i < line.len; i++)
+        putc(line.ptr[i] < 0x20 || line.ptr[i] > 0x7e ? '?' : line.ptr[i], to);
+    putc('\n', to);
+}
+
+void audit_show(const struct audit_filter *filter, bool raw, struct str line, FILE *to)
+{
+    if (line.len > 0 && line.ptr[line.len - 1] == '\n')
+        line.len--;
+    json_t *object = printable(line) ? json_loadb(line.ptr, line.len, JSON_ALLOW_NUL, NULL) : NULL;
+
+    if (!json_is_object(object))
+        show_as_it_is(line, to);
+    else if (wanted(filter, object) && raw)
+        show_as_it_is(line, to);
+    else if (wanted(filter, object))
+        show_person(object, to);
+    json_decref(object);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * templates: see templates.h. The agent's program gets a text in the credential's place; the sidecar takes it out of
+ * every request, as it does with all credentials of the agent's, and puts the host's value in. What is matched is the
+ * inference API alone, with the paths that lead to nothing else: no files, no batches, no stored responses, no
+ * administration.
+ */
+#include "hostctl/templates.h"
+
+#include <string.h>
+
+#define IN_ITS_PLACE "stopper-puts-the-value-in-its-place"
+
+static const struct {
+    const char *name, *text;
+} roles[] = {
+    {"claude_code_oauth", "egress:\n"
+                          "  routes:\n"
+                          "    - host: api.anthropic.com\n"
+                          "      auth: {scheme: Bearer, token_ref: CLAUDE_CODE_OAUTH_TOKEN}\n"
+                          "      matches:\n"
+                          "        - methods: [POST]\n"
+                          "          paths: [{type: exact, value: /v1/messages}, {type: exact, value: "
+                          "/v1/messages/count_tokens}]\n"
+                          "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
+                          "env: {CLAUDE_CODE_OAUTH_TOKEN: " IN_ITS_PLACE "}\n"},
+    {"anthropic_api_key", "egress:\n"
+                          "  routes:\n"
+                          "    - host: api.anthropic.com\n"
+                          "      auth: {scheme: raw, token_ref: ANTHROPIC_API_KEY, header: x-api-key}\n"
+                          "      matches:\n"
+                          "        - methods: [POST]\n"
+                          "          paths: [{type: exact, value: /v1/messages}, {type: exact, value: "
+                          "/v1/messages/count_tokens}]\n"
+                          "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
+                          "env: {ANTHROPIC_API_KEY: " IN_ITS_PLACE "}\n"},
+    {"openai_api_key",
+     "egress:\n"
+     "  routes:\n"
+     "    - host: api.openai.com\n"
+     "      auth: {scheme: Bearer, token_ref: OPENAI_API_KEY}\n"
+     "      matches:\n"
+     "        - methods: [POST]\n"
+     "          paths: [{type: exact, value: /v1/responses}, {type: exact, value: /v1/chat/completions}]\n"
+     "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
+     "env: {OPENAI_API_KEY: " IN_ITS_PLACE ", CODEX_API_KEY: " IN_ITS_PLACE "}\n"},
+};
+
+static const char *const templates[] = {
+    [TEMPLATE_CLAUDE] = "egress:\n"
+                        "  routes: [{host: api.anthropic.com, role: claude_code_oauth}]\n"
+                        "  ignore: [statsig.anthropic.com, \"*.sentry.io\", \"*.datadoghq.com\"]\n"
+                        "env:\n"
+                        "  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: \"1\"\n"
+                        "  DISABLE_AUTOUPDATER: \"1\"\n"
+                        "  DISABLE_TELEMETRY: \"1\"\n"
+                        "  DISABLE_ERROR_REPORTING: \"1\"\n",
+    [TEMPLATE_CODEX] = "egress:\n"
+                       "  routes: [{host: api.openai.com, role: openai_api_key}]\n"
+                       "  ignore: [\"*.statsigapi.net\", \"*.sentry.io\"]\n",
+};
+
+const char *template_text(enum manifest_template template)
+{
+    return template <sizeof templates / sizeof templates[0] ? templates[template] : NULL;
+}
+
+const char *role_text(const char *role)
+{
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(roles[i].name, role) == 0)
+            return roles[i].text;
+    return NULL;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* up_load: see up_load.h. */
+#include "hostctl/up_load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hostctl/agent.h"
+#include "hostctl/compile.h"
+#include "hostctl/places.h"
+#include "hostctl/resolvconf.h"
+#include "hostctl/secrets.h"
+#include "hostctl/state.h"
+
+static int complain(const struct err *err)
+{
+    fprintf(stderr, "hostctl up: %s\n", err->text);
+    return -1;
+}
+
+int up_load_choose(struct up_load *load, const struct operands *operands, struct err *err)
+{
+    if (load->file == NULL && operands->count == 0)
+        return err_set(err, "-f FILE is missing, or the name of an AGENT");
+    if (operands->count > (load->file == NULL) || (operands->command != NULL && operands->command[0] == NULL))
+        return err_set(err, "the command stands behind \"--\"");
+    load->agent_name = load->file == NULL ? operands->names[0] : NULL;
+    return 0;
+}
+
+/* The manifest and its layers; a repository's agent is confirmed. */
+static int load_layers(struct up_load *load, struct report *report)
+{
+    struct err err;
+
+    if (places_exists(PLACES_REPOSITORY "/bottles"))
+        fprintf(stderr, "hostctl up: warning: " PLACES_REPOSITORY
+                        "/bottles is ignored: a repository may ship agents, never bottles\n");
+    if (load->agent_name == NULL) {
+        load->manifest = layers_bottle(report);
+    } else if (layers_agent(&load->agent, report) == 0) {
+        load->manifest = load->agent.manifest;
+        if (agent_confirm(&load->agent, load->confirm, &err) != 0)
+            return complain(&err);
+    }
+    if (load->manifest != NULL)
+        manifest_unenforced(load->manifest, report);
+    return report->count == 0 ? 0 : -1;
+}
+
+int up_load(struct up_load *load)
+{
+    struct ip upstreams[POLICY_MAX_UPSTREAMS];
+    struct report report;
+    struct err err;
+    char *extra_ca = NULL;
+    int count = 0;
+
+    if (load->agent_name != NULL) {
+        if (layers_find_agent(load->agent_name, &load->agent, &err) != 0)
+            return complain(&err);
+        load->file = load->agent.path;
+    }
+    report_init(&report, load->file);
+    bool bad = load_layers(load, &report) != 0;
+    if (load->manifest != NULL) {
+        load->secrets = secrets_take(load->manifest, &report);
+        extra_ca_read(load->manifest, &report, &extra_ca);
+    }
+    report_print(&report, stderr);
+    bad = bad || report.count > 0;
+    report_fini(&report);
+    if (bad) {
+        free(extra_ca);
+        return -1;
+    }
+    if (load->manifest->dns_count == 0 && load->manifest->route_count > 0)
+        count = resolvconf_read(upstreams, &err);
+    if (count >= 0)
+        load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, &err);
+    free(extra_ca);
+    if (load->policy == NULL || agent_env(load->manifest, load->agent.prompt.len > 0, &err) != 0)
+        return complain(&err);
+    return 0;
+}
+
+int up_load_skills(const struct up_load *load, struct mount *mounts, size_t *count)
+{
+    char root[PATH_MAX];
+    struct report report;
+    struct err err;
+
+    if (load->manifest == NULL || load->manifest->skill_count == 0)
+        return 0;
+    if (state_root(root, &err) != 0)
+        return complain(&err);
+    *strrchr(root, '/') = '\0'; /* all of Stopper's state, not the bottles only */
+    report_init(&report, load->file);
+    int status = agent_skills(load->manifest, root, mounts, count, &report);
+    report_print(&report, stderr);
+    report_fini(&report);
+    if (status == 0 && mount_check(mounts, *count, &err) != 0)
+        return complain(&err);
+    return status;
+}
+
+void up_load_fini(struct up_load *load)
+{
+    secret_json_free(load->policy);
+    secrets_free(load->secrets);
+    if (load->manifest != load->agent.manifest)
+        manifest_free(load->manifest);
+    layers_agent_fini(&load->agent);
+}

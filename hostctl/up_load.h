@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* up_load: the manifest that `up` is given, with all that makes it and all that it names: layers, secrets, authorities,
+ * skills. Everything that is wrong is said on stderr. */
+#ifndef HOSTCTL_UP_LOAD_H
+#define HOSTCTL_UP_LOAD_H
+
+#include "core/err.h"
+#include "core/secret.h"
+#include "hostctl/layers.h"
+#include "hostctl/mount.h"
+#include "hostctl/options.h"
+
+struct up_load {
+    const char *file;          /* a bottle's; of an agent its own, after up_load_choose */
+    const char *agent_name;    /* NULL: a bottle's file */
+    const char *confirm;       /* a digest, or NULL */
+    struct layers_agent agent; /* of a bottle's file empty */
+    struct manifest *manifest; /* the agent's, or own */
+    char *policy;              /* what the sidecar gets */
+    struct secrets *secrets;
+};
+
+/* What is to run: a file, or an agent by its name. Returns 0, or -1 with err: the words are wrong. */
+int up_load_choose(struct up_load *load, const struct operands *operands, struct err *err);
+
+/* Reads all but the skills. Returns 0, or -1 after complaints; up_load_fini is due in both cases. */
+int up_load(struct up_load *load);
+
+/* Appends the skills to the mounts, which have room for MANIFEST_SKILLS_ALL. Returns 0, or -1 after complaints. */
+int up_load_skills(const struct up_load *load, struct mount *mounts, size_t *count);
+
+void up_load_fini(struct up_load *load);
+
+#endif

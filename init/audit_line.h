@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* audit_line: whether what a worker sent can stand in the audit stream. Workers read hostile bytes; one that was taken
+ * over may lie about its own work, but must not break the stream, nor speak for init. */
+#ifndef INIT_AUDIT_LINE_H
+#define INIT_AUDIT_LINE_H
+
+#include <stdbool.h>
+
+#include "core/str.h"
+
+/* Whether the line is one JSON object of printable ASCII, ended by LF, without room for doubt about the members that
+ * tell whose it is: its kind, once and none of init's own (packet, control, lifecycle), and no member of the seal
+ * (core/audit_seal.h). */
+bool audit_line_sound(struct str line);
+
+#endif

@@ -10,8 +10,8 @@ START_TEST(what_workers_write_is_sound)
 {
     static const char *const lines[] = {
         "{\"kind\":\"http\"}\n",
-        "{\"time\":\"T\",\"kind\":\"dns\",\"host\":\"\\\"kind\\\":\\\"lifecycle\\\",\\\\\",\"port\":5,"
-        "\"list\":[{\"seq\":1}],\"x\":true}\n",
+        ("{\"time\":\"T\",\"kind\":\"dns\",\"host\":\"\\\"kind\\\":\\\"lifecycle\\\",\\\\\",\"port\":5,"
+         "\"list\":[{\"seq\":1}],\"x\":true}\n"),
         "{\"detail\":\"end\",\"kind\":\"tcp\",\"host\":\"lifecycle\"}\n"};
     char line[AUDIT_LINE_MAX];
 

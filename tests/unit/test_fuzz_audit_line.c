@@ -6,8 +6,9 @@
 START_TEST(changed_lines_are_never_inits)
 {
     static const char *const seeds[] = {
-        "{\"time\":\"T\",\"id\":\"1-1\",\"kind\":\"http\",\"verdict\":\"allow\",\"host\":\"a\\\"b\",\"port\":"
-        "80}\n",
+        ("{\"time\":\"T\",\"id\":\"1-1\",\"kind\":\"http\",\"verdict\":\"allow\",\"host\":\"a\\\"b\","
+         "\"port\":"
+         "80}\n"),
         "{\"kind\":\"dns\",\"x\":{\"kind\":\"lifecycle\",\"seq\":1},\"y\":[\"prev\",{\"end\":true}]}\n",
         "{\"kind\":\"http\",\"kind\":\"control\",\"seq\":1,\"\\u0065nd\":true}\n",
         "{\"kind\":\"tcp\",\"z\":true,\"boot\":\"0123456789abcdef0123456789abcdef\"}\n"};

@@ -103,6 +103,22 @@ static void network_option(const struct engine *engine, struct words *words, con
     words_addf(words, "--network=%s%s%s", network, engine->link_option, engine->link_option[0] ? link : "");
 }
 
+/* An engine without `wait` is told of the sidecar's end by whoever has started it. */
+static int sidecar_start(const struct engine *engine, const char *name, int interrupt, struct err *err)
+{
+    static const int nowhere[3] = {-1, -1, -1};
+    struct words words = ENGINE_WORDS(engine, "start");
+
+    if (engine->shims)
+        words_add(&words, "--attach");
+    words_add(&words, name);
+    if (!engine->shims)
+        return engine_do(&words, interrupt, err);
+    sidecar_watch = run_start(&words, nowhere, err);
+    words_free(&words);
+    return sidecar_watch < 0 ? -1 : 0;
+}
+
 /* The shim's volume is empty when the sidecar is made, and so gets what its image has there. */
 static int sidecar_create(const struct bottle_spec *spec, const struct state *state, struct err *err)
 {
@@ -114,11 +130,7 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
                                          "--cap-add=SYS_CHROOT",
                                          "--cap-add=KILL",
                                          "--read-only",
-                                         "--security-opt=no-new-privileges",
-                                         "--restart=no",
                                          "--user=0:0",
-                                         "--tmpfs=/run:rw,nosuid,nodev,noexec,mode=755,size=16m",
-                                         "--sysctl=net.ipv4.ip_forward=0",
                                          "--entrypoint=" OCI_INIT,
                                          NULL};
     const struct engine *engine = engine_of(state);
@@ -132,14 +144,18 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
     words_add(&words, name);
     engine_labels(state, &words);
     words_list(&words, rights);
+    words_list(&words, engine->guard);
+    words_list(&words, engine->sidecar);
     words_list(&words, engine->run_options);
     words_list(&words, engine->own_network);
-    words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", shim);
+    if (!engine->shims)
+        words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", shim);
     network_option(engine, &words, egress, engine->egress_link);
     if (!engine->connects)
         network_option(engine, &words, inner, engine->sidecar_link);
-    words_list(&words, (const char *const[]){"--", spec->image.sidecar, "--egress", engine->egress_link,
-                                             "--agent", engine->sidecar_link, NULL});
+    engine_image(engine, &words, spec->image.sidecar);
+    words_list(&words,
+               (const char *const[]){"--egress", engine->egress_link, "--agent", engine->sidecar_link, NULL});
     if (engine_do(&words, spec->interrupt, err) != 0)
         return -1;
     if (engine->connects) {
@@ -147,27 +163,32 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
         if (engine_do(&words, spec->interrupt, err) != 0)
             return -1;
     }
-    words = ENGINE_WORDS(engine, "start", name);
-    return engine_do(&words, spec->interrupt, err);
+    return sidecar_start(engine, name, spec->interrupt, err);
 }
 
 /* Why it ended, in its own words: the last line that it wrote beside the audit stream. */
 static int sidecar_ended(const struct state *state, struct err *err)
 {
-    struct words words = ENGINE_WORDS(engine_of(state), "logs", "--tail", "20");
+    const struct engine *engine = engine_of(state);
+    struct words words = engine_words(engine, engine->tail);
     struct run run = {.interrupt = -1};
     char name[OCI_NAME_MAX];
     struct err ignored;
+    struct buf out;
 
+    buf_init(&out, ANSWER_MAX);
+    if (engine->shims) /* its log is one for both streams */
+        run.out = &out;
     engine_name(state, "sidecar", name);
     words_add(&words, name);
-    run_words(&words, &run, &ignored);
+    if (run_words(&words, &run, &ignored) == 0 && engine->shims)
+        run_last_words(buf_str(&out), run.said);
     words_free(&words);
+    buf_fini(&out);
     return err_set(err, "the sidecar ended%s%s", run.said[0] != '\0' ? ": " : "", run.said);
 }
 
-static int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out,
-                       struct err *err)
+int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err)
 {
     struct words words = ENGINE_WORDS(engine_of(state), "exec", "-i");
     struct run run = {.in = in, .out = out, .interrupt = -1};
@@ -182,6 +203,14 @@ static int oci_control(const struct state *state, const char *verb, struct str i
     return err_set(err, "%s", run.said[0] != '\0' ? run.said : "no answer");
 }
 
+/* Whoever has started the sidecar comes back with it; before that it may not run yet. */
+static bool watch_ended(void)
+{
+    siginfo_t ended = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)sidecar_watch, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid != 0;
+}
+
 static int sidecar_wait(const struct bottle_spec *spec, const struct state *state, struct err *err)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -192,7 +221,7 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
         buf_fini(&out);
         if (status == 0)
             return 0;
-        if (!engine_running(state, "sidecar"))
+        if (sidecar_watch > 0 ? watch_ended() : !engine_running(state, "sidecar"))
             return sidecar_ended(state, err);
         if (poll(&interrupt, 1, STEP_MS) > 0)
             return err_set(err, "interrupted");
@@ -202,16 +231,19 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
 
 /* Where a container is on two networks docker takes the default route of the one whose name sorts first:
  * "egress". */
-static int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err)
+int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err)
 {
     const struct engine *engine = engine_of(state);
 
-    if (spec->user_namespaces && engine->profiles == NULL)
+    if (spec->image.detach && engine->runtime->attach == NULL)
+        return err_set(err, "--detach: %s cannot attach to a command that runs", engine->program);
+    if (spec->user_namespaces && engine->profiles == NULL && !engine->shims)
         return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
                    network_make(state, "egress", engine->egress, spec->interrupt, err) != 0 ||
-                   volume_make(state, spec->interrupt, err) != 0 || sidecar_create(spec, state, err) != 0
+                   (!engine->shims && volume_make(state, spec->interrupt, err) != 0) ||
+                   sidecar_create(spec, state, err) != 0
                ? -1
                : sidecar_wait(spec, state, err);
 }
@@ -224,7 +256,8 @@ int oci_watch(const struct state *state, struct session *session, struct err *er
 
     engine_name(state, "sidecar", name);
     words_add(&words, name);
-    sidecar_watch = run_start(&words, nowhere, err);
+    if (sidecar_watch < 0)
+        sidecar_watch = run_start(&words, nowhere, err);
     words_free(&words);
     if (sidecar_watch < 0)
         return -1;
@@ -235,19 +268,9 @@ int oci_watch(const struct state *state, struct session *session, struct err *er
 
 /* ---- all that there is, by name ---- */
 
-static const struct kind {
-    const char *const *list, *const *remove; /* remove: NULL = the engine's own */
-} kinds[] = {
-    {(const char *const[]){"ps", "-a", "--format", "{{.Names}}", NULL}, NULL},
-    {(const char *const[]){"network", "ls", "--format", "{{.Name}}", NULL},
-     (const char *const[]){"network", "rm", NULL}},
-    {(const char *const[]){"volume", "ls", "--format", "{{.Name}}", NULL},
-     (const char *const[]){"volume", "rm", NULL}},
-};
-#define KINDS (sizeof kinds / sizeof kinds[0])
-
 /* The names of a kind, a line each, in `out`. */
-static int kind_list(const struct engine *engine, const struct kind *kind, struct buf *out, struct err *err)
+static int kind_list(const struct engine *engine, const struct engine_kind *kind, struct buf *out,
+                     struct err *err)
 {
     struct words words = engine_words(engine, kind->list);
     struct run run = {.out = out, .interrupt = -1};
@@ -278,20 +301,14 @@ static bool name_next(struct str *rest, const char *prefix, char name[OCI_NAME_M
 }
 
 /* Removes all of a kind whose names begin so. Returns how many, or -1 with err. */
-static int kind_remove(const struct engine *engine, const struct kind *kind, const char *prefix,
+static int kind_remove(const struct engine *engine, const struct engine_kind *kind, const char *prefix,
                        struct err *err)
 {
-    struct words words = {NULL, 0, false};
+    struct words words = engine_words(engine, kind->remove);
     struct buf out;
     char name[OCI_NAME_MAX];
     int count = 0;
 
-    if (kind->remove != NULL)
-        words = engine_words(engine, kind->remove);
-    else {
-        words = ENGINE_WORDS(engine, "rm");
-        words_list(&words, engine->remove);
-    }
     buf_init(&out, LIST_MAX);
     int status = kind_list(engine, kind, &out, err);
     for (struct str rest = buf_str(&out); status == 0 && name_next(&rest, prefix, name); count++)
@@ -307,8 +324,8 @@ static int remove_all(const struct engine *engine, const char *prefix, struct er
 {
     int removed = 0, result = 0;
 
-    for (size_t i = 0; i < KINDS; i++) {
-        int count = kind_remove(engine, &kinds[i], prefix, err);
+    for (const struct engine_kind *kind = engine->kinds; kind->type != NULL; kind++) {
+        int count = kind_remove(engine, kind, prefix, err);
         result = count < 0 ? -1 : result;
         removed += count > 0 ? count : 0;
     }
@@ -326,7 +343,7 @@ static void watch_end(void)
 }
 
 /* By role: the agent's container keeps its volume and its network. */
-static int oci_keep(struct state *state, char name[100], struct err *err)
+int oci_keep(struct state *state, char name[100], struct err *err)
 {
     static const char *const roles[] = {"sidecar", "route", "pause"};
     const struct engine *engine = engine_of(state);
@@ -335,17 +352,17 @@ static int oci_keep(struct state *state, char name[100], struct err *err)
 
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         engine_name(state, roles[i], thing);
-        result = kind_remove(engine, &kinds[0], thing, err) < 0 ? -1 : result;
+        result = kind_remove(engine, &engine->kinds[0], thing, err) < 0 ? -1 : result;
     }
     engine_name(state, "egress", thing);
-    result = kind_remove(engine, &kinds[1], thing, err) < 0 ? -1 : result;
+    result = kind_remove(engine, &engine->kinds[1], thing, err) < 0 ? -1 : result;
     watch_end();
     engine_name(state, "agent", thing);
     snprintf(name, 100, "%s", thing);
     return result;
 }
 
-static int oci_clean(struct state *state, struct err *err)
+int oci_clean(struct state *state, struct err *err)
 {
     char prefix[OCI_NAME_MAX];
     int result = 0;
@@ -358,14 +375,14 @@ static int oci_clean(struct state *state, struct err *err)
     return result;
 }
 
-static bool oci_alive(const struct state *state)
+bool oci_alive(const struct state *state)
 {
     return state_get(state, "mark") != NULL && engine_running(state, "sidecar") &&
            engine_running(state, "agent");
 }
 
 /* The client may be back a moment before the engine knows of the end. */
-static int oci_ended(const struct state *state)
+int oci_ended(const struct state *state)
 {
     char name[OCI_NAME_MAX];
     struct err ignored;
@@ -387,12 +404,11 @@ static int oci_ended(const struct state *state)
 /* ---- things of nobody ---- */
 
 /* The folder of the bottle that a thing belongs to; "" when its labels do not tell. */
-static void owner_of(const struct engine *engine, const struct kind *kind, const char *name,
+static void owner_of(const struct engine *engine, const struct engine_kind *kind, const char *name,
                      char owner[PATH_MAX])
 {
-    static const char *const types[KINDS] = {"container", "network", "volume"};
     struct err ignored;
-    json_t *thing = engine_inspect(engine, types[kind - kinds], name, NULL, &ignored);
+    json_t *thing = engine_inspect(engine, kind->type, name, NULL, &ignored);
     const json_t *labels = json_object_get(json_object_get(thing, "Config"), "Labels");
 
     if (labels == NULL)
@@ -405,7 +421,7 @@ static void owner_of(const struct engine *engine, const struct kind *kind, const
 }
 
 /* Whether its state folder is there, this user's or another's: then it is for that folder's down or gc. */
-static bool has_owner(const struct engine *engine, const struct kind *kind, const char *name)
+static bool has_owner(const struct engine *engine, const struct engine_kind *kind, const char *name)
 {
     char owner[PATH_MAX];
 
@@ -413,18 +429,18 @@ static bool has_owner(const struct engine *engine, const struct kind *kind, cons
     return owner[0] == '\0' || access(owner, F_OK) == 0;
 }
 
-static int gc(const struct engine *engine, struct err *err)
+int oci_gc(const struct engine *engine, struct err *err)
 {
     char name[OCI_NAME_MAX];
     int removed = 0;
 
-    for (size_t i = 0; i < KINDS; i++) {
+    for (const struct engine_kind *kind = engine->kinds; kind->type != NULL; kind++) {
         struct buf out;
         buf_init(&out, LIST_MAX);
-        int status = kind_list(engine, &kinds[i], &out, err);
+        int status = kind_list(engine, kind, &out, err);
         for (struct str rest = buf_str(&out); status == 0 && name_next(&rest, PREFIX, name);)
-            if (!has_owner(engine, &kinds[i], name)) {
-                int count = kind_remove(engine, &kinds[i], name, err);
+            if (!has_owner(engine, kind, name)) {
+                int count = kind_remove(engine, kind, name, err);
                 status = count < 0 ? -1 : 0;
                 removed += count > 0 ? count : 0;
             }
@@ -437,17 +453,17 @@ static int gc(const struct engine *engine, struct err *err)
 
 static int podman_gc(struct err *err)
 {
-    return detect(&engine_podman, err) == 0 ? gc(&engine_podman, err) : 0;
+    return detect(&engine_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
 }
 
 static int docker_gc(struct err *err)
 {
-    return detect(&engine_docker, err) == 0 ? gc(&engine_docker, err) : 0;
+    return detect(&engine_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
 }
 
 /* ---- the audit stream ---- */
 
-static int oci_logs(const struct state *state, bool follow, struct err *err)
+int oci_logs(const struct state *state, bool follow, struct err *err)
 {
     struct words words = ENGINE_WORDS(engine_of(state), "logs");
     const int fds[3] = {-1, STDOUT_FILENO, -1};
@@ -473,12 +489,15 @@ static int oci_logs(const struct state *state, bool follow, struct err *err)
     return status == 0 || follow ? 0 : err_set(err, "the sidecar's log cannot be read");
 }
 
-#define OCI_FUNCTIONS                                                                                        \
-    .images = true, .sidecar = oci_sidecar, .control = oci_control, .agent = oci_agent, .exec = oci_exec,    \
-    .attach = oci_attach, .ended = oci_ended, .keep = oci_keep, .clean = oci_clean, .alive = oci_alive,      \
-    .logs = oci_logs
-
-const struct runtime runtime_podman = {
-    .name = "podman", .detect = podman_detect, .gc = podman_gc, OCI_FUNCTIONS};
-const struct runtime runtime_docker = {
-    .name = "docker", .detect = docker_detect, .gc = docker_gc, OCI_FUNCTIONS};
+const struct runtime runtime_podman = {.name = "podman",
+                                       .detect = podman_detect,
+                                       .gc = podman_gc,
+                                       .attach = oci_attach,
+                                       .ended = oci_ended,
+                                       OCI_FUNCTIONS};
+const struct runtime runtime_docker = {.name = "docker",
+                                       .detect = docker_detect,
+                                       .gc = docker_gc,
+                                       .attach = oci_attach,
+                                       .ended = oci_ended,
+                                       OCI_FUNCTIONS};

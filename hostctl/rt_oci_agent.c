@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/secret.h"
+#include "hostctl/rt_apple.h"
 #include "hostctl/rt_oci_image.h"
 #include "hostctl/rt_oci_seal.h"
 #include "hostctl/terminal.h"
@@ -92,8 +93,9 @@ static const char *home_of(const struct bottle_spec *spec, const struct image *i
     return spec->image.home_place != NULL ? spec->image.home_place : image_is_roots(image) ? HOME : NULL;
 }
 
-static char *configuration(const struct bottle_spec *spec, const struct command_spec *command,
-                           const struct image *image, const char *link, const char *gateway, size_t *len)
+static char *configuration(const struct engine *engine, const struct bottle_spec *spec,
+                           const struct command_spec *command, const struct image *image, const char *gateway,
+                           size_t *len)
 {
     const char *home = home_of(spec, image);
     const char *cwd = command->cwd != NULL       ? command->cwd
@@ -103,9 +105,14 @@ static char *configuration(const struct bottle_spec *spec, const struct command_
     json_t *env = environment(image, home, command);
     json_t *all = env == NULL ? NULL
                               : json_pack("{s:i,s:b,s:s,s:s,s:s,s:o,s:s,s:s,s:s,s:b}", "protocol", 1,
-                                          "sealed", 1, "interface", link, "gateway", gateway, "resolver",
-                                          gateway, "env", env, "cwd", cwd, "ca", spec->ca, "ca_subject_hash",
-                                          spec->ca_subject_hash, "user_namespaces", spec->user_namespaces);
+                                          "sealed", !engine->shims, "interface", engine->agent_link,
+                                          "gateway", gateway, "resolver", gateway, "env", env, "cwd", cwd,
+                                          "ca", spec->ca, "ca_subject_hash", spec->ca_subject_hash,
+                                          "user_namespaces", spec->user_namespaces);
+    if (all != NULL && engine->shims && apple_user_tell(command, image, all) != 0) {
+        json_decref(all);
+        all = NULL;
+    }
     char *text = all != NULL ? json_dumps(all, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
     json_decref(all);
@@ -218,7 +225,9 @@ static int user_add(const struct engine *engine, const struct command_spec *comm
 {
     if (engine_maps(engine))
         mapping_add(engine, image, words);
-    if (!image_is_roots(image))
+    if (engine->shims) /* and then the shim becomes that user */
+        words_add(words, "--user=0:0");
+    else if (!image_is_roots(image))
         words_addf(words, "--user=%s", image->user);
     else if (command->uid != 0)
         words_addf(words, "--user=%u:%u", (unsigned)command->uid, (unsigned)command->gid);
@@ -248,14 +257,15 @@ static int limits_kept(const struct bottle_spec *spec, const struct state *state
 }
 
 /* A home for whom the image does not know; nothing of it outlives the bottle unless it is a volume. */
-static void home_add(const struct bottle_spec *spec, const struct image *image, struct words *words)
+static void home_add(const struct engine *engine, const struct bottle_spec *spec, const struct image *image,
+                     struct words *words)
 {
     const char *home = home_of(spec, image);
 
     if (spec->image.home != NULL)
         words_addf(words, "--volume=%s:%s", spec->image.home, home);
     else if (image_is_roots(image))
-        words_add(words, "--tmpfs=" HOME ":rw,exec,nosuid,nodev,mode=0777");
+        words_add(words, engine->shims ? "--tmpfs=" HOME : "--tmpfs=" HOME ":rw,exec,nosuid,nodev,mode=0777");
 }
 
 static int profile_add(const struct bottle_spec *spec, const struct state *state, struct words *words,
@@ -272,18 +282,32 @@ static int profile_add(const struct bottle_spec *spec, const struct state *state
     return written < 0 ? -1 : 0;
 }
 
+/* The shim, and how names are resolved. */
+static void places_add(const struct engine *engine, const struct state *state, const char *gateway,
+                       struct words *words)
+{
+    char name[OCI_NAME_MAX];
+
+    if (engine->shims) {
+        apple_places(state, gateway, words);
+        return;
+    }
+    if (!engine->pauses) {
+        words_list(words, engine->own_network);
+        words_addf(words, "--hostname=%s", state->name);
+    }
+    engine_name(state, "shim", name);
+    words_addf(words, "--volume=%s:" OCI_SHIM ":ro", name);
+    words_addf(words, "--volume=%s/resolv.conf:/etc/resolv.conf:ro", state->path);
+    words_addf(words, "--volume=%s/hosts:/etc/hosts:ro", state->path);
+}
+
 static int agent_create(const struct bottle_spec *spec, const struct command_spec *command,
                         const struct image *image, const struct state *state, const char *network,
-                        struct err *err)
+                        const char *gateway, struct err *err)
 {
-    static const char *const sealed[] = {"--cap-drop=ALL",
-                                         "--security-opt=no-new-privileges",
-                                         "--restart=no",
-                                         "--interactive",
-                                         "--tmpfs=/run/stopper:rw,nosuid,nodev,noexec,mode=1777,size=4m",
-                                         "--tmpfs=/run/stopper-ca:rw,nosuid,nodev,noexec,mode=1777,size=32m",
-                                         "--entrypoint=" OCI_SHIM_PROGRAM,
-                                         NULL};
+    static const char *const all[] = {"--cap-drop=ALL", "--interactive", "--entrypoint=" OCI_SHIM_PROGRAM,
+                                      NULL};
     const struct engine *engine = engine_of(state);
     struct words words = ENGINE_WORDS(engine, "create", "--name");
     char name[OCI_NAME_MAX];
@@ -291,31 +315,27 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     engine_name(state, "agent", name);
     words_add(&words, name);
     engine_labels(state, &words);
-    words_list(&words, sealed);
+    words_list(&words, all);
+    words_list(&words, engine->guard);
+    words_list(&words, engine->sealed);
     words_list(&words, engine->run_options);
     words_list(&words, engine->agent);
     words_addf(&words, "--network=%s", network);
-    if (!engine->pauses) {
-        words_list(&words, engine->own_network);
-        words_addf(&words, "--hostname=%s", state->name);
-    }
-    engine_name(state, "shim", name);
-    words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", name);
-    words_addf(&words, "--volume=%s/resolv.conf:/etc/resolv.conf:ro", state->path);
-    words_addf(&words, "--volume=%s/hosts:/etc/hosts:ro", state->path);
+    places_add(engine, state, gateway, &words);
     if (command->terminal)
         words_add(&words, "--tty");
     if (spec->image.memory != NULL)
         words_addf(&words, "--memory=%s", spec->image.memory);
     if (spec->image.cpus != NULL)
         words_addf(&words, "--cpus=%s", spec->image.cpus);
-    home_add(spec, image, &words);
+    home_add(engine, spec, image, &words);
     mounts_add(spec, &words);
     if (user_add(engine, command, image, &words, err) != 0 || profile_add(spec, state, &words, err) != 0) {
         words_free(&words);
         return -1;
     }
-    words_list(&words, (const char *const[]){"--", spec->image.agent, "contained", "--", NULL});
+    engine_image(engine, &words, spec->image.agent);
+    words_list(&words, (const char *const[]){"contained", "--", NULL});
     command_add(command, image, &words);
     return engine_do(&words, spec->interrupt, err) != 0 || limits_kept(spec, state, err) != 0
                ? -1
@@ -422,7 +442,7 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
     char network[OCI_NAME_MAX], option[SEAL_NETWORK_MAX];
 
     engine_name(state, "inner", network);
-    if (files_write(state, gateway, err) != 0)
+    if ((engine->shims ? apple_shim_fetch(spec, state, err) : files_write(state, gateway, err)) != 0)
         return -1;
     if (spec->image.home != NULL && image_is_roots(image) && !engine_maps(engine) &&
         seal_home(spec, command, state, err) != 0)
@@ -430,11 +450,12 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
     if (engine->pauses)
         return seal_paused(spec, state, network, gateway, option, err) != 0
                    ? -1
-                   : agent_create(spec, command, image, state, option, err);
+                   : agent_create(spec, command, image, state, option, gateway, err);
     snprintf(option, sizeof option, "%s%s%s", network, engine->link_option,
              engine->link_option[0] ? engine->agent_link : "");
-    return agent_create(spec, command, image, state, option, err) != 0 ? -1
-                                                                       : seal_own(spec, state, gateway, err);
+    if (agent_create(spec, command, image, state, option, gateway, err) != 0)
+        return -1;
+    return engine->shims ? 0 : seal_own(spec, state, gateway, err);
 }
 
 static int agent_run(const struct bottle_spec *spec, const struct command_spec *command,
@@ -444,7 +465,7 @@ static int agent_run(const struct bottle_spec *spec, const struct command_spec *
     const struct engine *engine = engine_of(state);
     char name[OCI_NAME_MAX];
     size_t len = 0;
-    char *text = configuration(spec, command, image, engine->agent_link, gateway, &len);
+    char *text = configuration(engine, spec, command, image, gateway, &len);
     int result = text != NULL ? 0 : err_set(err, "the command's environment or folder is not UTF-8");
 
     engine_name(state, "agent", name);

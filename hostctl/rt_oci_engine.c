@@ -14,7 +14,22 @@
 #define INSPECT_MAX (1u << 20)
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NO_IPV6    "--sysctl=net.ipv6.conf.all.disable_ipv6=1", "--sysctl=net.ipv6.conf.default.disable_ipv6=1"
+#define NO_GROWTH  "--security-opt=no-new-privileges"
+#define SIDECAR                                                                                              \
+    "--restart=no", "--tmpfs=/run:rw,nosuid,nodev,noexec,mode=755,size=16m", "--sysctl=net.ipv4.ip_forward=0"
+#define SEALED                                                                                               \
+    "--restart=no", "--tmpfs=/run/stopper:rw,nosuid,nodev,noexec,mode=1777,size=4m",                         \
+        "--tmpfs=/run/stopper-ca:rw,nosuid,nodev,noexec,mode=1777,size=32m"
+#define CONTAINERS WORDS("ps", "-a", "--format", "{{.Names}}")
+#define NETWORKS                                                                                             \
+    {                                                                                                        \
+        "network", WORDS("network", "ls", "--format", "{{.Name}}"), WORDS("network", "rm")                   \
+    }
+#define VOLUMES                                                                                              \
+    {                                                                                                        \
+        "volume", WORDS("volume", "ls", "--format", "{{.Name}}"), WORDS("volume", "rm")                      \
+    }
+#define NO_IPV6 "--sysctl=net.ipv6.conf.all.disable_ipv6=1", "--sysctl=net.ipv6.conf.default.disable_ipv6=1"
 
 const struct engine engine_podman = {
     .runtime = &runtime_podman,
@@ -30,7 +45,15 @@ const struct engine engine_podman = {
     .own_network = WORDS(NO_IPV6, "--no-hosts"),
     .run_options = WORDS("--log-driver=k8s-file", "--image-volume=ignore", "--no-healthcheck"),
     .agent = WORDS("--pull=never"),
-    .remove = WORDS("-f", "-v", "-t", "0"),
+    .guard = WORDS(NO_GROWTH),
+    .sidecar = WORDS(SIDECAR),
+    .sealed = WORDS(SEALED),
+    .pull = WORDS("pull", "--quiet", "--"),
+    .tail = WORDS("logs", "--tail", "20"),
+    .kinds = (const struct engine_kind[]){{"container", CONTAINERS, WORDS("rm", "-f", "-v", "-t", "0")},
+                                          NETWORKS,
+                                          VOLUMES,
+                                          {NULL, NULL, NULL}},
     .profiles = WORDS("/etc/containers/seccomp.json", "/usr/share/containers/seccomp.json"),
 };
 
@@ -54,10 +77,17 @@ const struct engine engine_docker = {
     .own_network = WORDS(NO_IPV6),
     .run_options = WORDS("--log-driver=json-file", "--no-healthcheck"),
     .agent = WORDS("--pull=never"),
-    .remove = WORDS("-f", "-v"),
+    .guard = WORDS(NO_GROWTH),
+    .sidecar = WORDS(SIDECAR),
+    .sealed = WORDS(SEALED),
+    .pull = WORDS("pull", "--quiet", "--"),
+    .tail = WORDS("logs", "--tail", "20"),
+    .kinds =
+        (const struct engine_kind[]){
+            {"container", CONTAINERS, WORDS("rm", "-f", "-v")}, NETWORKS, VOLUMES, {NULL, NULL, NULL}},
 };
 
-static const struct engine *const engines[] = {&engine_podman, &engine_docker};
+static const struct engine *const engines[] = {&engine_podman, &engine_docker, &engine_apple};
 
 const struct engine *engine_of(const struct state *state)
 {
@@ -90,6 +120,13 @@ struct words engine_words(const struct engine *engine, const char *const *list)
     return words;
 }
 
+void engine_image(const struct engine *engine, struct words *words, const char *image)
+{
+    if (!engine->plain)
+        words_add(words, "--");
+    words_add(words, image);
+}
+
 void engine_labels(const struct state *state, struct words *words)
 {
     words_addf(words, "--label=stopper.bottle=%s", state->name);
@@ -108,8 +145,15 @@ int engine_do(struct words *words, int interrupt, struct err *err)
 json_t *engine_inspect(const struct engine *engine, const char *kind, const char *name, bool *missing,
                        struct err *err)
 {
-    struct words words = ENGINE_WORDS(engine, "inspect", "--type", kind, "--", name);
+    struct words words = {NULL, 0, false};
     struct buf out;
+
+    if (engine->shape == NULL)
+        words = ENGINE_WORDS(engine, "inspect", "--type", kind, "--", name);
+    else if (strcmp(kind, "container") == 0)
+        words = ENGINE_WORDS(engine, "inspect", name);
+    else
+        words = ENGINE_WORDS(engine, kind, "inspect", name);
 
     buf_init(&out, INSPECT_MAX);
     struct run run = {.out = &out, .interrupt = -1};
@@ -117,11 +161,13 @@ json_t *engine_inspect(const struct engine *engine, const char *kind, const char
     words_free(&words);
     struct str text = buf_str(&out);
     json_t *array = status == 0 ? json_loadb(text.ptr, text.len, 0, NULL) : NULL;
-    json_t *object = json_incref(json_array_get(array, 0));
+    json_t *object = engine->shape == NULL        ? json_incref(json_array_get(array, 0))
+                     : json_array_size(array) > 0 ? engine->shape(kind, json_array_get(array, 0))
+                                                  : NULL;
+    if (missing != NULL) /* an empty list: container before 1.0 */
+        *missing = status > 0 || (json_is_array(array) && json_array_size(array) == 0);
     json_decref(array);
     buf_fini(&out);
-    if (missing != NULL)
-        *missing = status > 0;
     if (object == NULL && status >= 0)
         err_set(err, "%s inspect %s: %s", engine->program, name,
                 run.said[0] != '\0' ? run.said : "no answer that is understood");

@@ -14,6 +14,12 @@
 
 #define OCI_NAME_MAX 80
 
+/* A sort of thing that engines make: how their names are listed, and how some are removed. */
+struct engine_kind {
+    const char *type; /* "container", "network", "volume"; NULL ends the list */
+    const char *const *list, *const *remove;
+};
+
 struct engine {
     const struct runtime *runtime;
     const char *program, *package; /* what is run, and how it is had */
@@ -31,13 +37,24 @@ struct engine {
     const char *const *own_network; /* create: a container with a network namespace of its own */
     const char *const *run_options; /* create and run: all containers */
     const char *const *agent;       /* create: the agent */
-    const char *const *remove;      /* rm: at once, with anonymous volumes */
+    const char *const *guard;       /* create and run: privileges cannot grow */
+    const char *const *sidecar;     /* create: the sidecar, beside its capabilities and links */
+    const char *const *sealed;      /* create: the agent; what makes it one that seals itself, or is sealed */
+    const char *const *pull, *const *tail; /* an image is fetched; the last lines of a container are told */
+    const struct engine_kind *kinds;
     /* Where the engine's default seccomp profile is, the first that is there; NULL: the default refuses user
      * namespaces by itself. */
     const char *const *profiles;
+    /* Each container is a machine of its own: no other can act in the agent's network. So its PID 1 begins
+     * with the right to, seals it, and gives the right up for good; every later entry does the same. */
+    bool shims;
+    bool plain; /* its commands know no "--" */
+    /* Makes of what its `inspect` says what podman's would say, as far as we read it (owned; NULL: another
+     * shape). NULL: it speaks like podman. */
+    json_t *(*shape)(const char *kind, const json_t *inspected);
 };
 
-extern const struct engine engine_podman, engine_docker;
+extern const struct engine engine_podman, engine_docker, engine_apple;
 
 /* The engine of the bottle's record. Never NULL for a bottle of rt_oci. */
 const struct engine *engine_of(const struct state *state);
@@ -55,6 +72,9 @@ json_t *engine_inspect(const struct engine *engine, const char *kind, const char
 
 /* Whether the container of this role runs. */
 bool engine_running(const struct state *state, const char *role);
+
+/* Ends the options: the image and the words for it follow. */
+void engine_image(const struct engine *engine, struct words *words, const char *image);
 
 /* Labels for create. */
 void engine_labels(const struct state *state, struct words *words);

@@ -23,8 +23,9 @@ static const char *text(const json_t *value)
 
 static int fetch(const struct engine *engine, const char *reference, int interrupt, struct err *err)
 {
-    struct words words = ENGINE_WORDS(engine, "pull", "--quiet", "--", reference);
+    struct words words = engine_words(engine, engine->pull);
 
+    words_add(&words, reference);
     return engine_do(&words, interrupt, err);
 }
 

@@ -213,25 +213,44 @@ static int turn(struct exchange *x, struct err *err)
     return wait[2].revents ? take(x, &x->words, err) : 0;
 }
 
+/* The first line that begins so, to its end; false: there is none. */
+static bool line_that_says(struct str *text, const char *mark)
+{
+    size_t len = strlen(mark);
+
+    for (struct str rest = *text; rest.len >= len;) {
+        const char *end = memchr(rest.ptr, '\n', rest.len);
+        size_t line = end != NULL ? (size_t)(end - rest.ptr) : rest.len;
+        if (line >= len && memcmp(rest.ptr, mark, len) == 0) {
+            *text = (struct str){rest.ptr, line};
+            return true;
+        }
+        rest.ptr += end != NULL ? line + 1 : line;
+        rest.len -= end != NULL ? line + 1 : line;
+    }
+    return false;
+}
+
 void run_last_words(struct str text, char line[RUN_SAID])
 {
-    static const char daemon[] = "Error response from daemon: "; /* docker: further lines follow */
+    static const char daemon[] = "docker: Error response from daemon: ";
+    /* Further lines follow: docker's hints, and how container is used. */
+    const char *const marks[] = {daemon, daemon + 8, "Error: "};
     size_t at = 0;
 
     while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ')
         text.len--;
-    while (at + sizeof daemon - 1 < text.len && memcmp(text.ptr + at, daemon, sizeof daemon - 1) != 0)
-        at++;
-    if (at + sizeof daemon - 1 < text.len) {
-        text.ptr += at;
-        text.len -= at;
-        const char *end = memchr(text.ptr, '\n', text.len);
-        text.len = end != NULL ? (size_t)(end - text.ptr) : text.len;
-        at = 0;
-    } else {
-        for (at = text.len; at > 0 && text.ptr[at - 1] != '\n';)
-            at--;
-    }
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        if (line_that_says(&text, marks[i])) {
+            size_t skip = marks[i] == daemon ? 8 : 0;
+            text.ptr += skip;
+            text.len -= skip;
+            break;
+        }
+    while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ')
+        text.len--;
+    for (at = text.len; at > 0 && text.ptr[at - 1] != '\n';)
+        at--;
     snprintf(line, RUN_SAID, "%.*s", (int)(text.len - at), text.len > 0 ? text.ptr + at : "");
 }
 

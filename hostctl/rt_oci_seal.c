@@ -24,11 +24,11 @@ static int route_set(const struct bottle_spec *spec, const struct state *state, 
     engine_labels(state, &words);
     words_list(&words, engine->run_options);
     words_list(&words, (const char *const[]){"--cap-drop=ALL", "--cap-add=NET_ADMIN", "--read-only",
-                                             "--user=0:0", "--security-opt=no-new-privileges",
-                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+                                             "--user=0:0", "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_list(&words, engine->guard);
     words_addf(&words, "--network=%s", network);
-    words_list(&words,
-               (const char *const[]){"--", spec->image.sidecar, "route", engine->agent_link, gateway, NULL});
+    engine_image(engine, &words, spec->image.sidecar);
+    words_list(&words, (const char *const[]){"route", engine->agent_link, gateway, NULL});
     words_list(&words, engine->closed);
     return engine_do(&words, spec->interrupt, err);
 }
@@ -46,10 +46,11 @@ int seal_home(const struct bottle_spec *spec, const struct command_spec *command
     engine_labels(state, &words);
     words_list(&words, engine->run_options);
     words_list(&words, (const char *const[]){"--cap-drop=ALL", "--cap-add=CHOWN", "--read-only", "--user=0:0",
-                                             "--network=none", "--security-opt=no-new-privileges",
-                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+                                             "--network=none", "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_list(&words, engine->guard);
     words_addf(&words, "--volume=%s:/run/home", spec->image.home);
-    words_list(&words, (const char *const[]){"--", spec->image.sidecar, "own", "/run/home", NULL});
+    engine_image(engine, &words, spec->image.sidecar);
+    words_list(&words, (const char *const[]){"own", "/run/home", NULL});
     words_addf(&words, "%u", (unsigned)command->uid);
     words_addf(&words, "%u", (unsigned)command->gid);
     return engine_do(&words, spec->interrupt, err);
@@ -90,12 +91,13 @@ int seal_paused(const struct bottle_spec *spec, const struct state *state, const
     words_list(&words, engine->run_options);
     words_list(&words, engine->own_network);
     words_list(&words, (const char *const[]){"--cap-drop=ALL", "--read-only", "--user=65534:65534",
-                                             "--security-opt=no-new-privileges",
                                              "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_list(&words, engine->guard);
     words_addf(&words, "--hostname=%s", state->name);
     words_addf(&words, "--dns=%s", gateway); /* for the engine's resolver, should it be reached after all */
     words_addf(&words, "--network=%s", inner);
-    words_list(&words, (const char *const[]){"--", spec->image.sidecar, "pause", NULL});
+    engine_image(engine, &words, spec->image.sidecar);
+    words_add(&words, "pause");
     if (engine_do(&words, spec->interrupt, err) != 0)
         return -1;
     snprintf(network, SEAL_NETWORK_MAX, "container:%s", name);

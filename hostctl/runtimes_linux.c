@@ -4,4 +4,5 @@
 #include "hostctl/rt_oci.h"
 #include "hostctl/runtime.h"
 
-const struct runtime *const runtimes[] = {&runtime_netns, &runtime_podman, &runtime_docker, NULL};
+const struct runtime *const runtimes[] = {&runtime_netns, &runtime_podman, &runtime_docker, &runtime_apple,
+                                          NULL};

@@ -295,6 +295,12 @@ static int directory_check(struct err *err)
         return err_set_errno(err, SHIM_FOLDER);
     if (lstat(SHIM_FOLDER, &status) != 0)
         return err_set_errno(err, SHIM_FOLDER);
+    /* One that the engine mounted is everybody's until now; of whom there is nobody yet. */
+    if (root && S_ISDIR(status.st_mode) && status.st_uid == 0 && getpid() == 1 && (status.st_mode & 077)) {
+        if (chmod(SHIM_FOLDER, 0700) != 0)
+            return err_set_errno(err, SHIM_FOLDER);
+        status.st_mode &= ~(mode_t)077;
+    }
     if (!S_ISDIR(status.st_mode) || (root && (status.st_uid != 0 || (status.st_mode & 077))))
         return err_set(err, SHIM_FOLDER " is not root's alone");
     return 0;

@@ -15,6 +15,7 @@
  * neither reaches the agent.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #include "init/shim_net.h"
 #include "init/shim_peer.h"
 #include "init/shim_trust.h"
+#include "init/shim_user.h"
 #include "init/shim_wait.h"
 #include "init/trust_nss.h"
 
@@ -43,7 +45,7 @@ static const char help[] =
     "usage: stopper-shim [--] COMMAND [ARGUMENT…]\n"
     "       stopper-shim exec [--over JSON] [--as NAME] -- COMMAND [ARGUMENT…]\n"
     "       stopper-shim contained -- COMMAND [ARGUMENT…]\n"
-    "       stopper-shim configure | pause | own DIR UID GID | signal NAME NUMBER\n"
+    "       stopper-shim configure | pause | program | own DIR UID GID | signal NAME NUMBER\n"
     "       stopper-shim route INTERFACE GATEWAY [CLOSED…]\n"
     "       stopper-shim exec -- /proc/self/exe connect\n"
     "\n"
@@ -55,6 +57,7 @@ static const char help[] =
     "route: leads every route of a container to come to GATEWAY, and the addresses CLOSED nowhere.\n"
     "own: gives a new volume to the agent.  pause: keeps a network namespace.  signal: to a command that was "
     "started by exec --as NAME.\n"
+    "program: writes this program to stdout.\n"
     "connect: carries one TCP connection to a port of the bottle over stdin and stdout, for hostctl "
     "forward.\n"
     "\n"
@@ -192,6 +195,7 @@ static int contained_main(char *argv[])
     struct err err;
     struct str text;
     int signals, status;
+    char *resolved;
 
     if (getpid() != 1) {
         fprintf(stderr, "stopper-shim: contained: is not PID 1 of a container\n");
@@ -202,7 +206,7 @@ static int contained_main(char *argv[])
         return contained_refuse(&peer, &err);
     }
     if (shim_door_wait(&peer, signals, &err) != 0 || shim_wait_line(&peer, signals, &text, &err) != 0 ||
-        agent_prepare(text, &config, &err) != 0)
+        shim_user_resolve(&text, &resolved, &err) != 0 || agent_prepare(text, &config, &err) != 0)
         return contained_refuse(&peer, &err);
     status = contained_run(&config, &peer, signals, argv, &err);
     return status < 0 ? contained_refuse(&peer, &err) : status;
@@ -252,6 +256,29 @@ static int own_verb(int argc, char *argv[])
         return refuse(&nobody, &err);
     }
     return 0;
+}
+
+/* For a host that is to bring it to an agent's container by a mount of its own. */
+static int program_verb(int argc, char *argv[])
+{
+    const struct shim_peer nobody = {.fd = -1};
+    static char bytes[65536];
+    ssize_t got = 0;
+    struct err err;
+    int fd;
+
+    (void)argv;
+    if (argc != 0)
+        return usage("nothing is wanted behind program");
+    fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && (got = read(fd, bytes, sizeof bytes)) > 0) {
+        if (fwrite(bytes, 1, (size_t)got, stdout) != (size_t)got)
+            break;
+    }
+    if (fd >= 0 && got == 0 && fflush(stdout) == 0)
+        return 0;
+    err_set_errno(&err, "program");
+    return refuse(&nobody, &err);
 }
 
 static int pause_main(void)
@@ -403,6 +430,7 @@ static const struct {
     {"own", own_verb},
     {"signal", signal_verb},
     {"pause", pause_verb},
+    {"program", program_verb},
     {"connect", connect_verb},
 };
 

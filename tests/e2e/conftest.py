@@ -12,10 +12,17 @@ from engines import RUNTIMES  # noqa: E402
 from lab import Lab  # noqa: E402
 
 
+ENGINES = "podman", "rootless", "docker"
+ALL = "netns", *ENGINES, "apple"
+NARROWER = {"engine": ENGINES, "sealed": ENGINES, "mac": ("apple",), "both": ("apple", "apple-0.12")}
+
+
 def pytest_generate_tests(metafunc):
-    """A test says by its fixture which runtimes it is for: `bottle`, `host` for all, `engine` for those with an engine."""
+    """A test says by its fixture which runtimes it is for: `bottle`, `host` for all, `engine` for engines that seal the
+    agent from outside, `mac` for Apple's, `both` for the two shapes of its answers."""
     if "runtime" in metafunc.fixturenames:
-        names = [name for name in RUNTIMES if name != "netns" or not {"engine", "sealed"} & set(metafunc.fixturenames)]
+        wanted = next((names for fixture, names in NARROWER.items() if fixture in metafunc.fixturenames), ALL)
+        names = [name for name in RUNTIMES if name in wanted]
         metafunc.parametrize("runtime", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names],
                              scope="session")
 
@@ -52,6 +59,17 @@ def bottle(host):
     made = host.up()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def mac(host):
+    """The same, for tests of what Apple's container does."""
+    return host
+
+
+@pytest.fixture(scope="session")
+def both(host):
+    return host
 
 
 @pytest.fixture(scope="session")

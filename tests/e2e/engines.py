@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hosts with a container engine: each engine lives in its host's namespaces, with its storage in the host's folder, so that
 its bridges, rules and mounts are never the machine's."""
-import glob
 import json
 import os
 import shutil
@@ -68,11 +67,6 @@ class RuntimeHost(Host):
                             seconds=seconds)
 
 
-def control_groups():
-    """Those that engines make for all their containers: of the machine, since there is no other place for them."""
-    return {path for name in ("docker", "libpod_parent", "libpod_parent/conmon") for path in glob.glob(f"/sys/fs/cgroup/**/{name}", recursive=True)}
-
-
 class EngineHost(RuntimeHost):
     """`tool` is the engine's program; the agents' images are agent:1 (Python) and small:1 (busybox alone). `network` is the role of
     the container that has the agent's network namespace."""
@@ -81,18 +75,6 @@ class EngineHost(RuntimeHost):
     containers = "ps", "-a", "--format", "{{.Names}}"
     networks = "network", "ls", "--format", "{{.Name}}"
     volumes = "volume", "ls", "--format", "{{.Name}}"
-
-    def __init__(self, lab):
-        self.groups = control_groups()
-        super().__init__(lab)
-
-    def close(self):
-        super().close()
-        for path in sorted(control_groups() - self.groups, reverse=True):
-            try:
-                os.rmdir(path)
-            except OSError:
-                continue  # in use, by another host of the lab's or the machine's own engine
 
     def engine(self, *words, status=0, stdin=None):
         """The engine's program by hand; None accepts any status, and then all is returned."""
@@ -107,12 +89,16 @@ class EngineHost(RuntimeHost):
     def command_line(self, *argv):
         return self.space.enter(*argv)
 
-    def load(self):
-        archive = os.path.join(IMAGES, os.uname().machine.replace("x86_64", "amd64").replace("aarch64", "arm64"),
-                               f"stopper-sidecar.{self.archive}.tar")
+    @staticmethod
+    def sidecar(kind):
+        """The sidecar's image, as an archive of this kind."""
+        archive = os.path.join(IMAGES, os.uname().machine.replace("x86_64", "amd64").replace("aarch64", "arm64"), f"stopper-sidecar.{kind}.tar")
         if not os.path.exists(archive):
             raise Failed(f"{archive} is not there: make image")
-        self.engine("load", "-q", "-i", archive)
+        return archive
+
+    def load(self):
+        self.engine("load", "-q", "-i", self.sidecar(self.archive))
         for name, fill in ("agent", images.python), ("small", images.busybox):
             self.engine("import", images.archive(self.dir, name, fill), f"localhost/{name}:1")
 
@@ -129,7 +115,7 @@ class EngineHost(RuntimeHost):
         return sorted(self.engine(*self.containers).split() + self.engine(*self.networks).split() + self.engine(*self.volumes).split())
 
     def traces(self):
-        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names]
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(self.state) for name in names if folder != self.kept]
         return {"things": self.things() if self.started else [], "files": files, "processes": self.processes(),
                 "mounts": sorted(line for line in self.space.run("sh", "-c", "cut -d' ' -f5 /proc/self/mountinfo").split("\n")
                                  if "/netns/" in line or "/merged" in line)}
@@ -235,4 +221,50 @@ class Docker(EngineHost):
         super().close()
 
 
-RUNTIMES = {"netns": RuntimeHost, "podman": Podman, "rootless": Rootless, "docker": Docker}
+class Apple(EngineHost):
+    """Apple's container, as far as it can be had here: see apple_container.py. `version` is whose words it speaks."""
+    runtime, tool, version = "apple", "container", "1.2.2"
+    options = "--runtime", "apple", "--image", "localhost/agent:1"
+    containers, networks, volumes = ("list", "--all", "--quiet"), ("network", "list", "--quiet"), ("volume", "list", "--quiet")
+
+    def start(self):
+        root, programs = os.path.join(self.dir, "apple"), os.path.join(self.dir, "bin")
+        os.mkdir(root)
+        os.mkdir(programs)
+        program = self.write("bin/container", f"""\
+#!/usr/bin/python3 -S
+import sys
+sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})
+sys.pycache_prefix = {os.path.join(self.dir, "pycache")!r}  # compiled once
+import apple_container
+apple_container.main()
+""")
+        os.chmod(program, 0o755)
+        self.space.run("mount", "-t", "tmpfs", "-o", "mode=711", "tmpfs", root)
+        self.environment |= {"PATH": f"{programs}:{self.environment['PATH']}", "CONTAINER_ROOT": root, "CONTAINER_VERSION": self.version}
+        self.service(True)
+        self.load()
+
+    def service(self, there):
+        """`container system start` and `stop`, which are launchd's."""
+        self.space.run(*(("touch",) if there else ("rm",)), os.path.join(self.environment["CONTAINER_ROOT"], "service"))
+
+    def load(self):
+        self.engine("image", "load", "--input", self.sidecar("oci"))
+        for name, fill in ("agent", images.python), ("small", images.busybox):
+            self.image(name, images.archive(self.dir, name, fill))
+
+    def image(self, name, root, **config):
+        self.engine("image", "load", "--input", images.oci_archive(self.dir, name, root, **config))
+        return f"localhost/{name}:1"
+
+    def inspect(self, name, kind="container"):
+        return json.loads(self.engine(*(() if kind == "container" else (kind,)), "inspect", name))[0]
+
+
+class AppleBefore(Apple):
+    """The same before 1.0: other shapes, fewer options, and a /proc/sys that can be written."""
+    version = "0.12.0"
+
+
+RUNTIMES = {"netns": RuntimeHost, "podman": Podman, "rootless": Rootless, "docker": Docker, "apple": Apple, "apple-0.12": AppleBefore}

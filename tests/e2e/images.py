@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Agents' images out of files of this machine: a C library with Python, and busybox alone. No registry is asked."""
+import hashlib
+import io
+import json
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 
 from spaces import Failed
 
@@ -62,6 +66,30 @@ def python(root):
         put(root, path)
     with open(os.path.join(root, "etc/nsswitch.conf"), "w", encoding="ascii") as file:
         file.write("hosts: files dns\n")
+
+
+def oci_archive(folder, name, root, **config):
+    """An OCI archive of a root's tar, for engines that import no tar. config: Entrypoint, Cmd, Env, User, WorkingDir."""
+    path = os.path.join(folder, f"{name}.oci.tar")
+    with open(root, "rb") as file:
+        layer = file.read()
+    digest = lambda data: "sha256:" + hashlib.sha256(data).hexdigest()
+    describe = lambda data, kind: {"mediaType": f"application/vnd.oci.image.{kind}", "digest": digest(data), "size": len(data)}
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    image = json.dumps({"architecture": machine, "os": "linux", "config": config,
+                        "rootfs": {"type": "layers", "diff_ids": [digest(layer)]}}).encode()
+    manifest = json.dumps({"schemaVersion": 2, "config": describe(image, "config.v1+json"),
+                           "layers": [describe(layer, "layer.v1.tar")]}).encode()
+    index = {"schemaVersion": 2, "manifests": [{
+        **describe(manifest, "manifest.v1+json"), "platform": {"architecture": machine, "os": "linux"},
+        "annotations": {"io.containerd.image.name": f"localhost/{name}:1"}}]}
+    with tarfile.open(path, "w") as tar:
+        for file, data in ("index.json", json.dumps(index).encode()), *((f"blobs/sha256/{digest(blob)[7:]}", blob)
+                                                                         for blob in (image, manifest, layer)):
+            entry = tarfile.TarInfo(file)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return path
 
 
 def archive(folder, name, fill):

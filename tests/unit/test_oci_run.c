@@ -58,6 +58,8 @@ START_TEST(an_end_and_last_words_are_told)
     ck_assert_str_eq(nothing.said, "");
     run("{ echo 'docker: Error response from daemon: no'; printf 'more\\nError: failed\\n'; } >&2", &nothing);
     ck_assert_str_eq(nothing.said, "Error response from daemon: no");
+    run("printf 'so far\\nError: Unknown option\\r\\nUsage: it\\n  See it\\n' >&2", &nothing);
+    ck_assert_str_eq(nothing.said, "Error: Unknown option");
     struct words words = shell("echo no such thing >&2; exit 3");
     ck_assert_int_eq(run_must(&words, &nothing, &err), -1);
     ck_assert_str_eq(err.text, "/bin/sh -c: no such thing");

@@ -152,7 +152,7 @@ def test_gc_removes_what_is_nobodys(both):
     both.engine("network", "create", "stopper-unmarked")
     try:
         assert both.hostctl("gc").stdout == "" and len(mine(both, "x")) == 2
-        assert both.hostctl("gc", "--all").stdout == "apple: 2 without a bottle\n"
+        assert both.hostctl("gc", "--all").stdout.startswith("apple: 2 without a bottle\n")  # then the kept audits
         assert not mine(both, "x")
     finally:
         both.engine("network", "delete", "stopper-unmarked")  # it had no label: not ours

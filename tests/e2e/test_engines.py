@@ -328,11 +328,11 @@ def test_gc_removes_what_is_nobodys(engine):
     bottle.said("up")
     bottle.signal(signal.SIGKILL)
     bottle.process.wait(WAIT)
-    assert mine(engine, "u") and engine.hostctl("gc", "--all").stdout == "u\n"  # by its state folder
+    assert mine(engine, "u") and engine.hostctl("gc", "--all").stdout.startswith("u\n")  # by its state folder; then the kept audits
     assert not mine(engine, "u")
     engine.engine("volume", "create", "--label", "stopper.state=/nonexistent", "stopper-x-000000-shim")
     engine.engine("volume", "create", "stopper-unmarked")
     assert engine.hostctl("gc").stdout == "" and "stopper-x-000000-shim" in engine.things()
-    assert engine.hostctl("gc", "--all").stdout == f"{engine.runtime}: 1 without a bottle\n"
+    assert engine.hostctl("gc", "--all").stdout.startswith(f"{engine.runtime}: 1 without a bottle\n")
     engine.engine("volume", "rm", "stopper-unmarked")  # it had no label: not ours
     assert not mine(engine, "x")

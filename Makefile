@@ -6,6 +6,8 @@
 # A file tests/unit/test_X.c is a Check program of all layers. If it needs more, the module.mk of what it tests says
 # test_X.with (sources), test_X.pkg, test_X.static-deps, test_X.layers.
 VERSION := 0.1.0
+# The sidecar's image that hostctl takes unless it is told another: a build for others names the published one by its digest.
+SIDECAR_IMAGE ?= localhost/stopper-sidecar:$(VERSION)
 VARIANT ?= release
 native := $(shell dpkg --print-architecture)
 ARCH ?= $(native)

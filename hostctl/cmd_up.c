@@ -29,8 +29,7 @@
 #include "hostctl/signals.h"
 #include "hostctl/up_load.h"
 
-#define RUNTIMES      "netns|podman|docker|apple"
-#define SIDECAR_IMAGE "localhost/stopper-sidecar:" STOPPER_VERSION
+#define RUNTIMES "netns|podman|docker|apple"
 
 struct up {
     const char *file, *name, *uplink, *runtime, *workdir, *confirm;

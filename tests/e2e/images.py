@@ -68,6 +68,16 @@ def python(root):
         file.write("hosts: files dns\n")
 
 
+def distroless(root):
+    """One program, and musl for it: no shell, no /etc, no user, no roots."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fetch.c")
+    if shutil.which("musl-gcc") is None:
+        raise Failed("musl-gcc is missing: Debian's musl-tools")
+    subprocess.run(["musl-gcc", "-O1", "-o", os.path.join(root, "fetch"), source], check=True)
+    loader = next(path for path in sorted(os.listdir("/lib")) if path.startswith("ld-musl-"))
+    put(root, f"/lib/{loader}")
+
+
 def oci_archive(folder, name, root, **config):
     """An OCI archive of a root's tar, for engines that import no tar. config: Entrypoint, Cmd, Env, User, WorkingDir."""
     path = os.path.join(folder, f"{name}.oci.tar")

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
 from test_runtimes import STOPPER_FAILED, Up, state_of
@@ -192,6 +193,15 @@ def test_odd_images_work_or_say_why_not(engine):
     status, _, err = up(engine, "localhost/never-made:1", "true")
     assert status == STOPPER_FAILED and "image localhost/never-made:1: " in err, err
     assert not mine(engine, "i")
+
+
+def test_an_image_with_musl_and_without_a_shell_or_etc_works(engine):
+    archive(engine.dir, "bare", distroless)
+    engine.engine("import", "--change", 'ENTRYPOINT ["/fetch"]', os.path.join(engine.dir, "bare.tar"), "localhost/bare:1")
+    status, out, err = up(engine, "localhost/bare:1", "plain.test")
+    assert status == 0 and out.startswith(f"uid {engine.number}\n") and "I am plain.test" in out, (out, err)
+    status, out, err = up(engine, "localhost/bare:1", "denied.test")
+    assert status == 0 and " 403 " in out and "urn:stopper:denial:host-not-allowed" in out, (out, err)
 
 
 def test_a_step_that_fails_is_undone(engine):

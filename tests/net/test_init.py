@@ -451,7 +451,11 @@ def test_apply_hands_each_worker_its_section(rig):
     mark = init.audit.mark()
     assert init.ctl("apply", stdin=json.dumps({"policy": POLICY})) == (0, {"ok": True, "generation": 1})
     assert init.ctl("apply", stdin=json.dumps({"policy": POLICY})) == (0, {"ok": True, "generation": 2})
-    sections = [line["policy"] for line in init.audit.lines[mark:] if "policy" in line]
+
+    def told():
+        return [line["policy"] for line in init.audit.lines[mark:] if "policy" in line]
+    wait_for(lambda: len(told()) >= 4, "both workers' sections of both policies")
+    sections = told()
     assert len(sections) == 4
     sidecar = {"agent_address": SIDECAR, "own": ["10.7.7.0/30", f"{SIDECAR}/32", f"{EGRESS}/32"]}
     assert all(section["sidecar"] == sidecar for section in sections)

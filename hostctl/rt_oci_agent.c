@@ -337,9 +337,10 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     engine_image(engine, &words, spec->image.agent);
     words_list(&words, (const char *const[]){"contained", "--", NULL});
     command_add(command, image, &words);
-    return engine_do(&words, spec->interrupt, err) != 0 || limits_kept(spec, state, err) != 0
-               ? -1
-               : mounts_same(spec, err);
+    if (engine_do(&words, spec->interrupt, err) != 0 || limits_kept(spec, state, err) != 0 ||
+        (engine->copy != NULL && seal_trust(spec, state, home_of(spec, image), err) != 0))
+        return -1;
+    return mounts_same(spec, err);
 }
 
 /* ---- sessions ---- */

@@ -48,6 +48,7 @@ const struct engine engine_podman = {
     .guard = WORDS(NO_GROWTH),
     .sidecar = WORDS(SIDECAR),
     .sealed = WORDS(SEALED),
+    .copy = WORDS("cp", "--archive=false", "-"),
     .pull = WORDS("pull", "--quiet", "--"),
     .tail = WORDS("logs", "--tail", "20"),
     .kinds = (const struct engine_kind[]){{"container", CONTAINERS, WORDS("rm", "-f", "-v", "-t", "0")},
@@ -80,6 +81,7 @@ const struct engine engine_docker = {
     .guard = WORDS(NO_GROWTH),
     .sidecar = WORDS(SIDECAR),
     .sealed = WORDS(SEALED),
+    .copy = WORDS("cp", "-"),
     .pull = WORDS("pull", "--quiet", "--"),
     .tail = WORDS("logs", "--tail", "20"),
     .kinds =

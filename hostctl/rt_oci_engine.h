@@ -40,6 +40,9 @@ struct engine {
     const char *const *guard;       /* create and run: privileges cannot grow */
     const char *const *sidecar;     /* create: the sidecar, beside its capabilities and links */
     const char *const *sealed;      /* create: the agent; what makes it one that seals itself, or is sealed */
+    const char *const
+        *copy; /* a tar on stdin goes into a container, the numbers of its owners kept; NULL: the
+                                shim can write there itself */
     const char *const *pull, *const *tail; /* an image is fetched; the last lines of a container are told */
     const struct engine_kind *kinds;
     /* Where the engine's default seccomp profile is, the first that is there; NULL: the default refuses user

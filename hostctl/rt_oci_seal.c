@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_oci_seal: see the header. Containers of the sidecar's image that run the shim for one step, each with
- * the one capability that the step needs. They must never run anything of the agent's image.
+ * rt_oci_seal: see the header. Containers that run the shim for one step, each with the one capability that
+ * the step needs, or with none. They must never run anything of the agent's image.
  */
 #include "hostctl/rt_oci_seal.h"
 
@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #include "hostctl/rt_oci.h"
+
+#define ARCHIVE_MAX (32u << 20) /* bytes; the shim keeps to less */
 
 /* A container that lives for one step in the agent's network, with the right to change it, and that runs
  * nothing but the shim: the agent's own never has that right. */
@@ -120,4 +122,59 @@ int seal_gateway(const struct state *state, char gateway[SEAL_ADDRESS_MAX], stru
         err_set(err, "%s does not say which address the sidecar has", engine_of(state)->program);
     json_decref(sidecar);
     return len > 0 && len < SEAL_ADDRESS_MAX ? 0 : -1;
+}
+
+/* ---- the image's roots ---- */
+
+/* The new files as a tar, from a container of the agent's image that changes nothing. */
+static int roots_read(const struct bottle_spec *spec, const struct state *state, const char *home,
+                      struct buf *tar, struct err *err)
+{
+    const struct engine *engine = engine_of(state);
+    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
+    struct run run = {.out = tar, .interrupt = spec->interrupt};
+    char name[OCI_NAME_MAX];
+
+    engine_name(state, "trust", name);
+    words_add(&words, name);
+    engine_labels(state, &words);
+    words_list(&words, engine->run_options);
+    words_list(&words, engine->agent);
+    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--read-only", "--user=0:0", "--workdir=/",
+                                             "--network=none", "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_list(&words, engine->guard);
+    engine_name(state, "shim", name);
+    words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", name);
+    engine_image(engine, &words, spec->image.agent);
+    words_list(&words, (const char *const[]){"trust", spec->ca_subject_hash, spec->ca, NULL});
+    for (size_t i = 0; i < spec->mount_count; i++)
+        words_add(&words, spec->mounts[i].agent);
+    if (home != NULL)
+        words_add(&words, home);
+    int status = run_must(&words, &run, err);
+    words_free(&words);
+    return status;
+}
+
+/* Engines put a file where its path leads in the container, and some have its mounts there by then: so it is
+ * the shim that has followed the image's links, and that has left out what is in a mount. The bytes come from
+ * it and go to the engine as they are. */
+int seal_trust(const struct bottle_spec *spec, const struct state *state, const char *home, struct err *err)
+{
+    const struct engine *engine = engine_of(state);
+    struct words words = engine_words(engine, engine->copy);
+    char name[OCI_NAME_MAX];
+    struct buf tar;
+
+    buf_init(&tar, ARCHIVE_MAX);
+    engine_name(state, "agent", name);
+    words_addf(&words, "%s:/", name);
+    int result = roots_read(spec, state, home, &tar, err);
+    if (result == 0 && buf_str(&tar).len > 0) {
+        struct run run = {.in = buf_str(&tar), .interrupt = spec->interrupt};
+        result = run_must(&words, &run, err);
+    }
+    words_free(&words);
+    buf_fini(&tar);
+    return result == 0 ? 0 : err_prefix(err, "the image's roots");
 }

@@ -27,4 +27,8 @@ int seal_paused(const struct bottle_spec *spec, const struct state *state, const
 int seal_home(const struct bottle_spec *spec, const struct command_spec *command, const struct state *state,
               struct err *err);
 
+/* Adds spec->ca to the roots in the agent's container, which is created and not started; what is below its
+ * mounts, and `home` (NULL: none), is left alone. Returns 0, or -1 with err. */
+int seal_trust(const struct bottle_spec *spec, const struct state *state, const char *home, struct err *err);
+
 #endif

@@ -23,13 +23,13 @@ test_mounted.libs := -lm
 
 PROGRAMS += stopper-shim
 stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_connect.c init/shim_door.c init/shim_exec.c init/shim_filter.c init/shim_net.c \
-	init/shim_peer.c init/shim_trust.c init/shim_user.c init/shim_wait.c init/trust_jks.c init/trust_nss.c init/privdrop.c
+	init/shim_peer.c init/shim_trust.c init/shim_user.c init/shim_wait.c init/trust_jks.c init/trust_nss.c init/trust_tar.c init/privdrop.c
 stopper-shim.layers := sys core
 stopper-shim.pkg := libmnl libseccomp jansson
 stopper-shim.static := yes
 
 test_shim_config.with := init/shim_config.c init/trust_jks.c
-test_shim_trust.with := init/shim_trust.c init/shim_config.c init/trust_jks.c
+test_shim_trust.with := init/shim_trust.c init/shim_config.c init/trust_jks.c init/trust_tar.c
 test_shim_trust.pkg := jansson
 test_trust_jks.with := init/trust_jks.c
 test_trust_nss.with := init/trust_nss.c init/shim_exec.c init/shim_config.c init/trust_jks.c

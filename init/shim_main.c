@@ -9,6 +9,8 @@
  *   contained  PID 1 of a container: the configuration comes through a door (shim_door.h); a sealed one says
  *              that another container with the right to do so (route) has set the routes: they are verified
  *   route      PID 1 of that other container, in the agent's network namespace
+ *   trust      a container of the agent's image that lives for this one step: prints what is to be put into the
+ *              agent's own, which may not write there itself
  *
  * It must never touch a route unless it is PID 1, and never execute anything after a step that failed.
  * Nothing about the bottle comes from argv or the environment; those belong to whoever started it, and
@@ -47,6 +49,7 @@ static const char help[] =
     "       stopper-shim contained -- COMMAND [ARGUMENT…]\n"
     "       stopper-shim configure | pause | program | own DIR UID GID | signal NAME NUMBER\n"
     "       stopper-shim route INTERFACE GATEWAY [CLOSED…]\n"
+    "       stopper-shim trust HASH CERTIFICATE [PLACE…]\n"
     "       stopper-shim exec -- /proc/self/exe connect\n"
     "\n"
     "As PID 1 of an agent's namespaces: reads its configuration from descriptor 3, leads every route to the "
@@ -55,6 +58,8 @@ static const char help[] =
     "exec: enters a bottle that runs already; gives up all privileges the same way and becomes COMMAND.\n"
     "contained: the same as PID 1 of a container, whose configuration `configure` brings on its stdin.\n"
     "route: leads every route of a container to come to GATEWAY, and the addresses CLOSED nowhere.\n"
+    "trust: writes a tar archive of the image's roots with CERTIFICATE added to stdout, nothing below "
+    "PLACE.\n"
     "own: gives a new volume to the agent.  pause: keeps a network namespace.  signal: to a command that was "
     "started by exec --as NAME.\n"
     "program: writes this program to stdout.\n"
@@ -258,6 +263,24 @@ static int own_verb(int argc, char *argv[])
     return 0;
 }
 
+/* In the agent's image, before there is an agent; it is read only. */
+static int trust_verb(int argc, char *argv[])
+{
+    static const char digits[] = "0123456789abcdef";
+    const struct shim_peer nobody = {.fd = -1};
+    struct buf tar;
+    struct err err;
+
+    if (argc < 2 || (argv[0][0] != '\0' && (strlen(argv[0]) != 8 || strspn(argv[0], digits) != 8)))
+        return usage("a hash and a certificate are wanted behind trust");
+    int result = shim_trust_archive(argv[1], argv[0], argv + 2, (size_t)(argc - 2), &tar, &err);
+    struct str bytes = buf_str(&tar);
+    if (result == 0 && (fwrite(bytes.ptr, 1, bytes.len, stdout) != bytes.len || fflush(stdout) != 0))
+        result = err_set_errno(&err, "trust");
+    buf_fini(&tar);
+    return result == 0 ? 0 : refuse(&nobody, &err);
+}
+
 /* For a host that is to bring it to an agent's container by a mount of its own. */
 static int program_verb(int argc, char *argv[])
 {
@@ -431,6 +454,7 @@ static const struct {
     {"signal", signal_verb},
     {"pause", pause_verb},
     {"program", program_verb},
+    {"trust", trust_verb},
     {"connect", connect_verb},
 };
 

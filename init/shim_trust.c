@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/buf.h"
 #include "init/trust_jks.h"
+#include "init/trust_tar.h"
 
 #define CA     SHIM_TRUST_FOLDER "/ca.pem"
 #define BUNDLE SHIM_TRUST_FOLDER "/bundle.pem"
@@ -25,6 +27,7 @@
 #define JAVA   SHIM_TRUST_FOLDER "/cacerts.jks"
 
 #define BUNDLE_MAX (8u << 20)                                    /* bytes */
+#define TAR_MAX    (24u << 20)                                   /* bytes */
 #define MARK       "\n# Stopper: the authority of this bottle\n" /* no dash: Java looks for one */
 
 /* Bundles of PEM: Debian and Alpine and distroless, Alpine's and OpenSSL's own name, SUSE, Fedora, Arch. The
@@ -339,6 +342,8 @@ int shim_trust_setup(const struct shim_config *config, struct err *err)
     int result = folder_make(SHIM_TRUST_FOLDER, err) == 0 && own_write(config, err) == 0
                      ? certs_make(config, err)
                      : -1;
+    if (config->sealed) /* shim_trust_archive has: what this user may write there is not the image's */
+        return result == 0 ? 0 : err_prefix(err, "trust");
     for (size_t i = 0; result == 0 && i < sizeof bundles / sizeof bundles[0]; i++)
         result = bundle_extend(bundles[i], config->ca, err);
     for (size_t i = 0; result == 0 && config->ca_subject_hash[0] && i < sizeof hashed / sizeof hashed[0]; i++)
@@ -347,6 +352,161 @@ int shim_trust_setup(const struct shim_config *config, struct err *err)
         result = anchor_add(anchors[i], config->ca, err);
     return result == 0 ? 0 : err_prefix(err, "trust");
 }
+
+/* ---- for an image whose container has no root ---- */
+
+/* Not the image's own, or of the container that asks only. */
+static const char *const foreign[] = {
+    "/proc", "/sys", "/dev", "/run", "/tmp", "/stopper", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
+};
+
+struct archive {
+    struct buf *tar;
+    struct str ca;
+    char *const *places; /* real paths, where the agent's container has mounts */
+    size_t place_count, done_count;
+    char *done[sizeof bundles / sizeof bundles[0] + sizeof hashed / sizeof hashed[0] +
+               sizeof anchors / sizeof anchors[0]]; /* owned: paths that are in it */
+};
+
+static bool is_under(const char *path, const char *place)
+{
+    size_t len = strlen(place);
+    while (len > 0 && place[len - 1] == '/')
+        len--;
+    return strncmp(path, place, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* What an image leads elsewhere is left alone: a mount is the user's, and no file of the image's is there. */
+static bool is_images(const struct archive *archive, const char *path)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (is_under(path, foreign[i]))
+            return false;
+    for (size_t i = 0; i < archive->place_count; i++)
+        if (is_under(path, archive->places[i]))
+            return false;
+    return true;
+}
+
+/* `path` is a real one: nothing is followed on the way when it is written. A path that is too long for the
+ * format is left to the environment. */
+static int archive_add(struct archive *archive, const char *path, struct str text, struct err *err)
+{
+    struct stat status;
+    if (!is_images(archive, path) || (lstat(path, &status) == 0 && !S_ISREG(status.st_mode)))
+        return 0;
+    for (size_t i = 0; i < archive->done_count; i++)
+        if (strcmp(archive->done[i], path) == 0)
+            return 0;
+    if (tar_add(archive->tar, path, text, time(NULL)) != 0)
+        return errno == ENAMETOOLONG ? 0 : err_set(err, "the image's bundles of roots are too large");
+    char *done = strdup(path);
+    if (!done)
+        return err_set(err, "out of memory");
+    archive->done[archive->done_count++] = done;
+    return 0;
+}
+
+static int archive_bundle(struct archive *archive, const char *path, struct err *err)
+{
+    char real[PATH_MAX];
+    struct stat status;
+    struct buf text;
+    if (!realpath(path, real) || !is_images(archive, real) || stat(real, &status) != 0 ||
+        !S_ISREG(status.st_mode) || !roots_read(real, &text))
+        return 0;
+    int result = add_ca(&text, archive->ca.ptr, err);
+    if (result == 0)
+        result = archive_add(archive, real, buf_str(&text), err);
+    buf_fini(&text);
+    return result;
+}
+
+/* In a folder that is there, under the first free name. */
+static int archive_hashed(struct archive *archive, const char *folder, const char *hash, struct err *err)
+{
+    char real[PATH_MAX], path[PATH_MAX + 16];
+    struct stat status;
+    if (!realpath(folder, real) || stat(real, &status) != 0 || !S_ISDIR(status.st_mode))
+        return 0;
+    for (unsigned number = 0; number < 10; number++) {
+        snprintf(path, sizeof path, "%s/%s.%u", real, hash, number);
+        if (lstat(path, &status) != 0)
+            return errno == ENOENT ? archive_add(archive, path, archive->ca, err) : 0;
+    }
+    return 0;
+}
+
+static int archive_anchor(struct archive *archive, const char *anchor, struct err *err)
+{
+    char folder[PATH_MAX], real[PATH_MAX], path[PATH_MAX + 32];
+    const char *name = strrchr(anchor, '/');
+    struct stat status;
+    snprintf(folder, sizeof folder, "%.*s", (int)(name - anchor), anchor);
+    if (!realpath(folder, real) || stat(real, &status) != 0 || !S_ISDIR(status.st_mode))
+        return 0;
+    snprintf(path, sizeof path, "%s%s", real, name);
+    return archive_add(archive, path, archive->ca, err);
+}
+
+/* The place with the links of the image followed, as an engine does before it mounts there; what is not there
+ * yet stays as it is named. */
+static char *place_real(const char *place)
+{
+    char path[PATH_MAX], real[PATH_MAX], *made;
+    size_t len = strlen(place);
+    if (place[0] != '/' || len >= sizeof path)
+        return NULL;
+    memcpy(path, place, len + 1);
+    while (!realpath(path, real)) {
+        while (len > 0 && path[--len] != '/')
+            ;
+        path[len > 0 ? len : 1] = '\0';
+        if (len == 0 && !realpath("/", real))
+            return NULL;
+    }
+    if (strcmp(path, "/") == 0)
+        len = 0;
+    return asprintf(&made, "%s%s", strcmp(real, "/") == 0 ? "" : real, place + len) < 0 ? NULL : made;
+}
+
+static int archive_fill(struct archive *archive, const char *hash, struct err *err)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < sizeof bundles / sizeof bundles[0]; i++)
+        result = archive_bundle(archive, bundles[i], err);
+    for (size_t i = 0; result == 0 && hash[0] && i < sizeof hashed / sizeof hashed[0]; i++)
+        result = archive_hashed(archive, hashed[i], hash, err);
+    for (size_t i = 0; result == 0 && i < sizeof anchors / sizeof anchors[0]; i++)
+        result = archive_anchor(archive, anchors[i], err);
+    if (result == 0 && archive->done_count > 0 && tar_end(archive->tar) != 0)
+        result = err_set(err, "the image's bundles of roots are too large");
+    return result;
+}
+
+int shim_trust_archive(const char *ca, const char *hash, char *const places[], size_t count, struct buf *tar,
+                       struct err *err)
+{
+    char **real = calloc(count + 1, sizeof *real);
+    struct archive archive = {.tar = tar, .ca = str_of(ca), .places = real, .place_count = count};
+    int result = real ? 0 : err_set(err, "out of memory");
+
+    buf_init(tar, TAR_MAX);
+    for (size_t i = 0; result == 0 && i < count; i++)
+        if (!(real[i] = place_real(places[i])))
+            result = err_set(err, "%s: not a place in a container", places[i]);
+    if (result == 0)
+        result = archive_fill(&archive, hash, err);
+    for (size_t i = 0; real && i < count; i++)
+        free(real[i]);
+    for (size_t i = 0; i < archive.done_count; i++)
+        free(archive.done[i]);
+    free(real);
+    return result == 0 ? 0 : err_prefix(err, "trust");
+}
+
+/* ---- the environment ---- */
 
 static int variable_add(struct shim_config *config, const char *name, const char *value, struct err *err)
 {

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import images
 from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
@@ -202,6 +203,45 @@ def test_an_image_with_musl_and_without_a_shell_or_etc_works(engine):
     assert status == 0 and out.startswith(f"uid {engine.number}\n") and "I am plain.test" in out, (out, err)
     status, out, err = up(engine, "localhost/bare:1", "denied.test")
     assert status == 0 and " 403 " in out and "urn:stopper:denial:host-not-allowed" in out, (out, err)
+
+
+def test_an_images_roots_are_extended_where_they_are_and_no_mount_is_written(engine):
+    """Its roots and their folder cannot be written, links lead to them, and one leads to where the user mounts something."""
+    roots, mark = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n", "\n# Stopper: the authority of this bottle\n"
+    pem = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"
+
+    def fill(root):
+        images.busybox(root)
+        for path in pem, "/data/roots.pem":
+            path = root + path
+            os.makedirs(os.path.dirname(path))
+            with open(path, "w", encoding="ascii") as file:
+                file.write(roots)
+            os.chmod(path, 0o444)
+            os.chmod(os.path.dirname(path), 0o555)
+        os.makedirs(f"{root}/etc/pki/tls/certs")
+        os.makedirs(f"{root}/etc/ssl")
+        for link, target in ("pki/tls/certs/ca-bundle.crt", pem), ("ssl/certs", "../pki/tls/certs"), ("ssl/cert.pem", "/data/roots.pem"), \
+                ("ssl/ca-bundle.pem", "/proc/self/environ"):
+            os.symlink(target, f"{root}/etc/{link}")
+    engine.engine("import", images.archive(engine.dir, "rooted", fill), "localhost/rooted:1")
+    folder = os.path.join(engine.dir, "roots")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    with open(os.path.join(folder, "roots.pem"), "w", encoding="ascii") as file:
+        file.write(roots)
+    os.chmod(file.name, 0o666)
+    look = "sh", "-c", f"cat /etc/ssl/cert.pem; echo @; cat {pem}; echo @; ls -ln {pem} /etc/pki/tls/certs; cat /run/stopper-ca/ca.pem >&2"
+    for options, extended in (("--mount", f"{folder}:/data"), False), ((), True):
+        status, out, ca = up(engine, "localhost/rooted:1", *look, options=options)
+        linked, system, listed = out.split("@\n")
+        assert (status, linked, system) == (0, roots + mark + ca if extended else roots, roots + mark + ca) and "BEGIN" in ca, (out, ca)
+        assert f"{pem}\n" in listed and listed.startswith("-rw-r--r--    1 0        0 "), listed
+        assert f" ca-bundle.crt -> {pem}\n" in listed and len([line for line in listed.split("\n") if line.endswith(".0")]) == 1, listed
+    assert os.listdir(folder) == ["roots.pem"]
+    with open(file.name, encoding="ascii") as file:
+        assert file.read() == roots
+    assert not mine(engine, "i")
 
 
 def test_a_step_that_fails_is_undone(engine):

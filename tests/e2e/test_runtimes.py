@@ -23,6 +23,24 @@ with urllib.request.urlopen(request) as answer:
     print(json.dumps([answer.read().decode(), answer.headers.get("X-Echo")]))
 """
 
+SYSTEMS = """
+import json, os, ssl, urllib.request
+file, mark = "/etc/ssl/certs/ca-certificates.crt", "\\n# Stopper: the authority of this bottle\\n"
+with open(file, encoding="ascii") as bundle:
+    text = bundle.read()
+roots = text.partition(mark)[0]
+said = {"variables": [name for name in os.environ if "CERT" in name or "CA" in name], "roots": roots, "marks": text.count(mark)}
+said["owner"], said["mode"] = os.stat(file).st_uid, os.stat(file).st_mode & 0o7777
+for name, where in ("file", {"cafile": file}), ("folder", {"capath": os.path.dirname(file)}), ("before", {"cadata": roots}):
+    try:
+        context = ssl.create_default_context(**where)
+        with urllib.request.urlopen("https://other.test/echo", context=context) as answer:
+            said[name] = answer.read().decode()
+    except urllib.error.URLError as problem:
+        said[name] = problem.reason.verify_message
+print(json.dumps(said))
+"""
+
 
 class Up:
     """`hostctl up` with a command of the test's; its output is collected."""
@@ -80,6 +98,16 @@ def test_tls_is_opened_and_trusted_and_the_token_is_added_on_the_way_out(bottle)
         log = [json.loads(line) for line in bottle.host.lab.world.log()[before:]]
         return [(line["host"], line["authorization"]) for line in log if line["uri"] == "/echo"]
     assert wait_for(lambda: len(seen()) == 2 and seen(), "the requests") == [("allowed.test", f"Bearer {TOKEN}"), ("other.test", "")]
+
+
+def test_programs_that_read_no_variable_trust_it_beside_the_images_roots(bottle):
+    done = bottle.agent.run(argv=["env", "-i", "/usr/bin/python3", "-c", SYSTEMS])
+    assert (done["status"], done["err"]) == (0, ""), done
+    said = json.loads(done["out"])
+    with open("/etc/ssl/certs/ca-certificates.crt", encoding="ascii") as file:
+        assert said.pop("roots") == file.read()  # the images' are this machine's
+    assert said == {"variables": [], "marks": 1, "owner": 0, "mode": 0o644, "file": "you said \n", "folder": "you said \n",
+                    "before": "unable to get local issuer certificate"}
 
 
 def addresses(host):

@@ -279,10 +279,119 @@ START_TEST(without_an_authority_nothing_is_touched)
 }
 END_TEST
 
+/* ---- for an image whose container has no root ---- */
+
+/* What is in the archive, in order, as "PATH:CONTENTS" with "|" between: read by the format's description, not
+ * by our own code. */
+static void archived(char *const places[], size_t count, const char *hash, const char *wanted)
+{
+    char text[4096] = "";
+    struct buf tar;
+    struct err err;
+    size_t len = 0;
+    ck_assert_msg(shim_trust_archive(OURS, hash, places, count, &tar, &err) == 0, "%s", err.text);
+    struct str rest = buf_str(&tar);
+    ck_assert_uint_eq(rest.len % 512, 0);
+    while (rest.len > 0 && rest.ptr[0] != '\0') {
+        const char *block = rest.ptr;
+        size_t size = strtoul(block + 124, NULL, 8), sum = 0;
+        for (size_t i = 0; i < 512; i++)
+            sum += i >= 148 && i < 156 ? ' ' : (unsigned char)block[i];
+        ck_assert_uint_eq(strtoul(block + 148, NULL, 8), sum);
+        ck_assert_mem_eq(block + 257, "ustar\00000", 8);
+        ck_assert_int_eq(block[156], '0');
+        ck_assert_uint_eq(strtoul(block + 100, NULL, 8), 0644);
+        ck_assert_uint_eq(strtoul(block + 108, NULL, 8) + strtoul(block + 116, NULL, 8), 0);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s/%.155s%s%.100s:%.*s", len > 0 ? "|" : "",
+                                block + 345, block[345] ? "/" : "", block, (int)size, block + 512);
+        size_t used = 512 + (size + 511) / 512 * 512;
+        rest.ptr += used;
+        rest.len -= used;
+    }
+    ck_assert_str_eq(text, wanted);
+    ck_assert_uint_eq(rest.len, wanted[0] ? 1024 : 0);
+    buf_fini(&tar);
+}
+
+START_TEST(an_archive_holds_what_would_be_changed_in_place)
+{
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_eq(symlink("certs/ca-certificates.crt", "/etc/ssl/cert.pem"), 0);
+    put("/etc/ssl/certs/" HASH ".0", PEM("QUJD"));
+    put("/usr/local/share/ca-certificates/corporate.crt", PEM("Q09S"));
+    archived(NULL, 0, HASH,
+             "/etc/ssl/certs/ca-certificates.crt:" ROOTS MARK OURS "|/etc/ssl/certs/" HASH ".1:" OURS
+             "|/usr/local/share/ca-certificates/stopper.crt:" OURS);
+    archived(NULL, 0, "",
+             "/etc/ssl/certs/ca-certificates.crt:" ROOTS MARK OURS
+             "|/usr/local/share/ca-certificates/stopper.crt:" OURS);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS); /* nothing is written */
+    ck_assert_int_ne(access("/run/stopper-ca", F_OK), 0);
+}
+END_TEST
+
+START_TEST(a_sealed_container_gets_its_own_folder_only)
+{
+    struct err err;
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    put("/usr/local/share/ca-certificates/corporate.crt", PEM("Q09S"));
+    struct shim_config config = configure(OURS, "");
+    config.sealed = true;
+    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_ne(access("/etc/ssl/certs/" HASH ".0", F_OK), 0);
+    ck_assert_int_ne(access("/usr/local/share/ca-certificates/stopper.crt", F_OK), 0);
+    shim_config_fini(&config);
+}
+END_TEST
+
+START_TEST(an_archive_of_an_image_without_roots_is_empty)
+{
+    image();
+    archived(NULL, 0, HASH, "");
+}
+END_TEST
+
+#define DEEP                                                                                                 \
+    "/store/0123456789abcdefghijklmnopqrstuvwxyz0123456789-certificates-of-authorities/etc/ssl/certs/"       \
+    "ca-bundle.crt"
+
+START_TEST(an_archive_follows_links_of_the_image_and_none_into_a_mount)
+{
+    char work[] = "/work", linked[] = "/linked/new",
+         store[] = "/store/x", *const places[] = {work, linked, store};
+    image();
+    put(DEEP, ROOTS);
+    put("/work/roots.pem", ROOTS);
+    put("/var/elsewhere/new/roots.pem", ROOTS);
+    put("/workshop/roots.pem", ROOTS);
+    put("/dev/roots.pem", ROOTS);
+    put("/etc/ssl/x", "");
+    ck_assert_int_eq(symlink("/var/elsewhere", "/linked"), 0);
+    ck_assert_int_eq(symlink(DEEP, "/etc/ssl/cert.pem"), 0);
+    ck_assert_int_eq(symlink("/work/roots.pem", "/etc/ssl/ca-bundle.pem"), 0);
+    put("/etc/pki/tls/x", "");
+    ck_assert_int_eq(symlink("/var/elsewhere/new/roots.pem", "/etc/pki/tls/cert.pem"), 0);
+    put("/var/lib/ca-certificates/x", "");
+    ck_assert_int_eq(symlink("/workshop/roots.pem", "/var/lib/ca-certificates/ca-bundle.pem"), 0);
+    put("/etc/ca-certificates/extracted/x", "");
+    ck_assert_int_eq(symlink("/dev/roots.pem", "/etc/ca-certificates/extracted/tls-ca-bundle.pem"), 0);
+    archived(places, 3, HASH, DEEP ":" ROOTS MARK OURS "|/workshop/roots.pem:" ROOTS MARK OURS);
+    archived(NULL, 0, HASH, /* the control */
+             DEEP ":" ROOTS MARK OURS "|/work/roots.pem:" ROOTS MARK OURS
+                  "|/var/elsewhere/new/roots.pem:" ROOTS MARK OURS "|/workshop/roots.pem:" ROOTS MARK OURS);
+}
+END_TEST
+
 SUITE_MAIN("shim_trust", debians_roots_stay_and_ours_comes_beside_them,
            a_container_that_starts_again_trusts_its_new_authority_only,
            fedoras_links_stay_links_and_its_tools_find_ours_again,
            an_image_without_roots_gets_ours_and_no_new_places, what_cannot_be_written_stays_as_it_is,
            a_folder_that_is_not_roots_is_refused, java_gets_a_store_where_there_is_one,
            the_manifests_variables_win, every_program_finds_its_variable,
-           without_an_authority_nothing_is_touched)
+           without_an_authority_nothing_is_touched, an_archive_holds_what_would_be_changed_in_place,
+           a_sealed_container_gets_its_own_folder_only, an_archive_of_an_image_without_roots_is_empty,
+           an_archive_follows_links_of_the_image_and_none_into_a_mount)

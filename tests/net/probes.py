@@ -324,16 +324,16 @@ def keep_trying(seconds, allowed, plain, denied, stranger, ca=CA):
 KEPT = {}  # connections that outlive a call, by name
 
 
-def _trusting():
-    return ssl.create_default_context()  # the bottle's roots: what is opened is what is asked for
-
-
-def kept(name, host, path="/"):
-    """One request on the TLS connection of this name, which is made when there is none or it was closed; whether it was."""
+def kept(name, host, path="/", ca=None):
+    """One request on the TLS connection of this name, which is made when there is none or it was closed; whether it was.
+    Without `ca` only the bottle's roots count: who answers is behind a connection that was opened."""
     connection = KEPT.get(name)
     fresh = connection is None or connection.sock is None
     if fresh:
-        connection = KEPT[name] = web.HTTPSConnection(host, timeout=TIMEOUT, context=_trusting())
+        context = ssl.create_default_context()
+        if ca:
+            context.load_verify_locations(ca)
+        connection = KEPT[name] = web.HTTPSConnection(host, timeout=TIMEOUT, context=context)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -353,7 +353,7 @@ class Load:
             thread.start()
 
     def _run(self, mine):
-        connection = web.HTTPSConnection(self.host, timeout=TIMEOUT, context=_trusting())
+        connection = web.HTTPSConnection(self.host, timeout=TIMEOUT, context=ssl.create_default_context())
         while not self.ending:
             try:
                 if connection.sock is None:

@@ -100,6 +100,24 @@ def test_no_request_is_dropped_and_a_removed_host_is_refused_at_once(bottle, rec
     assert outcomes["connections"] == CONNECTIONS  # none was closed, between requests either
 
 
+def test_a_tunnel_ends_with_its_route(bottle):
+    unopened = "\n      tls: {passthrough: true}"
+    both = bottle.host.write("tunnels.yaml", manifest(*(route + unopened for route in ROUTES)))
+    one = bottle.host.write("tunnel.yaml", manifest("allowed.test" + unopened))
+
+    def through(host):
+        answer = bottle.agent.kept(name=f"tunnel to {host}", host=host, ca="/lab/ca.pem")
+        return answer["fresh"], answer.get("status", "error")
+    applied(bottle, "-f", both)
+    assert [through(host) for host in ROUTES * 2] == [(True, 200)] * 2 + [(False, 200)] * 2
+    mark = bottle.audit.mark()
+    applied(bottle, "-f", one)
+    assert [through(host) for host in ROUTES] == [(False, 200), (False, "error")]
+    line = bottle.audit.wait(mark, kind="tls", host="other.test", detail="closed by a new policy")
+    assert (line["reason"], line["generation"]) == ("host-not-allowed", in_force(bottle)[0])
+    applied(bottle)
+
+
 BROKEN = """\
 egress:
   dns: [203.0.113.53]
@@ -211,7 +229,7 @@ def test_a_bottle_that_is_not_there_and_wrong_words(bottle, command):
 def test_status_is_that_of_the_audit_and_counts_what_the_walls_refuse(bottle):
     mark = bottle.audit.mark()
     assert asked(bottle, "status", "absent.test")[1:] == (403, "host-not-allowed")
-    line, now = bottle.audit.wait(mark, kind="http", verdict="block"), status(bottle)
+    line, now = bottle.audit.wait(mark, kind="http", verdict="block", host="absent.test"), status(bottle)
     assert (line["generation"], line["policy_digest"]) == (now["generation"], now["policy_digest"])
     assert (now["name"], now["runtime"], now["manifest"]) == (bottle.name, "netns", f"{bottle.host.dir}/own.yaml")
     assert now["hostctl"] in [each["pid"] for each in json.loads(bottle.host.hostctl("ps", "--json").stdout)] and "ok" not in now

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """hostctl apply and status, on a bottle that works meanwhile. Each test leaves the bottle with its own manifest in force."""
+import hashlib
 import json
+import os
 import re
 import subprocess
 import time
@@ -8,6 +10,7 @@ import time
 import pytest
 
 from host import Host
+from lab import program
 from spaces import WAIT, tied, wait_for
 from world import NAMES, RESOLVER
 
@@ -184,33 +187,66 @@ def test_what_cannot_change_in_a_bottle_that_runs_is_said_and_the_policy_is_appl
     assert applied(bottle) == before[0] + 2 and in_force(bottle)[1] == before[1]
 
 
-def test_an_agents_file_is_read_again_as_an_agents(bottle):
-    host = bottle.host
-    folder = f"{host.home}/.config/stopper"
-    host.space.run("mkdir", "-p", f"{folder}/bottles", f"{folder}/agents")
+class Agents:
+    """The user's bottle "base" and an agent "worker" of it, the user's or the repository's, that runs."""
 
-    def write(name, text):
-        with open(f"{folder}/{name}.md", "w", encoding="ascii") as file:
-            file.write(text)
-    write("bottles/base", f"---\negress:\n  dns: [{RESOLVER}]\n  routes: [{{host: allowed.test}}]\n---\n")
-    write("agents/worker", "---\nbottle: base\n---\nBe kind.\n")
-    name = "agents"
-    process = tied(host.command("up", "worker", "-n", name, "--", "sh", "-c", "echo up; exec sleep 300"), env=host.environment,
-                   cwd=host.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, host, folder):
+        self.host, self.user, self.name = host, f"{host.home}/.config/stopper", "agents"
+        self.file = f"{folder or self.user}/agents/worker.md"
+        for name in f"{self.user}/bottles", os.path.dirname(self.file):
+            os.makedirs(name, exist_ok=True)
+        self.base("allowed.test")
+        self.worker("Be kind.")
+        self.process = tied(
+            host.space.enter("env", "-C", host.dir, program("hostctl"), "up", "worker", "-n", self.name, "--confirm", self.digest(), "--",
+                             "sh", "-c", "echo up; exec sleep 300"),
+            env=host.environment, cwd=host.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def base(self, route):
+        with open(f"{self.user}/bottles/base.md", "w", encoding="ascii") as file:
+            file.write(f"---\negress:\n  dns: [{RESOLVER}]\n  routes: [{{host: {route}}}]\n---\n")
+
+    def worker(self, prompt):
+        with open(self.file, "w", encoding="ascii") as file:
+            file.write(f"---\nbottle: base\n---\n{prompt}\n")
+
+    def digest(self):
+        with open(self.file, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+
+    def close(self):
+        self.host.hostctl("down", self.name)
+        self.process.communicate(timeout=WAIT)
+        os.unlink(self.file)
+
+
+@pytest.mark.parametrize("whose", ["user", "repository"])
+def test_an_agents_file_is_read_again_as_an_agents(bottle, whose):
+    host = bottle.host
+    agents = Agents(host, f"{host.dir}/.stopper" if whose == "repository" else None)
+
+    def now():
+        told = json.loads(host.hostctl("status", agents.name, "--json").stdout)
+        return told["generation"], told["policy_digest"]
     try:
-        assert process.stdout.readline() == b"up\n", process.stderr.read()
-        assert host.hostctl("apply", name).stdout == "generation 2\n"
-        write("bottles/base", f"---\negress:\n  dns: [{RESOLVER}]\n  routes: [{{host: other.test}}]\n---\n")
-        write("agents/worker", "---\nbottle: base\n---\nBe cruel.\n")
-        before = json.loads(host.hostctl("status", name, "--json").stdout)
-        done = host.hostctl("apply", name)
+        assert agents.process.stdout.readline() == b"up\n", agents.process.stderr.read()
+        assert host.hostctl("apply", agents.name).stdout == "generation 2\n"
+        agents.base("other.test")
+        agents.worker("Be cruel.")
+        before, words = now(), []
+        if whose == "repository":
+            done = host.hostctl("apply", agents.name)
+            assert (done.returncode, done.stdout) == (USAGE, "") and now() == before
+            assert done.stderr == (f"hostctl apply: {agents.file} comes with the repository, and this content was not confirmed "
+                                   f"before: read it, then add --confirm {agents.digest()}\n")
+            words = ["--confirm", agents.digest()]
+        done = host.hostctl("apply", agents.name, *words)
         assert (done.returncode, done.stdout) == (0, "generation 3\n")
-        assert done.stderr == (f"hostctl apply: {folder}/agents/worker.md: prompt is not as it was when the bottle was started, "
+        assert done.stderr == (f"hostctl apply: {agents.file}: prompt is not as it was when the bottle was started, "
                                "and cannot change while it runs: it stays\n")
-        assert json.loads(host.hostctl("status", name, "--json").stdout)["policy_digest"] != before["policy_digest"]
+        assert now()[1] != before[1]
     finally:
-        host.hostctl("down", name)
-        process.communicate(timeout=WAIT)
+        agents.close()
 
 
 @pytest.mark.parametrize("command", ["apply", "status"])

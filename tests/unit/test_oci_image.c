@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "hostctl/rt_oci.h"
+#include "hostctl/rt_oci_engine.h"
 
 static char from[64], to[80];
 static const char *const paths[] = {"/nonexistent/seccomp.json", from, NULL};
@@ -17,6 +18,7 @@ static struct err err;
 
 /* What rt_oci.c and the rest have: not needed here. */
 const struct runtime runtime_podman, runtime_docker;
+const struct engine engine_apple;
 
 static void setup(void)
 {

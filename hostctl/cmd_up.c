@@ -16,15 +16,12 @@
 
 #include <jansson.h>
 
-#include "core/policy.h"
-#include "core/secret.h"
 #include "hostctl/agent.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 #include "hostctl/entry.h"
 #include "hostctl/guard.h"
 #include "hostctl/runtime.h"
-#include "hostctl/secrets.h"
 #include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
 #include "hostctl/up_load.h"
@@ -346,32 +343,6 @@ static int check(struct plan *plan)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static int give_policy(const struct runtime *runtime, const struct state *state, const struct plan *plan,
-                       struct err *err)
-{
-    json_t *hello = sidecar_ask(runtime, state, "hello", str_of(NULL), err);
-    json_int_t protocol = json_integer_value(json_object_get(hello, "protocol"));
-
-    if (hello == NULL)
-        return -1;
-    json_decref(hello);
-    if (protocol != POLICY_PROTOCOL)
-        return err_set(err,
-                       "the sidecar speaks protocol %lld, this hostctl %d: they are of different releases",
-                       (long long)protocol, POLICY_PROTOCOL);
-    json_t *answer = sidecar_ask(runtime, state, "wait-ready", str_of(NULL), err);
-    if (answer == NULL)
-        return -1;
-    json_decref(answer);
-    char *text = secrets_apply_text(plan->load.policy, plan->load.secrets);
-    if (text == NULL)
-        return err_set(err, "out of memory");
-    answer = sidecar_ask(runtime, state, "apply", str_of(text), err);
-    secrets_text_free(text);
-    json_decref(answer);
-    return answer != NULL ? 0 : -1;
-}
-
 /* The one that was asked for, else the first that can do it here. */
 static const struct runtime *choose_runtime(const struct plan *plan, struct err *err)
 {
@@ -427,13 +398,12 @@ static int open_state(const struct plan *plan, struct state *state, struct err *
 static int record(const struct plan *plan, const struct runtime *runtime, struct state *state,
                   struct err *err)
 {
-    char created[32], *manifest = realpath(plan->load.file, NULL);
+    char created[32];
     time_t now = time(NULL);
     struct tm utc;
 
     strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
-    int status = state_set(state, "manifest", manifest != NULL ? manifest : plan->load.file, err);
-    free(manifest);
+    int status = up_load_record(&plan->load, state, err);
     if (status == 0)
         status = state_set(state, "created", created, err);
     if (status == 0 && plan->spec.image.keep)
@@ -453,7 +423,7 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     session_init(&session);
     int result = runtime->sidecar(&spec, state, err);
     if (result == 0)
-        result = give_policy(runtime, state, plan, err);
+        result = sidecar_apply(runtime, state, plan->load.policy, plan->load.secrets, err) < 0 ? -1 : 0;
     if (result == 0) {
         json_t *ca = sidecar_ca(runtime, state, err);
         spec.ca = json_string_value(json_object_get(ca, "pem"));
@@ -519,6 +489,7 @@ static int run(const struct command *command, int argc, char **argv)
     int status = EXIT_USAGE;
 
     bool parsed = options_parse(options, argc, argv, &plan.options, &operands, &err) == 0;
+    plan.load.command = command->name;
     plan.load.file = plan.options.file;
     plan.load.confirm = plan.options.confirm;
     if (!parsed || up_load_choose(&plan.load, &operands, &err) != 0) {

@@ -165,6 +165,7 @@ static int add_role(struct manifest *manifest, struct manifest_route *route, str
     }
     if (route->rules.matches.count == 0) {
         route->rules.matches = own->rules.matches;
+        route->matches_file = own->file;
         route->rules.by_path = route->rules.by_path || own->rules.by_path;
         route->rules.by_method = route->rules.by_method || own->rules.by_method;
         own->rules.matches = (struct match_list){.count = 0};

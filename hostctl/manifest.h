@@ -51,6 +51,7 @@ struct manifest_route {
     } auth;
     bool cookies, insecure, git_fetch;
     struct match_rules rules;
+    const char *matches_file;     /* of rules.matches, when they are the role's; NULL: as `file` */
     const char *role;             /* NULL: none; static */
     unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
     struct manifest_word *later;  /* paths of keys inside that this version does not enforce */

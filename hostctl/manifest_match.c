@@ -102,6 +102,7 @@ static int take_preset(struct manifest_reader *reader, const struct node *node)
     reader->presets |= 1u << (preset - presets);
     for (size_t i = 0; i < preset->count; i++) {
         struct match_entry *entry = &reader->list->entries[reader->filled++];
+        entry->line = node->line;
         snprintf(entry->name, sizeof entry->name, "deny[%zu] %s/%s", place(reader), preset->name,
                  preset->entries[i].name);
         if (add_preset(entry, &preset->entries[i]) != 0)
@@ -123,6 +124,7 @@ int manifest_take_match(struct manifest_reader *reader, const struct node *node)
     if (at != reader->filled++)
         snprintf(entry->name, sizeof entry->name, "deny[%zu]", at);
     reader->entry = entry;
+    entry->line = node->line;
     return match_entry_new(entry, count_of(node, "paths"), count_of(node, "methods"),
                            count_of(node, "headers")) == 0
                ? 0

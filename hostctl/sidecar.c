@@ -3,6 +3,8 @@
 #include "hostctl/sidecar.h"
 
 #include "core/buf.h"
+#include "core/policy.h"
+#include "hostctl/secrets.h"
 
 #define ANSWER_MAX 65536 /* bytes of an answer */
 
@@ -39,4 +41,42 @@ json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, str
     err_set(err, "sidecar: ca: no answer that is understood");
     json_decref(answer);
     return NULL;
+}
+
+/* A sidecar of another release may mean something else by the same policy. */
+static int check_protocol(const struct runtime *runtime, const struct state *state, struct err *err)
+{
+    json_t *hello = sidecar_ask(runtime, state, "hello", str_of(NULL), err);
+    json_int_t protocol = json_integer_value(json_object_get(hello, "protocol"));
+
+    if (hello == NULL)
+        return -1;
+    json_decref(hello);
+    return protocol == POLICY_PROTOCOL
+               ? 0
+               : err_set(err,
+                         "the sidecar speaks protocol %lld, this hostctl %d: they are of different releases",
+                         (long long)protocol, POLICY_PROTOCOL);
+}
+
+json_int_t sidecar_apply(const struct runtime *runtime, const struct state *state, const char *policy,
+                         const struct secrets *secrets, struct err *err)
+{
+    json_t *answer = NULL;
+
+    if (check_protocol(runtime, state, err) != 0 ||
+        (answer = sidecar_ask(runtime, state, "wait-ready", str_of(NULL), err)) == NULL)
+        return -1;
+    json_decref(answer);
+    char *text = secrets_apply_text(policy, secrets);
+    if (text == NULL)
+        return err_set(err, "out of memory");
+    answer = sidecar_ask(runtime, state, "apply", str_of(text), err);
+    secrets_text_free(text);
+    json_int_t generation = json_integer_value(json_object_get(answer, "generation"));
+    bool understood = generation > 0;
+    if (answer != NULL && !understood)
+        err_set(err, "sidecar: apply: no answer that is understood");
+    json_decref(answer);
+    return understood ? generation : -1;
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "core/err.h"
+#include "core/secret.h"
 #include "core/str.h"
 #include "hostctl/runtime.h"
 #include "hostctl/state.h"
@@ -18,5 +19,10 @@ json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, co
 /* The bottle's certificate authority: members `pem` and `subject_hash` are strings. json_decref; NULL with
  * err. */
 json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, struct err *err);
+
+/* Puts the policy and its secrets in force, once the sidecar is known to speak our protocol and to be ready. Returns the
+ * generation, or -1 with err; then nothing has changed. */
+json_int_t sidecar_apply(const struct runtime *runtime, const struct state *state, const char *policy,
+                         const struct secrets *secrets, struct err *err);
 
 #endif

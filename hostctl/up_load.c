@@ -11,11 +11,13 @@
 #include "hostctl/places.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/secrets.h"
-#include "hostctl/state.h"
 
-static int complain(const struct err *err)
+#define RECORD_AGENT "agent" /* whose the agent's file is; absent: the manifest is a bottle's */
+#define AGENT_USERS  "user"
+
+static int complain(const struct up_load *load, const struct err *err)
 {
-    fprintf(stderr, "hostctl up: %s\n", err->text);
+    fprintf(stderr, "hostctl %s: %s\n", load->command, err->text);
     return -1;
 }
 
@@ -29,20 +31,48 @@ int up_load_choose(struct up_load *load, const struct operands *operands, struct
     return 0;
 }
 
+int up_load_recorded(struct up_load *load, const struct state *state, struct err *err)
+{
+    const char *agent = state_get(state, RECORD_AGENT);
+
+    load->file = state_get(state, "manifest");
+    if (load->file == NULL || strlen(load->file) >= sizeof load->agent.path)
+        return err_set(err, "the record of the bottle \"%s\" names no manifest", state->name);
+    if (agent == NULL)
+        return 0;
+    load->is_agent = true;
+    load->agent.repository = strcmp(agent, AGENT_USERS) != 0;
+    strcpy(load->agent.path, load->file);
+    return 0;
+}
+
+int up_load_record(const struct up_load *load, struct state *state, struct err *err)
+{
+    char *manifest = realpath(load->file, NULL);
+    int status = state_set(state, "manifest", manifest != NULL ? manifest : load->file, err);
+
+    free(manifest);
+    if (status == 0 && load->is_agent)
+        status = state_set(state, RECORD_AGENT, load->agent.repository ? "repository" : AGENT_USERS, err);
+    return status != 0 ? -1 : fixed_record(&load->fixed, state, err);
+}
+
 /* The manifest and its layers; a repository's agent is confirmed. */
 static int load_layers(struct up_load *load, struct report *report)
 {
     struct err err;
 
     if (places_exists(PLACES_REPOSITORY "/bottles"))
-        fprintf(stderr, "hostctl up: warning: " PLACES_REPOSITORY
-                        "/bottles is ignored: a repository may ship agents, never bottles\n");
-    if (load->agent_name == NULL) {
+        fprintf(stderr,
+                "hostctl %s: warning: " PLACES_REPOSITORY
+                "/bottles is ignored: a repository may ship agents, never bottles\n",
+                load->command);
+    if (!load->is_agent) {
         load->manifest = layers_bottle(report);
     } else if (layers_agent(&load->agent, report) == 0) {
         load->manifest = load->agent.manifest;
         if (agent_confirm(&load->agent, load->confirm, &err) != 0)
-            return complain(&err);
+            return complain(load, &err);
     }
     if (load->manifest != NULL)
         manifest_unenforced(load->manifest, report);
@@ -59,9 +89,11 @@ int up_load(struct up_load *load)
 
     if (load->agent_name != NULL) {
         if (layers_find_agent(load->agent_name, &load->agent, &err) != 0)
-            return complain(&err);
-        load->file = load->agent.path;
+            return complain(load, &err);
+        load->is_agent = true;
     }
+    if (load->is_agent)
+        load->file = load->agent.path;
     report_init(&report, load->file);
     bool bad = load_layers(load, &report) != 0;
     if (load->manifest != NULL) {
@@ -80,8 +112,12 @@ int up_load(struct up_load *load)
     if (count >= 0)
         load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, &err);
     free(extra_ca);
+    if (load->policy != NULL && fixed_take(load->manifest, load->agent.prompt, &load->fixed) != 0) {
+        err_set(&err, "out of memory");
+        return complain(load, &err);
+    }
     if (load->policy == NULL || agent_env(load->manifest, load->agent.prompt.len > 0, &err) != 0)
-        return complain(&err);
+        return complain(load, &err);
     return 0;
 }
 
@@ -94,14 +130,14 @@ int up_load_skills(const struct up_load *load, struct mount *mounts, size_t *cou
     if (load->manifest == NULL || load->manifest->skill_count == 0)
         return 0;
     if (state_root(root, &err) != 0)
-        return complain(&err);
+        return complain(load, &err);
     *strrchr(root, '/') = '\0'; /* all of Stopper's state, not the bottles only */
     report_init(&report, load->file);
     int status = agent_skills(load->manifest, root, mounts, count, &report);
     report_print(&report, stderr);
     report_fini(&report);
     if (status == 0 && mount_check(mounts, *count, &err) != 0)
-        return complain(&err);
+        return complain(load, &err);
     return status;
 }
 

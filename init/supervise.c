@@ -474,14 +474,30 @@ bool supervisor_serving(const struct supervisor *supervisor, struct err *why)
     return !supervisor->stopping;
 }
 
+/* Resident memory of a worker; 0 where there is none, or no /proc. */
+static json_int_t resident_kib(pid_t pid)
+{
+    char path[40];
+    unsigned long long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *statm = pid > 0 ? fopen(path, "re") : NULL;
+    if (statm == NULL)
+        return 0;
+    if (fscanf(statm, "%*u %20llu", &pages) != 1)
+        pages = 0;
+    fclose(statm);
+    return (json_int_t)(pages * (unsigned long long)sysconf(_SC_PAGESIZE) / 1024);
+}
+
 json_t *supervisor_describe(const struct supervisor *supervisor)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < supervisor->slot_count; i++) {
         const struct worker_slot *slot = &supervisor->slots[i];
-        json_array_append_new(array, json_pack("{s:s, s:i, s:s, s:I}", "name", slot->name, "pid",
-                                               (int)slot->pid, "state", state_names[slot->state], "restarts",
-                                               (json_int_t)slot->restarts));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:i, s:s, s:I, s:I}", "name", slot->name, "pid",
+                                        (int)slot->pid, "state", state_names[slot->state], "restarts",
+                                        (json_int_t)slot->restarts, "memory_kib", resident_kib(slot->pid)));
     }
     return array;
 }

@@ -53,6 +53,7 @@ struct match_entry {
     struct str *methods; /* NUL-terminated */
     struct match_header *headers;
     size_t path_count, method_count, header_count;
+    unsigned line; /* of the manifest; 0: not known, as always in the sidecar */
 };
 
 struct match_list {

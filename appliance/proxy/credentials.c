@@ -10,54 +10,6 @@
     "x-access-token:" /* for a value without a user: forges take any, and this is the name that they         \
                          document */
 
-/* Proxy-Authorization is not here: it never leaves (rewrite.c). */
-static const struct str CARRIERS[] = {STR("authorization"), STR("x-api-key"), STR("api-key"),
-                                      STR("x-goog-api-key"), STR("private-token")};
-static const struct str COOKIES[] = {STR("cookie"), STR("cookie2")};
-/* Parts of a value could not be recognised, and coded bodies not be read. */
-static const struct str INJECTED[] = {STR("range"), STR("if-range"), STR("accept-encoding")};
-
-static bool same_field(struct str name, struct str other)
-{
-    if (name.len != other.len)
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char pair[2] = {name.ptr[i], other.ptr[i]};
-        for (size_t c = 0; c < 2; c++)
-            pair[c] = pair[c] >= 'A' && pair[c] <= 'Z' ? (char)(pair[c] | 0x20)
-                      : pair[c] == '_'                 ? '-'
-                                                       : pair[c];
-        if (pair[0] != pair[1])
-            return false;
-    }
-    return true;
-}
-
-static bool listed(struct str name, const struct str *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (same_field(name, names[i]))
-            return true;
-    return false;
-}
-
-enum denial credentials_judge(const struct route *route, bool secure)
-{
-    return route_injects(route) && !secure && !route->insecure ? DENIAL_AUTH_NEEDS_TLS : DENIAL_NONE;
-}
-
-bool credentials_strips(const struct route *route, struct str name)
-{
-    if (listed(name, COOKIES, sizeof COOKIES / sizeof COOKIES[0]))
-        return !route->cookies;
-    if (route->auth.scheme == AUTH_PASSTHROUGH)
-        return false;
-    if (listed(name, CARRIERS, sizeof CARRIERS / sizeof CARRIERS[0]))
-        return true;
-    return route_injects(route) && (same_field(name, str_of(route->auth.header)) ||
-                                    listed(name, INJECTED, sizeof INJECTED / sizeof INJECTED[0]));
-}
-
 static int put_base64(struct str a, struct str b, struct buf *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * credentials: whose credential goes upstream. The agent's own never does, unless the route says so; the
- * route's does, over verified TLS only, and what an upstream sends back of it is covered (redact.h).
+ * credentials: the route's credential. The agent's own never goes upstream unless the route says so
+ * (core/forward.h); the route's does, over verified TLS only, and what an upstream sends back of it is covered (redact.h).
  */
 #ifndef PROXY_CREDENTIALS_H
 #define PROXY_CREDENTIALS_H
@@ -10,15 +10,9 @@
 
 #include "core/buf.h"
 #include "core/denial.h"
+#include "core/h1_head.h"
 #include "core/policy.h"
-#include "proxy/h1_head.h"
 #include "proxy/redact.h"
-
-/* Whether a request may get this route's credential. secure: its upstream is reached over verified TLS. */
-enum denial credentials_judge(const struct route *route, bool secure);
-
-/* Whether a request's field stays behind on this route: '_' counts as '-', as it does for CGI. */
-bool credentials_strips(const struct route *route, struct str name);
 
 /* Writes the route's own fields, if it has any. Returns 0, or -1 when they do not fit. */
 int credentials_put(const struct route *route, struct buf *out);

@@ -38,7 +38,7 @@ static struct h1_event next_head(struct h1 *h1, const char *bytes, size_t len, s
         return bad(h1, error);
     if (end == 0)
         return (struct h1_event){.type = H1_EVENT_MORE};
-    error = h1_head_parse(&h1->check, h1->request, h1->to_head, bytes, (size_t)end, head);
+    error = h1_check_parse(&h1->check, h1->request, h1->to_head, bytes, (size_t)end, head);
     if (error != H1_OK)
         return bad(h1, error);
     h1->scan = (struct h1_scan){0};

@@ -6,9 +6,9 @@
 #ifndef PROXY_H1_H
 #define PROXY_H1_H
 
+#include "core/h1_head.h"
 #include "proxy/h1_check.h"
 #include "proxy/h1_chunk.h"
-#include "proxy/h1_head.h"
 
 enum h1_event_type {
     H1_EVENT_MORE,     /* nothing yet: more bytes are needed */

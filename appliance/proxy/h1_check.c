@@ -129,6 +129,14 @@ bool h1_check_head(struct h1_check *check, bool request, const char *bytes, size
     return false;
 }
 
+enum h1_error h1_check_parse(struct h1_check *check, bool request, bool to_head, const char *bytes,
+                             size_t len, struct h1_head *head)
+{
+    enum h1_error error = h1_head_parse(request, to_head, bytes, len, head);
+
+    return error == H1_OK && !h1_check_head(check, request, bytes, len, head) ? H1_BAD_SYNTAX : error;
+}
+
 bool h1_check_body(struct h1_check *check, const char *bytes, size_t len, bool data, bool last)
 {
     check->body = (struct str){0};

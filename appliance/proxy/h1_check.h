@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/h1_head.h"
 #include "core/str.h"
-#include "proxy/h1_head.h"
 
 struct h1_check {
     /* private */
@@ -25,6 +25,10 @@ struct h1_check {
 /* Begins a message: reads its head, and says whether llhttp sees the same. */
 bool h1_check_head(struct h1_check *check, bool request, const char *bytes, size_t len,
                    const struct h1_head *head);
+
+/* h1_head_parse, and then llhttp, which has to agree. The parser goes on with the message's body afterwards. */
+enum h1_error h1_check_parse(struct h1_check *check, bool request, bool to_head, const char *bytes,
+                             size_t len, struct h1_head *head);
 
 /* Goes on with bytes of the body, which are all data or all framing; `last`: the message ends behind them.
  * Says whether llhttp sees the same. */

@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-#include "proxy/h1_head.h"
+#include "proxy/limits.h"
+
+#include "core/h1_head.h"
+#include "proxy/limits.h"
 
 #define DIGITS_MAX 16
 

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/gitfetch.h"
 #include "proxy/credentials.h"
 #include "proxy/deny.h"
-#include "proxy/gitfetch.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
 #include "proxy/rewrite.h"
@@ -493,7 +493,7 @@ void http_policy(struct session *session)
     if (http->over || !http->active)
         return;
     /* The same bytes read the same; the fields of another route may go on, or stay behind. */
-    enum h1_error error = h1_head_parse(&check, true, false, bytes.ptr, bytes.len, &session->proxy->head);
+    enum h1_error error = h1_check_parse(&check, true, false, bytes.ptr, bytes.len, &session->proxy->head);
     enum denial denial =
         error != H1_OK ? request_denial(error) : session_judge_again(session, &session->proxy->head, &route);
     if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))

@@ -6,6 +6,8 @@
 #ifndef PROXY_LIMITS_H
 #define PROXY_LIMITS_H
 
+#include "core/h1_head.h" /* HEAD_MAX, FIELDS_MAX */
+
 /* Time-outs, in milliseconds. */
 #define TIMEOUT_SNIFF_MS         10000  /* ports where something is served: accept to a whole ClientHello */
 #define TIMEOUT_SNIFF_OTHER_MS   1000   /* other ports: nothing is allowed, only the reason's wording waits */
@@ -27,8 +29,6 @@
 #define CONNECTIONS_MAX  4096  /* of the one agent, then idle ones end; fewer when RLIMIT_NOFILE is low */
 #define CONNECTION_FILES 4     /* two sockets and, when one direction of a tunnel is blocked, a pipe */
 #define HELLO_MAX        65536 /* bytes of records; a post-quantum ClientHello has 2 KB */
-#define HEAD_MAX         65536 /* bytes of an HTTP head */
-#define FIELDS_MAX       256   /* fields of an HTTP head */
 #define READ_SIZE        32768 /* bytes read at once, and the window of each direction */
 #define IN_MAX           (HEAD_MAX + READ_SIZE)     /* bytes that wait to be decoded */
 #define OUT_MAX          (HEAD_MAX + 4 * READ_SIZE) /* a rewritten head and a window in its coding */

@@ -6,18 +6,16 @@ stopper-proxy.pkg := ldns libuv jansson
 stopper-proxy.static-deps := llhttp wolfssl
 stopper-proxy.libs := -lm
 
-h1 := $(addprefix appliance/proxy/,h1.c h1_head.c h1_check.c h1_chunk.c request.c rewrite.c credentials.c redact.c)
+h1 := $(addprefix appliance/proxy/,h1.c h1_check.c h1_chunk.c rewrite.c credentials.c redact.c)
 test_hello.with := appliance/proxy/hello.c
 test_sniff.with := appliance/proxy/sniff.c
 $(foreach t,test_h1_head test_h1 test_rewrite test_credentials test_gitfetch,$(eval $t.with := $(h1)) $(eval $t.static-deps := llhttp))
-test_gitfetch.with += appliance/proxy/gitfetch.c
-test_gitfetch.pkg := jansson
 test_fuzz_h1.with := tests/fuzz/fuzz_h1.c $(h1)
 test_fuzz_h1.static-deps := llhttp
 test_fuzz_hello.with := tests/fuzz/fuzz_hello.c appliance/proxy/hello.c
 test_resolve.with := appliance/proxy/resolve.c
 test_resolve.pkg := ldns
-test_deny.with := appliance/proxy/deny.c appliance/proxy/decide.c
+test_deny.with := appliance/proxy/deny.c
 test_redact.with := appliance/proxy/redact.c
 test_leaf.with := appliance/proxy/leaf.c
 test_leaf.static-deps := wolfssl

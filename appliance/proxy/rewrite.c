@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* rewrite: see rewrite.h. What a field list must never let through stands in two tables. */
+/* rewrite: see rewrite.h. What never goes up is core/forward.c's, what never comes down
+ * stands in a table here. */
 #include "proxy/rewrite.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/decide.h"
+#include "core/forward.h"
 #include "proxy/credentials.h"
-#include "proxy/decide.h"
-
-/* Written by us, or meant for this connection only. Proxy-Authorization is for proxies: it would hand a
- * credential to an origin. */
-static const struct str NEVER_UP[] = {
-    STR("host"),
-    STR("content-length"),
-    STR("transfer-encoding"),
-    STR("connection"),
-    STR("keep-alive"),
-    STR("proxy-connection"),
-    STR("te"),
-    STR("trailer"),
-    STR("upgrade"),
-    STR("proxy-authorization"),
-    STR("expect"),
-    STR("http2-settings"),
-};
 
 static const struct str NEVER_DOWN[] = {
     STR("content-length"), STR("transfer-encoding"), STR("connection"),
@@ -50,16 +35,6 @@ static int put_text(struct buf *out, const char *text)
     return put(out, str_of(text));
 }
 
-static bool goes_up(const struct route *route, struct str name)
-{
-    return !listed(name, NEVER_UP, sizeof NEVER_UP / sizeof NEVER_UP[0]) && !credentials_strips(route, name);
-}
-
-bool rewrite_forwards(const struct h1_head *head, const struct route *route, const struct h1_field *field)
-{
-    return goes_up(route, field->name) && !h1_head_lists(head, "connection", field->name);
-}
-
 /* route: of a request; NULL for a response. */
 static int put_fields(const struct h1_head *head, const struct route *route, struct buf *out)
 {
@@ -69,7 +44,7 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
     for (size_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
         bool goes_on = route != NULL
-                           ? goes_up(route, field->name)
+                           ? forward_may(route, field->name)
                            : !listed(field->name, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0]);
         if (!goes_on || (connections > 0 && h1_head_lists(head, "connection", field->name)))
             continue;

@@ -11,12 +11,9 @@
 #include <stdbool.h>
 
 #include "core/buf.h"
+#include "core/h1_head.h"
 #include "core/policy.h"
-#include "proxy/h1_head.h"
-#include "proxy/request.h"
-
-/* Whether a field of the agent's goes on to the upstream of this route. */
-bool rewrite_forwards(const struct h1_head *head, const struct route *route, const struct h1_field *field);
+#include "core/request.h"
 
 /* Writes a request for the upstream: origin-form or "*", HTTP/1.1, with the route's credential in the place
  * of the agent's. Returns 0, or -1 when it does not fit (then out holds a part of it). */

@@ -4,7 +4,7 @@
  *
  *   accept → original destination (listen.c) → first bytes (sniff.c)
  *     TLS     → ClientHello (hello.c) → tunnel by name, or opened with a forged leaf   (session_tls.c)
- *     HTTP/1, opened TLS → request head (h1.c) → judge: request.c, decide.c, credentials.c, gitfetch.c, admit.c
+ *     HTTP/1, opened TLS → request head (h1.c) → judge (core/request.h, core/judge.h)
  *               → dial by name, or the pool's upstream → rewrite → upstream → response head (h1.c) → rewrite
  *               → agent    (http.c moves the events, per request)
  *     others  → refused in their own words (deny.c), or by RST
@@ -21,10 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/credentials.h"
-#include "proxy/decide.h"
+#include "core/decide.h"
 #include "proxy/deny.h"
-#include "proxy/gitfetch.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/session_tls.h"
@@ -283,23 +281,16 @@ void session_refuse(struct session *session, enum denial denial)
 
 /* What the policy in force says of a request that was read. */
 static enum denial judge(struct session *session, const struct h1_head *head, struct request *request,
-                         const struct route **route)
+                         struct judged *judged)
 {
-    enum denial denial = decide_http(session->proxy->worker.policy, request->host, session->port,
-                                     request->host_port, session->opened, route);
-
-    request->secure = session->opened; /* then its upstream is verified: dial.h */
-    if (denial == DENIAL_NONE)
-        denial = credentials_judge(*route, request->secure);
-    if (denial == DENIAL_NONE)
-        denial = gitfetch_judge(*route, head, request);
-    return denial;
+    return judge_request(session->proxy->worker.policy, session->port, session->opened, head, request,
+                         judged);
 }
 
 enum denial session_judge(struct session *session, const struct h1_head *head, struct request *request)
 {
     struct exchange *x = &session->exchange;
-    const struct route *route = NULL;
+    struct judged judged = {.route = NULL};
 
     session_tls_asked(session);
     enum denial denial = request_read(head, session->opened, request);
@@ -312,10 +303,10 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     if (denial == DENIAL_NONE)
         denial = session_tls_judge(session, request->host);
     if (denial == DENIAL_NONE)
-        denial = judge(session, head, request, &route);
-    session_keep_route(session, route);
-    if (denial == DENIAL_NONE)
-        denial = admit_judge(route, head, request, x->rule);
+        denial = judge(session, head, request, &judged);
+    session_keep_route(session, judged.route);
+    if (judged.route != NULL)
+        memcpy(x->rule, judged.rule, sizeof x->rule);
     return denial;
 }
 
@@ -324,19 +315,15 @@ enum denial session_judge_again(struct session *session, const struct h1_head *h
 {
     struct exchange *x = &session->exchange;
     const struct policy *policy = session->proxy->worker.policy;
+    struct judged judged = {.route = NULL};
     struct request request;
-    char rule[ADMIT_RULE];
     enum denial denial = request_read(head, session->opened, &request);
 
-    *route = NULL;
     if (denial == DENIAL_NONE)
-        denial = judge(session, head, &request, route);
-    if (*route != NULL)
-        route_name(*route, rule);
-    if (denial == DENIAL_NONE)
-        denial = admit_judge(*route, head, &request, rule);
+        denial = judge(session, head, &request, &judged);
+    *route = judged.route;
     if (denial != DENIAL_NONE) { /* else the line says what decided first */
-        snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? rule : RULE_NONE);
+        snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? judged.rule : RULE_NONE);
         x->generation = policy != NULL ? policy->generation : 0;
     }
     return denial;

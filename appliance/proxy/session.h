@@ -14,13 +14,13 @@
 #include "core/audit.h"
 #include "core/buf.h"
 #include "core/cidr.h"
+#include "core/h1_head.h"
+#include "core/judge.h"
 #include "core/policy.h"
-#include "proxy/admit.h"
+#include "core/request.h"
 #include "proxy/dial.h"
-#include "proxy/h1_head.h"
 #include "proxy/hello.h"
 #include "proxy/leaf.h"
-#include "proxy/request.h"
 #include "proxy/resolve.h"
 #include "proxy/splice.h"
 #include "proxy/stream.h"
@@ -62,7 +62,7 @@ struct exchange {
     char host[2 * HOST_MAX];
     char method[24];
     char path[1024];
-    char rule[ADMIT_RULE];
+    char rule[JUDGE_RULE];
     char upstream[IP_TEXT + 8];
     unsigned status;
     uint64_t bytes_in, bytes_out;

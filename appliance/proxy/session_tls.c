@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "proxy/decide.h"
+#include "core/decide.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
 

@@ -188,6 +188,26 @@ def test_user_namespaces_are_for_those_who_ask(host):
         assert done.stdout == "0\n", done
 
 
+def test_apply_reads_the_manifest_again_and_status_tells_of_it(bottle):
+    host, name = bottle.host, bottle.name
+
+    def status():
+        done = host.hostctl("status", name, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+    before = status()
+    done = host.hostctl("apply", name)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"generation {before['generation'] + 1}\n", "")
+    after = status()
+    assert (after["generation"], after["policy_digest"]) == (before["generation"] + 1, before["policy_digest"])
+    assert (after["name"], after["runtime"], after["manifest"]) == (name, host.runtime, host.manifest)
+    assert all(worker["state"] == "serving" and worker["memory_kib"] > 100 for worker in after["workers"])
+    assert bottle.agent.https(host="allowed.test")["status"] == 200
+    denied = host.hostctl("apply", name, "-f", host.write("none.yaml", "egress: {routes: []}\n"))
+    assert denied.returncode == 0 and bottle.agent.https(host="allowed.test")["status"] == 403
+    assert host.hostctl("apply", name).returncode == 0 and bottle.agent.https(host="allowed.test")["status"] == 200
+
+
 # ---- the user ---------------------------------------------------------------------------------------------------------
 
 

@@ -49,7 +49,7 @@ static void check_request(void)
     long end = h1_head_end(&scan, text.ptr, text.len, &error);
     if (text.len <= HEAD_MAX) {
         require(end == (long)text.len);
-        require(h1_head_parse(&check, true, false, text.ptr, text.len, &again) == H1_OK);
+        require(h1_check_parse(&check, true, false, text.ptr, text.len, &again) == H1_OK);
         require(request_read(&again, false, &copy) == DENIAL_NONE && strcmp(copy.host, request.host) == 0);
         require(again.framing == head.framing && again.length == head.length &&
                 str_equal(again.method, head.method));
@@ -68,7 +68,7 @@ static void check_response(bool to_head)
     require(rewrite_response(&head, open ? REWRITE_CHUNKED : REWRITE_SAME, false, &out) == 0);
     struct str text = buf_str(&out);
     if (text.len <= HEAD_MAX) {
-        require(h1_head_parse(&check, false, to_head, text.ptr, text.len, &again) == H1_OK);
+        require(h1_check_parse(&check, false, to_head, text.ptr, text.len, &again) == H1_OK);
         require(again.status == head.status && again.framing == (open ? H1_CHUNKED : head.framing));
     }
     buf_fini(&out);

@@ -7,6 +7,7 @@ An "error" is the errno's name (ECONNRESET, EHOSTUNREACH), "timeout", or the end
 import asyncio
 import ctypes
 import errno
+import http.client as web
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 CA = "/lab/ca.pem"
@@ -317,6 +319,78 @@ def keep_trying(seconds, allowed, plain, denied, stranger, ca=CA):
             key = f"{name} {answer.get('status') or answer.get('error') or answer.get('rcode')}"
             outcomes[key] = outcomes.get(key, 0) + 1
     return outcomes
+
+
+KEPT = {}  # connections that outlive a call, by name
+
+
+def kept(name, host, path="/", ca=None):
+    """One request on the TLS connection of this name, which is made when there is none or it was closed; whether it was.
+    Without `ca` only the bottle's roots count: who answers is behind a connection that was opened."""
+    connection = KEPT.get(name)
+    fresh = connection is None or connection.sock is None
+    if fresh:
+        context = ssl.create_default_context()
+        if ca:
+            context.load_verify_locations(ca)
+        connection = KEPT[name] = web.HTTPSConnection(host, timeout=TIMEOUT, context=context)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return {"fresh": fresh, "status": answer.status, "body": answer.read().decode()}
+    except (OSError, web.HTTPException) as problem:
+        connection.close()
+        return {"fresh": fresh, "error": repr(problem)}
+
+
+class Load:
+    """Requests one after the other on each of several kept connections, until it is told to end."""
+
+    def __init__(self, host, connections):
+        self.host, self.ending, self.outcomes = host, False, [{} for _ in range(connections)]
+        self.threads = [threading.Thread(target=self._run, args=(mine,), daemon=True) for mine in self.outcomes]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, mine):
+        connection = web.HTTPSConnection(self.host, timeout=TIMEOUT, context=ssl.create_default_context())
+        while not self.ending:
+            try:
+                if connection.sock is None:
+                    connection.connect()
+                    mine["connections"] = mine.get("connections", 0) + 1
+                connection.request("GET", "/")
+                answer = connection.getresponse()
+                answer.read()
+                outcome = str(answer.status)
+            except (OSError, web.HTTPException) as problem:
+                connection.close()
+                outcome = repr(problem)
+            mine[outcome] = mine.get(outcome, 0) + 1
+
+    def so_far(self):
+        found = {}
+        for mine in self.outcomes:
+            for key, value in list(mine.items()):
+                found[key] = found.get(key, 0) + value
+        return found
+
+
+def load_begin(host, connections):
+    KEPT["load"] = Load(host, connections)
+
+
+def load_so_far():
+    """How often each outcome came, and how many connections were made."""
+    return KEPT["load"].so_far()
+
+
+def load_end():
+    load = KEPT.pop("load")
+    load.ending = True
+    for thread in load.threads:
+        thread.join()
+    return load.so_far()
 
 
 def main():

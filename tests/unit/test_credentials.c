@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/forward.h"
 #include "core/secret.h"
 #include "proxy/h1.h"
 #include "proxy/rewrite.h"
@@ -100,11 +101,11 @@ START_TEST(a_value_needs_tls_unless_the_route_says_otherwise)
 {
     struct route route = {.auth = {.scheme = AUTH_BEARER, .secret_name = name}}, none = {.host = "a.test"};
 
-    ck_assert_int_eq(credentials_judge(&route, false), DENIAL_AUTH_NEEDS_TLS);
-    ck_assert_int_eq(credentials_judge(&route, true), DENIAL_NONE);
-    ck_assert_int_eq(credentials_judge(&none, false), DENIAL_NONE);
+    ck_assert_int_eq(forward_judge(&route, false), DENIAL_AUTH_NEEDS_TLS);
+    ck_assert_int_eq(forward_judge(&route, true), DENIAL_NONE);
+    ck_assert_int_eq(forward_judge(&none, false), DENIAL_NONE);
     route.insecure = true;
-    ck_assert_int_eq(credentials_judge(&route, false), DENIAL_NONE);
+    ck_assert_int_eq(forward_judge(&route, false), DENIAL_NONE);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "proxy/decide.h"
+#include "core/decide.h"
 #include "proxy/deny.h"
 #include "suite.h"
 

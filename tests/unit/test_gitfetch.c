@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_gitfetch: every spelling of a push is refused, fetches need their route, and everything else passes.
  */
-#include "proxy/gitfetch.h"
+#include "core/gitfetch.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/h1.h"
+#include "proxy/limits.h"
 #include "suite.h"
 
 static struct h1_head head;

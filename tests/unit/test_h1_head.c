@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/h1_head.h"
+#include "core/request.h"
 #include "proxy/h1_check.h"
-#include "proxy/h1_head.h"
-#include "proxy/request.h"
 #include "suite.h"
 
 static struct h1_head head;
@@ -22,7 +22,7 @@ static enum h1_error read_head(const char *text, size_t len, bool request, bool 
     memcpy(copy, text, len);
     long end = h1_head_end(&scan, copy, len, &error);
     if (end > 0)
-        error = h1_head_parse(&check, request, to_head, copy, (size_t)end, &head);
+        error = h1_check_parse(&check, request, to_head, copy, (size_t)end, &head);
     else if (end == 0)
         error = (enum h1_error) - 1;
     free(copy);
@@ -220,7 +220,7 @@ START_TEST(a_bad_field_leaves_nothing_of_an_earlier_head)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char *copy = strdup(bad[i]);
         struct h1_check check;
-        h1_head_parse(&check, true, false, copy, strlen(copy), &head);
+        h1_check_parse(&check, true, false, copy, strlen(copy), &head);
         ck_assert_uint_le(head.field_count, 1);
         ck_assert_int_eq(request_read(&head, false, &request),
                          DENIAL_HTTP_MALFORMED); /* reads what there is */
@@ -326,7 +326,7 @@ START_TEST(a_request_names_one_host_or_is_refused)
 
     for (size_t i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
         const char *text = ASKED[i].text;
-        enum h1_error error = h1_head_parse(&check, true, false, text, strlen(text), &head);
+        enum h1_error error = h1_check_parse(&check, true, false, text, strlen(text), &head);
         enum denial got = request_read(&head, false, &request);
         if (error != H1_OK)
             got = request_denial(error);
@@ -361,7 +361,7 @@ START_TEST(over_tls_absolute_form_is_https)
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *text = cases[i].text;
-        ck_assert_int_eq(h1_head_parse(&check, true, false, text, strlen(text), &head), H1_OK);
+        ck_assert_int_eq(h1_check_parse(&check, true, false, text, strlen(text), &head), H1_OK);
         ck_assert_msg(request_read(&head, true, &request) == cases[i].want, "%s", text);
         if (cases[i].want == DENIAL_NONE)
             ck_assert_str_eq(request.host, "a.test");
@@ -369,6 +369,23 @@ START_TEST(over_tls_absolute_form_is_https)
 }
 END_TEST
 
-SUITE_MAIN("h1_head", requests_are_understood_or_refused, a_bad_field_leaves_nothing_of_an_earlier_head,
-           responses_are_understood_or_refused, heads_are_bounded, a_request_names_one_host_or_is_refused,
-           over_tls_absolute_form_is_https)
+START_TEST(the_methods_are_those_that_llhttp_knows)
+{
+#define X(number, name, string) #string,
+    static const char *const known[] = {HTTP_METHOD_MAP(X)};
+#undef X
+    char text[128];
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        bool never = strcmp(known[i], "CONNECT") == 0 || strcmp(known[i], "TRACE") == 0;
+        snprintf(text, sizeof text, "%s / HTTP/1.1\r\nHost: a.test\r\n\r\n", known[i]);
+        ck_assert_msg(h1_head_parse(true, false, text, strlen(text), &head) ==
+                          (never ? H1_BAD_METHOD : H1_OK),
+                      "%s", known[i]);
+    }
+}
+END_TEST
+
+SUITE_MAIN("h1_head", the_methods_are_those_that_llhttp_knows, requests_are_understood_or_refused,
+           a_bad_field_leaves_nothing_of_an_earlier_head, responses_are_understood_or_refused,
+           heads_are_bounded, a_request_names_one_host_or_is_refused, over_tls_absolute_form_is_https)

@@ -30,7 +30,7 @@ static const char *request(const char *in)
     struct buf buf;
 
     buf_init(&buf, 65536);
-    ck_assert_int_eq(h1_head_parse(&check, true, false, in, strlen(in), &head), H1_OK);
+    ck_assert_int_eq(h1_check_parse(&check, true, false, in, strlen(in), &head), H1_OK);
     ck_assert_int_eq(request_read(&head, false, &asked), DENIAL_NONE);
     return taken(&buf, rewrite_request(&head, &asked, &plain, &buf));
 }
@@ -41,7 +41,7 @@ static const char *response(const char *in, bool to_head, enum rewrite_body body
     struct buf buf;
 
     buf_init(&buf, 65536);
-    ck_assert_int_eq(h1_head_parse(&check, false, to_head, in, strlen(in), &head), H1_OK);
+    ck_assert_int_eq(h1_check_parse(&check, false, to_head, in, strlen(in), &head), H1_OK);
     return taken(&buf, rewrite_response(&head, body, close, &buf));
 }
 

@@ -4,7 +4,7 @@
  * might have. A push is refused when either says push; all else needs the strict one, on routes where git is
  * allowed at all. (gitprotocol-http(5), git-lfs docs/api/batch.md.)
  */
-#include "proxy/gitfetch.h"
+#include "core/gitfetch.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -23,7 +23,12 @@ static struct str lower(char *text, size_t len)
 
 static bool contains(struct str text, const char *part)
 {
-    return text.len > 0 && memmem(text.ptr, text.len, part, strlen(part)) != NULL;
+    size_t len = strlen(part);
+
+    for (size_t at = 0; at + len <= text.len; at++)
+        if (memcmp(text.ptr + at, part, len) == 0)
+            return true;
+    return false;
 }
 
 static bool ends(struct str text, const char *end)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* decide: names first, then ports, then what the route says: the agent hears of the outermost reason. */
-#include "proxy/decide.h"
+#include "core/decide.h"
 
 #include <stddef.h>
 

@@ -3,14 +3,14 @@
  * request: what a request's head asks for: which host, which path, and whether it is something that is never
  * done here. Policy comes behind it (decide.h).
  */
-#ifndef PROXY_REQUEST_H
-#define PROXY_REQUEST_H
+#ifndef CORE_REQUEST_H
+#define CORE_REQUEST_H
 
 #include <stdbool.h>
 
 #include "core/denial.h"
+#include "core/h1_head.h"
 #include "core/host.h"
-#include "proxy/h1_head.h"
 
 struct request {
     char host[HOST_MAX + 1]; /* canonical; "" when it is none */

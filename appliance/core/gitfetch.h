@@ -3,15 +3,15 @@
  * gitfetch: git over HTTP. Fetching (smart HTTP, protocol 0 to 2, and Git LFS downloads) is for routes with
  * git.fetch: true; pushing is for none, however it is spelled.
  */
-#ifndef PROXY_GITFETCH_H
-#define PROXY_GITFETCH_H
+#ifndef CORE_GITFETCH_H
+#define CORE_GITFETCH_H
 
 #include <stdbool.h>
 
 #include "core/denial.h"
+#include "core/h1_head.h"
 #include "core/policy.h"
-#include "proxy/h1_head.h"
-#include "proxy/request.h"
+#include "core/request.h"
 
 #define GITFETCH_BODY_MAX                                                                                    \
     65536 /* bytes of a Git LFS batch request: a client asks for 100 objects at once, in 12 KB */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* decide: the policy's answer to one name. The only place in the proxy that asks it. */
-#ifndef PROXY_DECIDE_H
-#define PROXY_DECIDE_H
+/* decide: the policy's answer to one name. The only place that asks it. */
+#ifndef CORE_DECIDE_H
+#define CORE_DECIDE_H
 
 #include <stdbool.h>
 

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * h1_head: one HTTP/1 head, read twice (our own check of the raw bytes, and llhttp) and taken only when both
- * readings are the same. RFC 9110, RFC 9112. What is ambiguous is refused, never repaired.
+ * h1_head: one HTTP/1 head by the strictest reading of RFC 9110 and RFC 9112. What is ambiguous is refused, never
+ * repaired. The proxy has llhttp read it as well, and takes it only when both readings are the same.
  */
-#ifndef PROXY_H1_HEAD_H
-#define PROXY_H1_HEAD_H
+#ifndef CORE_H1_HEAD_H
+#define CORE_H1_HEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/str.h"
-#include "proxy/limits.h"
-
-struct h1_check;
+#define HEAD_MAX   65536 /* bytes of an HTTP head */
+#define FIELDS_MAX 256   /* fields of an HTTP head */
 
 enum h1_error {
     H1_OK,
@@ -58,11 +57,10 @@ struct h1_scan {
  * its blank line included; 0 when more is needed; -1 with *error. */
 long h1_head_end(struct h1_scan *scan, const char *bytes, size_t len, enum h1_error *error);
 
-/* Parses a whole head, whose length h1_head_end gave. `check` goes on with the message's body afterwards. For
- * a response `to_head` says that it answers HEAD, so has no body. The error says what is wrong; then head is
+/* Parses a whole head, whose length h1_head_end gave. For a response `to_head` says that it answers HEAD, so has no
+ * body. The error says what is wrong; then head is
  * filled as far as it was understood; all but its framing when it is H1_BAD_METHOD. */
-enum h1_error h1_head_parse(struct h1_check *check, bool request, bool to_head, const char *bytes, size_t len,
-                            struct h1_head *head);
+enum h1_error h1_head_parse(bool request, bool to_head, const char *bytes, size_t len, struct h1_head *head);
 
 /* One "name: value" line without its CRLF (RFC 9112 section 5.1). Also used for trailers. Returns 0 or -1. */
 int h1_field_parse(struct str line, struct h1_field *field);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* request: the target in its four forms (RFC 9112 section 3.2), Host, Expect and Upgrade. A head that names
  * two hosts is refused, not resolved by a rule of precedence. */
-#include "proxy/request.h"
+#include "core/request.h"
 
 #include <string.h>
 

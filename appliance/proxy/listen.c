@@ -129,6 +129,12 @@ int listen_start(struct proxy *proxy, int fd)
     return error != 0 ? error : uv_poll_start(&proxy->listener, UV_READABLE, on_connection);
 }
 
+void listen_stop(struct proxy *proxy)
+{
+    uv_poll_stop(&proxy->listener);
+    uv_timer_stop(&proxy->pause);
+}
+
 void listen_resume(struct proxy *proxy)
 {
     uv_poll_start(&proxy->listener, UV_READABLE, on_connection);

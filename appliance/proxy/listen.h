@@ -9,6 +9,9 @@
  * error. */
 int listen_start(struct proxy *proxy, int fd);
 
+/* Accepts no more: the worker ends. */
+void listen_stop(struct proxy *proxy);
+
 /* The audit queue has room again: goes on accepting. */
 void listen_resume(struct proxy *proxy);
 

@@ -25,6 +25,7 @@
 #include "proxy/deny.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
+#include "proxy/listen.h"
 #include "proxy/session_tls.h"
 #include "proxy/sniff.h"
 
@@ -473,10 +474,18 @@ void session_all_room(struct proxy *proxy)
 
 void session_all_stop(struct proxy *proxy)
 {
-    for (struct session *session = proxy->sessions; session != NULL; session = session->next) {
-        if (session->tunnel != NULL)
+    struct session *next;
+
+    listen_stop(proxy);
+    for (struct session *session = proxy->sessions; session != NULL; session = next) {
+        bool running = http_running(session);
+        next = session->next;
+        if (session->tunnel != NULL) {
             session_tls_stop(session);
-        else if (http_running(session))
+            continue;
+        }
+        if (running)
             session_emit(session, DENIAL_NONE, "the sidecar was stopped");
+        session_end(session, running); /* nothing may happen to it any more: its line is written */
     }
 }

@@ -114,7 +114,7 @@ bool session_evict(struct proxy *proxy);
 /* What the worker's callbacks tell every session. */
 void session_all_policy(struct proxy *proxy); /* proxy->worker.policy is new */
 void session_all_room(struct proxy *proxy);   /* the audit queue has room again */
-void session_all_stop(struct proxy *proxy);   /* the worker ends: lines of what runs are written now */
+void session_all_stop(struct proxy *proxy);   /* the worker ends: lines of what runs are written, all end */
 
 /* For session_tls.c: */
 

@@ -139,7 +139,7 @@ void session_tls_policy(struct session *session)
 
 void session_tls_stop(struct session *session)
 {
-    tunnel_over(session, DENIAL_NONE, "the sidecar was stopped");
+    break_tunnel(session, DENIAL_NONE, "the sidecar was stopped");
 }
 
 /* Opened connections. */

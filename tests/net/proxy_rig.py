@@ -386,7 +386,7 @@ class Worker:
             self.reader.join(WAIT)
         self.channel.close()
         self.audit.close()
-        assert status == 0
+        assert status == 0, status
 
 
 class Client:

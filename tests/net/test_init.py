@@ -511,8 +511,11 @@ def test_a_policy_that_a_worker_does_not_take_is_in_force_nowhere(rig, mode, wor
     assert init.ctl("status")[1]["generation"] == 1
     wait_for(lambda: not alive(proxy), "the end of the proxy that had taken it")
     assert init.ctl("wait-ready")[0] == 0
-    last = [line["policy"] for line in init.audit.lines if "policy" in line and "dns" not in line["policy"]][-1]
-    assert (last["generation"], last["routes"]) == (1, POLICY["routes"])
+
+    def last():
+        return [line["policy"] for line in init.audit.lines if "policy" in line and "dns" not in line["policy"]][-1]
+    wait_for(lambda: last()["generation"] == 1, "the line of the proxy that was started again")
+    assert last()["routes"] == POLICY["routes"]
 
 
 # ---- control

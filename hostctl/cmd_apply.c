@@ -45,6 +45,7 @@ static int apply(const struct command *command, const struct runtime *runtime, c
 
     if (load->file == NULL && up_load_recorded(load, state, &err) != 0)
         return command_fail(command, &err);
+    up_load_same(load, state);
     if (up_load(load) != 0)
         return EXIT_USAGE;
     json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, &err);

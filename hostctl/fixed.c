@@ -28,6 +28,12 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
     case FIXED_ENV:
         for (size_t i = 0; i < manifest->env_count && status == 0; i++)
             status = add(buf, manifest->env[i]);
+        for (size_t i = 0; i < manifest->form_count && status == 0; i++) { /* no value of a secret */
+            const struct manifest_env *form = &manifest->forms[i];
+            status = add(buf, form->name.text) != 0 || add(buf, form->ref) != 0 || add(buf, form->held) != 0
+                         ? -1
+                         : 0;
+        }
         return status;
     case FIXED_USER:
         return add(buf, manifest->user_name) != 0 ? -1 : add(buf, manifest->user_email);

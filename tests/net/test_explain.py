@@ -162,7 +162,8 @@ def test_it_names_the_line_and_the_remedy_without_the_variable(files):
     assert files("explain", "-f", "m.yaml", "GET", "https://api.example.com/v1/x", "-H", "Authorization: own") == (
         ALLOWED, "m.yaml:6: allowed by api.example.com matches[0]\n" + OPEN +
         "  injected: the value of API_KEY in Authorization, scheme Bearer\n  stripped: Authorization\n" + PUBLIC_ONLY +
-        "  not judged: the answer: one that is compressed is refused (upstream-encoding)\n", "")
+        "  not judged: secrets in the head: the value or the placeholder of another route, or a value of from_env, is refused "
+        "(secret-elsewhere)\n  not judged: the answer: one that is compressed is refused (upstream-encoding)\n", "")
     assert files("explain", "-f", "m.yaml", "GET", "https://api.example.com/v1/secret/x") == (
         DENIED, "m.yaml:10: denied by api.example.com deny[1]: deny-entry\n"
         "  An entry of this route's deny list names this request.\n"

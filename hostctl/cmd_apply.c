@@ -21,10 +21,11 @@ static const struct option options[] = {
      offsetof(struct apply, confirm), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
-static void tell_fixed(const struct command *command, const struct up_load *load, const struct state *state)
+static void tell_fixed(const struct command *command, const struct up_load *load, const struct state *state,
+                       bool host)
 {
     const char *names[FIXED_PARTS];
-    int count = fixed_changed(&load->fixed, state, names);
+    int count = fixed_changed(&load->fixed, state, host, names);
 
     if (count < 0)
         fprintf(stderr,
@@ -51,7 +52,7 @@ static int apply(const struct command *command, const struct runtime *runtime, c
     json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, &err);
     if (generation < 0)
         return command_fail(command, &err);
-    tell_fixed(command, load, state);
+    tell_fixed(command, load, state, !runtime->images);
     printf("generation %lld\n", (long long)generation);
     return EXIT_OK;
 }

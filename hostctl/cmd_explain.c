@@ -191,12 +191,15 @@ static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
             array, json_string("DNS, which refuses this name before there is a request (dns-name)"));
     if (x->denial != DENIAL_NONE)
         return array;
-    json_array_append_new(array,
-                          json_string(route->allow_private_count > 0
-                                          ? "the address that the name resolves to: it must be public, or in "
-                                            "allow_private (else address-refused)"
-                                          : "the address that the name resolves to: it must be public (else "
-                                            "address-refused)"));
+    json_array_append_new(
+        array, json_string(route->host_service
+                               ? "the host: whether one of its services takes connections on this port "
+                                 "from the bottle"
+                           : route->allow_private_count > 0
+                               ? "the address that the name resolves to: it must be public, or in "
+                                 "allow_private (else address-refused)"
+                               : "the address that the name resolves to: it must be public (else "
+                                 "address-refused)"));
     if (x->tunnel)
         json_array_append_new(array,
                               json_string("method, path and fields: nobody sees them, TLS is not opened"));

@@ -133,6 +133,9 @@ void manifest_free(struct manifest *manifest);
  * other keys as wholes. What the child took away is in its `dropped`. Returns 0, or -1 when memory is out. */
 int manifest_overlay(struct manifest *child, struct manifest *parent);
 
+/* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
+const struct manifest_route *manifest_host_route(const struct manifest *manifest);
+
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);
 

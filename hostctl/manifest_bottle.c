@@ -274,6 +274,19 @@ void manifest_check_routes(struct manifest_reader *reader)
             report_add(reader->report, route->role_line, reader->path, "the role %s is of the host %s only",
                        route->role, role_hosts[role]);
         }
+        bool host = strcmp(route->host, POLICY_HOST_SERVICE) == 0;
+        if (host && route->port_count == 0) {
+            snprintf(reader->path, sizeof reader->path, "egress.routes[%zu]", i);
+            report_add(reader->report, route->line, reader->path,
+                       "the key \"ports\" is missing: " POLICY_HOST_SERVICE
+                       " is the host, of which only the ports "
+                       "that are named are open");
+        }
+        if (host && route->allow_private_count > 0) {
+            snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].allow_private", i);
+            report_add(reader->report, route->line, reader->path,
+                       "has no meaning for " POLICY_HOST_SERVICE ", which leads to the host alone");
+        }
         if (route->tcp_line > 0 && route->host[0] == '*') {
             snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", i);
             report_add(reader->report, route->tcp_line, reader->path,

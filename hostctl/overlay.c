@@ -257,6 +257,14 @@ void manifest_drop_routes(struct manifest *manifest)
         manifest_route_free(&manifest->routes[--manifest->route_count]);
 }
 
+const struct manifest_route *manifest_host_route(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->route_count; i++)
+        if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
+            return &manifest->routes[i];
+    return NULL;
+}
+
 /* The route that lets a name of ignore through, or NULL. */
 static const struct manifest_route *lets_through(const struct manifest *manifest, const char *ignored)
 {

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "core/forward.h"
+#include "core/swap.h"
 #include "hostctl/command.h"
 #include "hostctl/compile.h"
 #include "hostctl/explain.h"
@@ -115,10 +116,58 @@ static json_t *place_of_entry(const struct loaded *loaded, const struct explaine
     return json_pack("{s:s,s:i}", "file", file, "line", (int)written->entries[entry - judged->entries].line);
 }
 
-/* Where the value goes instead, if the agent has put the placeholder there. */
-static json_t *placeholder(const struct loaded *loaded, const struct manifest_route *route,
-                           const struct route *judged)
+/* Whether the value takes the placeholder's place in a field that was given. */
+static bool is_swapped(const struct explained *x, const struct h1_field *field)
 {
+    return swap_field(x->judged.route, field) && !h1_head_lists(&x->head, "connection", field->name);
+}
+
+/* The parameters of the query of which this becomes, as "query:NAME". */
+static void add_parameters(json_t *array, const struct explained *x, enum swap_parameter which)
+{
+    struct str pair, name;
+
+    for (size_t at = 1; x->request.query.len > 0 && swap_next_pair(x->request.query, &at, &pair);)
+        if (swap_parameter(x->judged.route, pair, &name) == which)
+            json_array_append_new(array, json_sprintf("query:%.*s", (int)name.len, name.ptr));
+}
+
+/* Where in this request the value goes instead of into its own field. */
+static json_t *swapped(const struct explained *x)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < x->head.field_count; i++)
+        if (is_swapped(x, &x->head.fields[i]))
+            json_array_append_new(array,
+                                  json_stringn(x->head.fields[i].name.ptr, x->head.fields[i].name.len));
+    add_parameters(array, x, SWAP_VALUE);
+    return array;
+}
+
+/* Of the fields and parameters that were given, those that stay behind. */
+static json_t *stripped(const struct explained *x)
+{
+    json_t *array = json_array();
+
+    if (x->tunnel || x->denial != DENIAL_NONE)
+        return array;
+    for (size_t i = 0; i < x->head.field_count; i++) {
+        const struct h1_field *field = &x->head.fields[i];
+        if (!str_equal_nocase(field->name, str_of("host")) &&
+            !forward_field(&x->head, x->judged.route, field) && !is_swapped(x, field))
+            json_array_append_new(array, json_stringn(field->name.ptr, field->name.len));
+    }
+    add_parameters(array, x, SWAP_OUT);
+    return array;
+}
+
+/* Where the value goes instead, if the agent has put the placeholder there, and where it has. */
+static json_t *placeholder(const struct loaded *loaded, const struct manifest_route *route,
+                           const struct explained *x)
+{
+    const struct route *judged = x->judged.route;
+
     static const char authorization[] = "Authorization";
     json_t *in = json_pack("[s]", authorization), *env = json_array();
 
@@ -129,8 +178,8 @@ static json_t *placeholder(const struct loaded *loaded, const struct manifest_ro
     for (size_t i = 0; i < loaded->manifest->form_count; i++)
         if (loaded->manifest->forms[i].held == route->auth.placeholder)
             json_array_append_new(env, json_string(loaded->manifest->forms[i].name.text));
-    return json_pack("{s:s?,s:o,s:o}", "value", route->auth.generated ? NULL : route->auth.placeholder, "in",
-                     in, "env", env);
+    return json_pack("{s:s?,s:o,s:o,s:o}", "value", route->auth.generated ? NULL : route->auth.placeholder,
+                     "in", in, "env", env, "here", swapped(x));
 }
 
 static json_t *injected(const struct loaded *loaded, const struct explained *x)
@@ -142,7 +191,7 @@ static json_t *injected(const struct loaded *loaded, const struct explained *x)
     json_t *said = json_pack("{s:s,s:s,s:s}", "variable", route->auth.token_ref, "header",
                              x->judged.route->auth.header, "scheme", policy_scheme_name(route->auth.scheme));
     if (route->auth.placeholder != NULL)
-        json_object_set_new(said, "placeholder", placeholder(loaded, route, x->judged.route));
+        json_object_set_new(said, "placeholder", placeholder(loaded, route, x));
     return said;
 }
 
@@ -154,20 +203,6 @@ static bool holds_secrets(const struct manifest *manifest)
     for (size_t i = 0; i < manifest->route_count; i++)
         holds = holds || manifest->routes[i].auth.token_ref != NULL;
     return holds;
-}
-
-/* Of the fields that were given, those that stay behind. */
-static json_t *stripped(const struct explained *x)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; !x->tunnel && x->denial == DENIAL_NONE && i < x->head.field_count; i++) {
-        const struct h1_field *field = &x->head.fields[i];
-        if (!str_equal_nocase(field->name, str_of("host")) &&
-            !forward_field(&x->head, x->judged.route, field))
-            json_array_append_new(array, json_stringn(field->name.ptr, field->name.len));
-    }
-    return array;
 }
 
 static json_t *ports(const struct explained *x)
@@ -320,9 +355,14 @@ static void print_text(const json_t *said, const char *file)
                           : strcmp(tls, "passthrough") == 0 ? "passed through, by the server name"
                                                             : "opened");
     print_list("  ports: ", json_object_get(said, "ports"), ", ");
-    if (json_is_object(auth))
+    const json_t *here = json_object_get(json_object_get(auth, "placeholder"), "here");
+    if (json_array_size(here) > 0) {
+        printf("  injected: the value of %s in the placeholder's place", text_of(auth, "variable"));
+        print_list(" in ", here, ", ");
+    } else if (json_is_object(auth)) {
         printf("  injected: the value of %s in %s, scheme %s\n", text_of(auth, "variable"),
                text_of(auth, "header"), text_of(auth, "scheme"));
+    }
     print_placeholder(json_object_get(auth, "placeholder"));
     print_list("  stripped: ", json_object_get(said, "stripped"), ", ");
     print_list("  not judged: ", json_object_get(said, "unjudged"), "\n  not judged: ");

@@ -6,13 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/url.h"
+#include "core/swap.h"
 
 #define BASIC_USER                                                                                           \
     "x-access-token:" /* for a value without a user: forges take any, and this is the name that they         \
                          document */
-
-#define BASIC_MAX 8192 /* bytes of Basic credentials that are looked into */
 
 static int put(struct buf *out, struct str s)
 {
@@ -46,69 +44,17 @@ static int put_base64(const struct str parts[3], struct buf *out)
     return buf_append(out, four, 4);
 }
 
-/* Strictly RFC 4648, section 4. Returns the length, or -1. */
-static long read_base64(struct str text, char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t padding = 0, to = 0;
-    uint32_t group = 0;
-
-    while (padding < 2 && padding < text.len && text.ptr[text.len - 1 - padding] == '=')
-        padding++;
-    if (text.len % 4 != 0 || text.len > BASIC_MAX)
-        return -1;
-    for (size_t at = 0; at < text.len; at++) {
-        const char *digit = text.ptr[at] != '\0' ? strchr(digits, text.ptr[at]) : NULL;
-        bool filler = at >= text.len - padding;
-        if (!filler && digit == NULL)
-            return -1;
-        group = group << 6 | (filler ? 0 : (uint32_t)(digit - digits));
-        if (at % 4 != 3)
-            continue;
-        for (int shift = 16; shift >= 0; shift -= 8)
-            out[to++] = (char)(group >> shift & 255);
-        group = 0;
-    }
-    return (long)(to - padding);
-}
-
 /* What takes the placeholder's place: with a user and a password for basic, the password. */
 static struct str value_of(const struct route *route)
 {
     return policy_sensitive(route->auth.scheme, secret_expose(route->auth.secret->value));
 }
 
-static bool is_placeholder(const struct route *route, struct str text)
-{
-    return str_equal(text, str_of(route->auth.placeholder));
-}
-
-/* Whether a byte beside the placeholder makes it a part of something longer. */
-static bool goes_on(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && strchr("-._~+/", c) != NULL);
-}
-
-/* The next place of the placeholder in the text, as a word of its own; text.len: none. */
-static size_t find_word(const struct route *route, struct str text)
-{
-    struct str wanted = str_of(route->auth.placeholder);
-
-    for (size_t at = 0; at + wanted.len <= text.len; at++) {
-        size_t end = at + wanted.len;
-        if (text.ptr[at] == wanted.ptr[0] && memcmp(text.ptr + at, wanted.ptr, wanted.len) == 0 &&
-            (at == 0 || !goes_on(text.ptr[at - 1])) && (end == text.len || !goes_on(text.ptr[end])))
-            return at;
-    }
-    return text.len;
-}
-
 static int put_words(const struct route *route, struct str text, struct buf *out)
 {
     size_t len = strlen(route->auth.placeholder);
 
-    for (size_t at; (at = find_word(route, text)) < text.len;) {
+    for (size_t at; (at = swap_word(route, text)) < text.len;) {
         if (put(out, (struct str){text.ptr, at}) != 0 || put(out, value_of(route)) != 0)
             return -1;
         text = (struct str){text.ptr + at + len, text.len - at - len};
@@ -120,82 +66,34 @@ static int put_words(const struct route *route, struct str text, struct buf *out
     return put(out, text);
 }
 
-/* "Basic" and what is behind it, RFC 7617. */
-static int swap_basic(const struct route *route, const struct h1_field *field, struct str coded,
-                      struct buf *out)
-{
-    char plain[BASIC_MAX];
-    long len = read_base64(coded, plain);
-    const char *colon = len > 0 ? memchr(plain, ':', (size_t)len) : NULL;
-    struct str whole = {plain, len > 0 ? (size_t)len : 0},
-               user = {plain, colon != NULL ? (size_t)(colon - plain) : whole.len},
-               password = {plain + user.len + 1, colon != NULL ? whole.len - user.len - 1 : 0};
-    bool second = colon != NULL && is_placeholder(route, password);
-
-    if (!second && !is_placeholder(route, user))
-        return 0;
-    const struct str parts[3] = {
-        second ? (struct str){plain, user.len + 1} : (struct str){plain, 0}, value_of(route),
-        second ? (struct str){plain, 0} : (struct str){plain + user.len, whole.len - user.len}};
-    return put(out, field->name) != 0 || put(out, str_of(": Basic ")) != 0 || put_base64(parts, out) != 0 ||
-                   put(out, str_of("\r\n")) != 0
-               ? -1
-               : 1;
-}
-
-static bool is_place(const struct route *route, struct str name)
-{
-    if (str_equal_nocase(name, str_of("authorization")) || str_equal_nocase(name, str_of(route->auth.header)))
-        return true;
-    for (size_t i = 0; i < route->auth.in_count; i++)
-        if (!route->auth.in[i].query && str_equal_nocase(name, str_of(route->auth.in[i].name)))
-            return true;
-    return false;
-}
-
 int credentials_swap(const struct route *route, const struct h1_field *field, struct buf *out)
 {
-    static const struct str basic = STR("basic ");
-    struct str value = field->value;
+    char plain[SWAP_BASIC_MAX];
+    struct str coded, parts[3];
+    int status;
 
-    if (!route_injects(route) || route->auth.placeholder == NULL || !is_place(route, field->name))
+    if (!swap_field(route, field))
         return 0;
-    if (value.len > basic.len && str_equal_nocase((struct str){value.ptr, basic.len}, basic))
-        return swap_basic(route, field, str_trim((struct str){value.ptr + basic.len, value.len - basic.len}),
-                          out);
-    if (find_word(route, value) == value.len)
-        return 0;
-    return put(out, field->name) != 0 || put(out, str_of(": ")) != 0 || put_words(route, value, out) != 0 ||
-                   put(out, str_of("\r\n")) != 0
-               ? -1
-               : 1;
-}
-
-/* Whether a text of the query is this one, once decoded. */
-static bool reads(struct str coded, const char *wanted)
-{
-    static char plain[HEAD_MAX];
-
-    return coded.len <= sizeof plain &&
-           str_equal((struct str){plain, url_decode(coded, plain)}, str_of(wanted));
-}
-
-static bool is_parameter(const struct route *route, struct str name)
-{
-    for (size_t i = 0; i < route->auth.in_count; i++)
-        if (route->auth.in[i].query && reads(name, route->auth.in[i].name))
-            return true;
-    return false;
+    if (put(out, field->name) != 0 || put(out, str_of(": ")) != 0)
+        return -1;
+    if (swap_is_basic(field->value, &coded) && swap_basic(route, coded, plain, &parts[0], &parts[2])) {
+        parts[1] = value_of(route);
+        status = put(out, str_of("Basic ")) != 0 ? -1 : put_base64(parts, out);
+    } else {
+        status = put_words(route, field->value, out);
+    }
+    return status != 0 || put(out, str_of("\r\n")) != 0 ? -1 : 1;
 }
 
 /* RFC 3986, section 2.3: all but the unreserved is encoded. */
 static int put_percent(struct str text, struct buf *out)
 {
     static const char digits[] = "0123456789ABCDEF";
+    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        bool plain = goes_on((char)c) && c != '+' && c != '/';
+        bool plain = c > 0 && c < 0x80 && strchr(unreserved, (char)c) != NULL;
         const char coded[3] = {'%', digits[c >> 4], digits[c & 15]};
         if (buf_append(out, plain ? text.ptr + i : coded, plain ? 1 : 3) != 0)
             return -1;
@@ -205,27 +103,25 @@ static int put_percent(struct str text, struct buf *out)
 
 int credentials_query(const struct route *route, struct str query, struct buf *out)
 {
+    struct str pair, name;
+    size_t at = 1;
     int swapped = 0;
     char mark = '?';
 
     if (route->auth.in_count == 0 || query.len == 0)
         return put(out, query);
-    for (size_t at = 1, end; at <= query.len; at = end + 1) {
-        const char *stop = memchr(query.ptr + at, '&', query.len - at);
-        end = stop != NULL ? (size_t)(stop - query.ptr) : query.len;
-        struct str pair = {query.ptr + at, end - at};
-        const char *equals = pair.len > 0 ? memchr(pair.ptr, '=', pair.len) : NULL;
-        struct str name = {pair.ptr, equals != NULL ? (size_t)(equals - pair.ptr) : pair.len};
-        bool ours = is_parameter(route, name);
-        struct str value = {pair.ptr + name.len + 1, equals != NULL ? pair.len - name.len - 1 : 0};
-        if (ours && !reads(value, route->auth.placeholder))
+    while (swap_next_pair(query, &at, &pair)) {
+        enum swap_parameter is = swap_parameter(route, pair, &name);
+        if (is == SWAP_OUT)
             continue;
-        if (buf_append(out, &mark, 1) != 0 || (ours ? put(out, name) != 0 || put(out, str_of("=")) != 0 ||
-                                                          put_percent(value_of(route), out) != 0
-                                                    : put(out, pair) != 0))
+        if (buf_append(out, &mark, 1) != 0)
             return -1;
-        swapped |= ours;
         mark = '&';
+        if (is == SWAP_OTHER
+                ? put(out, pair) != 0
+                : put(out, name) != 0 || put(out, str_of("=")) != 0 || put_percent(value_of(route), out) != 0)
+            return -1;
+        swapped |= is == SWAP_VALUE;
     }
     return swapped;
 }

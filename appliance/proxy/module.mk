@@ -12,6 +12,8 @@ test_sniff.with := appliance/proxy/sniff.c
 $(foreach t,test_h1_head test_h1 test_rewrite test_credentials test_gitfetch,$(eval $t.with := $(h1)) $(eval $t.static-deps := llhttp))
 test_fuzz_h1.with := tests/fuzz/fuzz_h1.c $(h1)
 test_fuzz_h1.static-deps := llhttp
+test_fuzz_leak.with := tests/fuzz/fuzz_leak.c appliance/proxy/leak.c $(h1)
+test_fuzz_leak.static-deps := llhttp
 test_fuzz_hello.with := tests/fuzz/fuzz_hello.c appliance/proxy/hello.c
 test_resolve.with := appliance/proxy/resolve.c
 test_resolve.pkg := ldns

@@ -343,6 +343,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_explain = {"explain", "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
-                                    "Say whether a request would be allowed, and by which line", options,
+const struct command cmd_explain = {"explain",
+                                    "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
+                                    "Say whether a request would be allowed, and by which line",
+                                    options,
+                                    "MANIFEST|AGENT? METHOD URL",
                                     run};

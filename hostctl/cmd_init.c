@@ -271,6 +271,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status == 0 ? EXIT_OK : command_fail(command, &err);
 }
 
-const struct command cmd_init = {"init", "npm|pip|apt|go|git... [-n NAME | -o FILE] [--force]",
-                                 "Write a starter bottle from what these tools say of themselves", options,
+const struct command cmd_init = {"init",
+                                 "npm|pip|apt|go|git... [-n NAME | -o FILE] [--force]",
+                                 "Write a starter bottle from what these tools say of themselves",
+                                 options,
+                                 "npm|pip|apt|go|git...",
                                  run};

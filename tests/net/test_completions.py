@@ -75,26 +75,28 @@ class Typed(Shell):
                                         cwd=folder / "work", close_fds=True)
         os.close(other)
         os.set_blocking(self.terminal, False)
-        self.wait(folder / "work" / "ready")
+        self.wait(lambda: (folder / "work" / "ready").exists() and b"> " in self.seen, "the prompt")
         (folder / "work" / "ready").unlink()
 
     def prepare(self):
         """Puts the script where the shell looks for it."""
 
-    def wait(self, path):
-        def there():
+    def wait(self, question, what):
+        self.seen = b""
+
+        def asked():
             try:  # the terminal has to be read, or the shell waits
-                self.seen = os.read(self.terminal, 65536)
+                self.seen += os.read(self.terminal, 65536)
             except BlockingIOError:
                 pass
-            return path.exists()
-        wait_for(there, path.name)
+            return question()
+        wait_for(asked, what)
 
     def candidates(self, line):
         self.number += 1
         out = self.folder / f"out{self.number}"
         os.write(self.terminal, f"hostctl {line}\x18a\x05; mv {out}.new {out}\x01>{out}.new printf '%s\\n' \r".encode())
-        self.wait(out)
+        self.wait(out.exists, line)
         words = out.read_text().splitlines()
         before = line.split(" ")[:-1]
         assert words[:len(before) + 1] == ["hostctl", *before], words

@@ -149,6 +149,9 @@ int starter_env(struct starter *starter, const char *name, const char *value, st
 {
     if (!is_printable(str_of(value)))
         return err_set(err, "%s: what is not printable ASCII", name);
+    for (size_t i = 0; i < starter->env.count; i += 2)
+        if (strcmp(starter->env.list[i], name) == 0)
+            return err_set(err, "%s: two values", name);
     words_add(&starter->env, name);
     words_add(&starter->env, value);
     return starter->env.failed ? err_set(err, "out of memory") : 0;

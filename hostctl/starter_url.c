@@ -73,6 +73,9 @@ int starter_url(struct str text, uint16_t default_port, bool keep_user, struct s
     size_t path = rest.len - authority.len, at = authority.len;
     if (slash != NULL && memchr(slash, '@', path) != NULL)
         return err_set(err, "a URL with an @ behind its host");
+    for (size_t i = 0; i < path; i++)
+        if (strchr("\"'*[", slash[i]) != NULL)
+            return err_set(err, "a URL with a quote, * or [ in its path");
     while (at > 0 && authority.ptr[at - 1] != '@')
         at--;
     if (at > 0 && take_user((struct str){authority.ptr, at - 1}, keep_user, url, err) != 0)

@@ -16,6 +16,15 @@ static void quoted(FILE *out, const char *text, const char *behind)
     fprintf(out, "%s'", behind);
 }
 
+/* A name as it is, where no reader of YAML could take it for a number, a truth value or nothing; else in quotes. */
+static void word(FILE *out, const char *text)
+{
+    if (strchr(text, '.') != NULL && isalpha((unsigned char)text[0]))
+        fputs(text, out);
+    else
+        quoted(out, text, "");
+}
+
 /* The paths of a repository with and without ".git", each with this behind it. */
 static void paths(FILE *out, const struct words *repos, const char *type, const char *const *behind)
 {
@@ -61,7 +70,9 @@ static void write_route(FILE *out, const struct starter_route *route)
 
     for (size_t i = 0; i < route->reasons.count; i++)
         fprintf(out, "    # %s\n", route->reasons.list[i]);
-    fprintf(out, "    - host: %s\n      ports: [", route->host);
+    fprintf(out, "    - host: ");
+    word(out, route->host);
+    fprintf(out, "\n      ports: [");
     for (size_t i = 0; i < route->port_count; i++)
         fprintf(out, "%s%u", i > 0 ? ", " : "", route->ports[i]);
     fprintf(out, "]\n");
@@ -104,7 +115,9 @@ static void write_gates(FILE *out, const struct starter *starter, bool open)
             "%sgit-gate:\n%s  repos:\n",
             mark, mark);
     for (size_t i = 0; i < starter->gate_count; i++) {
-        fprintf(out, "%s    %s:\n%s      url: ", mark, starter->gates[i].name, mark);
+        fprintf(out, "%s    ", mark);
+        word(out, starter->gates[i].name);
+        fprintf(out, ":\n%s      url: ", mark);
         quoted(out, starter->gates[i].url, "");
         fprintf(out, "\n%s      key: {provider: static, path: ~/.ssh/id_ed25519}\n", mark);
     }

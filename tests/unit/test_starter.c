@@ -160,6 +160,10 @@ static const struct {
      " (git: remote origin is a folder of this machine, or of a kind of its own) (git: remote x is a folder "
      "of this machine, or of a "
      "kind of its own) (git: remote y: git is not let through) (git: remote z has no URL)"},
+    {GIT(O "git@git.example:a'b (fetch)\n"), 0,
+     " (git: remote origin: ssh that has to be written by hand: a URL with a quote, * or [ in its path)"},
+    {NPM("registry = \"https://a.example/\"\nregistry = \"https://b.example/\"\n"), -1,
+     "NPM_CONFIG_REGISTRY: two values"},
     {GIT(O "https://git.example/ (fetch)\n"), -1, "remote origin: a URL without a repository"},
     {GIT(O "https://git.example/.git (fetch)\n"), -1, "remote origin: a URL without a repository"},
     {GIT(O "https://git.example/a/../b (fetch)\n"), -1,

@@ -115,7 +115,7 @@ def test_the_file_says_what_the_tools_said_and_validates(tools, written):
     assert "# auth: {scheme: basic, token_ref: PIP_CREDENTIAL}" in routes["private.test"]
     assert "ports: [80]" in routes["apt.test"] and "git: {fetch: true}" in routes["git.test"]
     assert SECRET not in text + written.stderr and "ada:" not in text and "denied.test" not in text
-    assert "# git-gate:\n#   repos:\n#     repo:\n#       url: 'ssh://git@ssh.test/ada/repo.git'\n" in text
+    assert "# git-gate:\n#   repos:\n#     'repo':\n#       url: 'ssh://git@ssh.test/ada/repo.git'\n" in text
     assert written.stderr.splitlines() == [
         "hostctl init: npm: @lab:registry has a route; say it in the bottle's .npmrc, for no variable can",
         "hostctl init: apt: a source of the kind of a file or medium, which no route is for",

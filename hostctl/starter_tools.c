@@ -490,7 +490,8 @@ static int take_git(struct starter *starter, struct str said, struct err *err)
 static const char *const npm[] = {"npm", "config", "ls", "-l", "--no-json", "--no-color", NULL},
                          *const pip_list[] = {"python3",    "-m",     "pip",  "--disable-pip-version-check",
                                               "--no-color", "config", "list", NULL},
-                         *const pip_help[] = {"python3", "-m", "pip", "install", "--help", NULL},
+                         *const pip_help[] = {"env", "COLUMNS=200", "python3", "-m",
+                                              "pip", "install",     "--help",  NULL},
                          *const apt[] = {"apt-get", "indextargets", "--format", "$(SITE)", NULL},
                          *const go[] = {"go", "env", "GOPROXY", "GOSUMDB", "GONOSUMDB", NULL},
                          *const git[] = {"git", "remote", "-v", NULL};

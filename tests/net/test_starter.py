@@ -3,6 +3,7 @@
 tools are the real ones, but go: a program in its place says what `go env` documents, for Go itself is 330 MB."""
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -171,6 +172,14 @@ def test_a_tool_that_is_missing_fails_or_talks_nonsense_is_named(tools, tool, na
     assert "out of order?[2J\n" in said("echo 'out of order\033[2J' >&2; exit 3\n")
     assert said("printf 'registry = 1\\nglobal.index-url=1\\n\\377\\n\\n'\n").startswith(f"hostctl init: {tool}: ")
     assert "it said too much" in said("exec /usr/bin/yes\n")
+
+
+def test_pips_own_index_counts_where_no_setting_names_one(tools):
+    done = tools.init("pip", "-o", "-", PIP_CONFIG_FILE=os.devnull, COLUMNS="40")
+    said = tools.space.run("env", "COLUMNS=200", f"PIP_CONFIG_FILE={os.devnull}", "python3", "-m", "pip", "install", "--help")
+    default = re.search(r"--index-url <url>.*?\(default\s+https://([^/]+)/\S*\)", said, re.S)[1]
+    assert done.returncode == 0 and f"# pip: its default index\n    - host: {default}\n      ports: [443]\n" in done.stdout, done
+    assert "its name led nowhere" in done.stdout  # in the lab
 
 
 def test_an_index_on_the_loopback_is_an_error(tools):

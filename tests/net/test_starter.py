@@ -171,7 +171,11 @@ def test_a_tool_that_is_missing_fails_or_talks_nonsense_is_named(tools, tool, na
     assert said("echo 'out of order\033[2J' >&2; exit 3\n").startswith(f"hostctl init: {tool}: it cannot be asked: {name} ")
     assert "out of order?[2J\n" in said("echo 'out of order\033[2J' >&2; exit 3\n")
     assert said("printf 'registry = 1\\nglobal.index-url=1\\n\\377\\n\\n'\n").startswith(f"hostctl init: {tool}: ")
-    assert "it said too much" in said("exec /usr/bin/yes\n")
+
+
+def test_a_tool_that_talks_without_end_is_ended(tools):
+    done = tools.init("go", "-o", "-", PATH=tools.programs(go="#!/bin/sh\nexec /usr/bin/yes\n"))
+    assert (done.returncode, done.stdout, done.stderr) == (FAILED, "", "hostctl init: go: it cannot be asked: go env: it said too much\n")
 
 
 def test_pips_own_index_counts_where_no_setting_names_one(tools):

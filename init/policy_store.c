@@ -19,7 +19,7 @@ static const struct section {
     const char *members[4];
     const char *route_members[12];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", NULL}},
+    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", NULL},
                           {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", NULL}},
@@ -60,7 +60,12 @@ static json_t *sidecar_of(const struct net *net)
         json_array_append_new(own, json_sprintf("%s/%u", text, net->own[i].length));
     }
     ip_format(&net->agent_address, text);
-    return json_pack("{s:s, s:o}", "agent_address", text, "own", own);
+    json_t *sidecar = json_pack("{s:s, s:o}", "agent_address", text, "own", own);
+    if (net->host.family != 0) {
+        ip_format(&net->host, text);
+        json_object_set_new(sidecar, "host", json_string(text));
+    }
+    return sidecar;
 }
 
 char *policy_section(const json_t *policy, enum policy_section section, uint64_t generation,

@@ -18,7 +18,7 @@
 #define AUDIT_ID_MAX       32                                /* bytes of an event id, NUL included */
 
 enum audit_kind { AUDIT_HTTP, AUDIT_TLS, AUDIT_DNS, AUDIT_TCP, AUDIT_PACKET, AUDIT_CONTROL, AUDIT_LIFECYCLE };
-enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM, AUDIT_REDACT };
+enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM, AUDIT_REDACT, AUDIT_HOLD };
 
 /* Zero or empty members are left out of the line, time, id, kind and verdict excepted. */
 struct audit {

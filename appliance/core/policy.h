@@ -19,7 +19,12 @@
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
+ *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
+ *                                                                 operator, so long (1 to 3600; 300 is the default)
+ *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
  *    "generation": 3,                                             by init only
+ *    "base": 2,                                                   by init only: the generation of what was sent, under
+ *    "approvals": [APPROVAL],                                     by init only: what was approved since
  *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
  *
  * An ENTRY, whose meaning core/match.h has, holds at least one of the three lists:
@@ -28,6 +33,9 @@
  *    "paths": [{"type": "prefix", "value": "/a%20b"}],              "prefix" (the default), "exact" or "regex"
  *    "methods": ["GET"],
  *    "headers": [{"name": "X-A", "type": "exact", "value": "b"}]}   "exact" (the default) or "regex"
+ *
+ * An APPROVAL is {"id": 7, "host": "a.example", "port": 443, "tls": true, "method": "GET", "path": "/a", "once": true};
+ * what it lets through is in core/approval.h.
  *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */
@@ -38,6 +46,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/approval.h"
 #include "core/cidr.h"
 #include "core/err.h"
 #include "core/host.h"
@@ -77,6 +86,8 @@ struct route {
     bool cookies;  /* the agent's cookies go on */
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
+    bool
+        approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
     struct route_auth auth;
@@ -95,6 +106,7 @@ struct policy {
     struct ip agent_address; /* the sidecar's own address on the agent's side; family 0 when not known */
     struct cidr *own;        /* the sidecar's own ranges: never dialled */
     size_t own_count;
+    struct approvals approvals;
     struct str extra_ca;     /* PEM; empty = none */
     struct secrets *secrets; /* of the proxy only; the policy's own */
     /* private */

@@ -7,6 +7,7 @@
 
 #include "core/json_in.h"
 #include "core/policy.h"
+#include "core/request.h"
 #include "core/url.h"
 
 static int read_denied(json_t *value, void *into, struct err *err)

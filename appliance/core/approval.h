@@ -15,11 +15,13 @@
 #include "core/err.h"
 #include "core/hold.h"
 #include "core/host.h"
-#include "core/request.h"
 #include "core/str.h"
 
 #define APPROVALS_MAX 256 /* in force at once */
 #define IGNORE_MAX    1000
+
+struct policy;
+struct request;
 
 struct approval {
     uint64_t id; /* of the request that was held; 0 = only the host counts (the section of stopper-dns) */
@@ -47,8 +49,6 @@ struct approvals {
     uint64_t
         base; /* generation of the policy that the operator sent, over which the approvals lie; 0 = unknown */
 };
-
-struct policy;
 
 /* Readers of the policy's members "hold", "ignore", "approvals" and "base" (core/json_in.h). Return 0, or -1 with err. */
 int approvals_read_hold(json_t *value, void *policy, struct err *err);

@@ -208,28 +208,6 @@ static void turn(struct desk *desk)
     json_decref(approvals);
 }
 
-void desk_check(struct desk *desk)
-{
-    turn(desk);
-}
-
-/* What the new policy has not taken over is over. */
-void desk_applied(struct desk *desk)
-{
-    for (struct hold *hold = desk->holds.first, *next; hold != NULL; hold = next) {
-        next = hold->next;
-        if ((hold->state != HOLD_IN_FORCE && hold->state != HOLD_OVER) || is_in_policy(desk, hold))
-            continue;
-        if (hold->state == HOLD_IN_FORCE)
-            audit_over(desk, hold, "a new policy has come into force");
-        holds_remove(&desk->holds, hold);
-    }
-    holds_forget_denials(&desk->holds);
-    turn(desk);
-}
-
-/* ---- the workers ---- */
-
 /* The request of an entry is over. */
 static void request_over(struct desk *desk, struct hold *hold)
 {
@@ -244,6 +222,33 @@ static void request_over(struct desk *desk, struct hold *hold)
         answer(desk, id, "the request is not held any more");
     }
 }
+
+void desk_check(struct desk *desk)
+{
+    turn(desk);
+}
+
+/* What the new policy has not taken over is over. */
+void desk_applied(struct desk *desk)
+{
+    struct hold *hold = desk->holds.first;
+    while (hold != NULL) {
+        bool waited = hold->number != 0 && (hold->state == HOLD_WAITS || hold->state == HOLD_CHOSEN) &&
+                      hold->request.base != desk->setup.policies->current.base;
+        bool over = (hold->state == HOLD_IN_FORCE || hold->state == HOLD_OVER) && !is_in_policy(desk, hold);
+        if (over && hold->state == HOLD_IN_FORCE)
+            audit_over(desk, hold, "a new policy has come into force");
+        if (over)
+            holds_remove(&desk->holds, hold);
+        else if (waited)
+            request_over(desk, hold);
+        hold = over || waited ? desk->holds.first : hold->next; /* an answer may lead to the next question */
+    }
+    holds_forget_denials(&desk->holds);
+    turn(desk);
+}
+
+/* ---- the workers ---- */
 
 static void take(struct desk *desk, struct worker_ref worker, uint64_t number,
                  const struct hold_request *request)

@@ -18,8 +18,8 @@
 #define HOLD_METHOD_MAX   23
 #define HOLD_SECONDS      300 /* that a request waits, unless the policy says otherwise */
 #define HOLD_SECONDS_MAX  3600
-#define HOLD_RATE         8   /* new ones a second, */
-#define HOLD_RATE_AT_ONCE 512 /* when there were none for a while */
+#define HOLD_RATE         8  /* new ones a second, */
+#define HOLD_RATE_AT_ONCE 64 /* when there were none for a while */
 
 /* Why a request waits. */
 enum hold_kind {
@@ -34,6 +34,7 @@ struct hold_request {
     uint16_t port;
     uint8_t tls;
     uint8_t zero[5];
+    uint64_t base;                    /* of the policy that has it wait: core/approval.h */
     uint64_t query;                   /* bytes of its query, which is not told itself */
     int64_t body;                     /* bytes of its body; -1 = chunked, nobody knows */
     char event[AUDIT_ID_MAX];         /* the id of the audit line that its end will be */

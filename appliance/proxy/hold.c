@@ -61,6 +61,7 @@ enum denial hold_begin(struct session *session, struct hold_request *request,
     }
     if (holds->count >= HOLD_MAX)
         end(holds->first, DENIAL_HELD_CROWDED, "A newer one took its place.");
+    request->base = proxy->worker.policy->approvals.base;
     snprintf(request->event, sizeof request->event, "%s", x->id);
     if (channel_send(WORKER_FD_CHANNEL, CHANNEL_HOLD, holds->number + 1, -1,
                      (struct str){(const char *)request, sizeof *request}) != 0) {
@@ -68,7 +69,7 @@ enum denial hold_begin(struct session *session, struct hold_request *request,
         return DENIAL_HELD_CROWDED;
     }
     x->hold = ++holds->number;
-    x->hold_base = proxy->worker.policy->approvals.base;
+    x->hold_base = request->base;
     session->on_verdict = then;
     enlist(session);
     return DENIAL_NONE;
@@ -110,7 +111,11 @@ void hold_verdict(struct proxy *proxy, uint64_t number, struct str text)
 
     while (session != NULL && session->exchange.hold != number)
         session = session->hold_next;
-    if (session == NULL || text.len != sizeof verdict) /* it has gone meanwhile */
+    if (session == NULL) { /* it has gone meanwhile; the word of it may have been lost */
+        channel_send(WORKER_FD_CHANNEL, CHANNEL_HOLD_END, number, -1, str_of(NULL));
+        return;
+    }
+    if (text.len != sizeof verdict)
         return;
     memcpy(&verdict, text.ptr, sizeof verdict);
     if (verdict.outcome < HOLD_APPROVED || verdict.outcome >= sizeof ends / sizeof ends[0])

@@ -10,7 +10,7 @@
 #include "core/hold.h"
 #include "proxy/session.h"
 
-/* Asks. The record is complete but for its event, which is the exchange's. Returns DENIAL_NONE: `then` is called once,
+/* Asks. The record is complete but for its event and its base, which are the exchange's. Returns DENIAL_NONE: `then` is called once,
  * from the loop: with DENIAL_NONE when it was approved (exchange.approved is set then, and has to be judged again), else
  * with why not; or a denial: nothing waits. */
 enum denial hold_begin(struct session *session, struct hold_request *request,

@@ -91,6 +91,7 @@ void http_hold_policy(struct session *session)
     if (session->proxy->worker.policy->approvals.base == session->exchange.hold_base)
         return; /* another one was approved */
     hold_stop(session);
+    session->exchange.hold = 0; /* init forgets with the policy what waited under it: no word for each */
     session->exchange.reason = "The policy has changed.";
     refuse(session, DENIAL_HELD_ENDED);
 }

@@ -120,6 +120,7 @@ void session_emit(struct session *session, enum denial denial, const char *detai
         .bytes_out = x->bytes_out,
         .duration_us = (uv_hrtime() - x->started_ns) / 1000,
         .generation = x->generation,
+        .single = x->hold != 0, /* the operator was told of this very line */
     };
     struct audit line = audit;
 

@@ -86,13 +86,13 @@ static int run_approve(const struct command *command, int argc, char **argv)
 
 static int run_deny(const struct command *command, int argc, char **argv)
 {
-    struct approve given = {.reason = "no reason given"};
+    struct approve given = {0};
     struct operands operands;
     struct err err;
 
     if (options_parse(deny_options, argc, argv, &given, &operands, &err) != 0 || check(&operands, &err) != 0)
         return command_usage(command, &err);
-    return decide(command, &operands, NULL, given.reason);
+    return decide(command, &operands, NULL, given.reason != NULL ? given.reason : "no reason given");
 }
 
 const struct command cmd_approve = {"approve", "ID [--once|--ttl TIME|--for-bottle] --reason TEXT",

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,8 +176,8 @@ static void decide(struct watch *watch, bool approve)
         feed->stale = true;
 }
 
-/* One byte, or an arrow's three. Returns the length. */
-static size_t key(struct watch *watch, const char *bytes, size_t len)
+/* One byte, or an arrow's three. Returns the length. *verdicts: y and n count. */
+static size_t key(struct watch *watch, const char *bytes, size_t len, bool *verdicts)
 {
     if (len >= 3 && bytes[0] == '\033' && (bytes[1] == '[' || bytes[1] == 'O')) {
         view_move(&watch->view, bytes[2] == 'A' ? -1 : bytes[2] == 'B' ? 1 : 0);
@@ -187,8 +186,10 @@ static size_t key(struct watch *watch, const char *bytes, size_t len)
     switch (bytes[0]) {
     case 'y':
     case 'n':
-        decide(watch, bytes[0] == 'y');
-        return len; /* what was typed with it was not meant for what is chosen next */
+        if (*verdicts)
+            decide(watch, bytes[0] == 'y');
+        *verdicts = false; /* a second one was not meant for what is chosen next */
+        break;
     case 'k':
         view_move(&watch->view, -1);
         break;
@@ -206,7 +207,7 @@ static size_t key(struct watch *watch, const char *bytes, size_t len)
     return 1;
 }
 
-static void keys(struct watch *watch)
+static void keys(struct watch *watch, bool verdicts)
 {
     char bytes[64];
     ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
@@ -214,7 +215,7 @@ static void keys(struct watch *watch)
     if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
         watch->quit = true;
     for (size_t at = 0; got > 0 && at < (size_t)got && !watch->quit;)
-        at += key(watch, bytes + at, (size_t)got - at);
+        at += key(watch, bytes + at, (size_t)got - at, &verdicts);
     watch->changed = true;
 }
 
@@ -233,8 +234,9 @@ static void draw(struct watch *watch)
         view_draw(&watch->view, rows, columns, stdout);
     if (fflush(stdout) != 0)
         watch->quit = true;
-    if (watch->screen && fresh) /* keys from before it could be seen were not meant for it */
-        tcflush(STDIN_FILENO, TCIFLUSH);
+    struct pollfd typed = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (watch->screen && fresh && poll(&typed, 1, 0) > 0)
+        keys(watch, false); /* a verdict from before it could be seen was not meant for it */
 }
 
 static void signals(struct watch *watch)
@@ -257,7 +259,7 @@ static void wait(struct watch *watch)
     for (struct feed *feed = watch->feeds; feed != NULL; feed = feed->next)
         fds[count++] = (struct pollfd){.fd = feed_fd(feed), .events = POLLIN};
     if (poll(fds, count, TICK_MS) > 0 && fds[2].revents != 0)
-        keys(watch);
+        keys(watch, true);
     signals(watch);
 }
 

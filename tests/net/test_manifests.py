@@ -138,7 +138,6 @@ def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
 agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53]}
-  on_denied: supervise
   on_canary: alarm
   routes:
     - host: chatgpt.com
@@ -155,13 +154,12 @@ env:
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
-supervise: true
 """)
     route = "egress.routes[0]."
-    keys = [(4, "egress.on_denied"), (5, "egress.on_canary"),
-            (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
-            (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
-            (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise")]
+    keys = [(4, "egress.on_canary"),
+            (7, route + "role"), (8, route + "tcp"), (10, route + "dlp.outbound_detectors"),
+            (11, route + "dlp.inbound_detectors"), (12, route + "dlp.outbound_on_match"), (13, route + "dlp.inbound_on_match"),
+            (15, "env.A.from_env"), (16, "env.B.placeholder_for"), (19, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -175,6 +173,9 @@ egress:
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""
+    held = files.put("held.yaml", "egress: {dns: [192.0.2.53], on_denied: supervise, hold_seconds: 60}\nsupervise: true\n")
+    assert files("validate", held) == (OK, f"{held}: ok\n", "")
+    assert files.started("up", "-f", held, "--", "id") == ""
 
 
 @pytest.mark.parametrize("text, file, line, variable", [

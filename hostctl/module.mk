@@ -35,7 +35,7 @@ $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,fixed,hostctl/fixed.c hostctl/sha256.c hostctl/state.c))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
-$(eval $(call hostctl.test,audit_show,hostctl/audit_show.c))
+$(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))
 $(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
 $(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
 test_netns_proc.with := hostctl/rt_netns_proc.c

@@ -303,15 +303,16 @@ static int watch_screen(struct watch *watch, struct err *err)
     return status;
 }
 
+static const struct option options[] = {{0, NULL, NULL, NULL, 0, 0}};
+
 static int run(const struct command *command, int argc, char **argv)
 {
-    static const struct option none[] = {{0, NULL, NULL, NULL, 0, 0}};
     struct operands operands;
     struct watch watch = {.command = command, .operands = &operands, .screen = terminal_wanted()};
     struct err err;
     int status = 0;
 
-    if (options_parse(none, argc, argv, &watch, &operands, &err) != 0)
+    if (options_parse(options, argc, argv, &watch, &operands, &err) != 0)
         return command_usage(command, &err);
     if (operands.command != NULL) {
         err_set(&err, "takes names of bottles only");
@@ -335,4 +336,4 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command cmd_watch = {
-    "watch", "[NAME...]", "Show what bottles do, live, and decide what they hold", NULL, "BOTTLE...", run};
+    "watch", "[NAME...]", "Show what bottles do, live, and decide what they hold", options, "BOTTLE...", run};

@@ -81,6 +81,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_apply = {"apply", "NAME [-f FILE] [--confirm DIGEST]",
-                                  "Put a bottle's manifest, read again, in force while it runs", options,
+const struct command cmd_apply = {"apply",
+                                  "NAME [-f FILE] [--confirm DIGEST]",
+                                  "Put a bottle's manifest, read again, in force while it runs",
+                                  options,
+                                  "BOTTLE",
                                   run};

@@ -224,6 +224,10 @@ static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
     if (x->denial == DENIAL_HOST_NOT_ALLOWED && manifest->dns_refuse)
         json_array_append_new(
             array, json_string("DNS, which refuses this name before there is a request (dns-name)"));
+    if (x->held)
+        json_array_append_new(array,
+                              json_string("the operator, for whom the request is held: it goes on when he "
+                                          "approves it"));
     if (x->denial != DENIAL_NONE)
         return array;
     json_array_append_new(
@@ -441,6 +445,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_explain = {"explain", "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
-                                    "Say whether a request would be allowed, and by which line", options,
+const struct command cmd_explain = {"explain",
+                                    "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
+                                    "Say whether a request would be allowed, and by which line",
+                                    options,
+                                    "MANIFEST|AGENT? METHOD URL",
                                     run};

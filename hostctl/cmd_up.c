@@ -522,4 +522,7 @@ const struct command cmd_up = {
     "up",
     "-f FILE|AGENT [-n NAME] [-m HOST[:AGENT[:ro]]]... [-e NAME[=VALUE]]... [-w DIR] [--image IMAGE]\n"
     "                  [--runtime " RUNTIMES "] [OPTION...] [-- COMMAND [ARGUMENT...]]",
-    "Run a command in a new bottle (default: a login shell)", options, run};
+    "Run a command in a new bottle (default: a login shell)",
+    options,
+    "AGENT?",
+    run};

@@ -94,6 +94,29 @@ static json_t *compile_route(const struct manifest_route *route)
     return object;
 }
 
+/* What waits for the operator, and what never does. */
+static void compile_hold(const struct manifest *manifest, json_t *root)
+{
+    json_t *hold = json_pack("{s:b}", "denied", 1), *ignore = json_array();
+
+    if (manifest->hold_seconds > 0)
+        json_object_set_new(hold, "seconds", json_integer(manifest->hold_seconds));
+    json_object_set_new(root, "hold", hold);
+    for (size_t i = 0; i < manifest->ignore_count; i++)
+        json_array_append_new(ignore, json_string(manifest->ignore[i].text));
+    if (manifest->ignore_count > 0)
+        json_object_set(root, "ignore", ignore);
+    json_decref(ignore);
+}
+
+static bool same_hold(const struct approvals *approvals, const struct manifest *wanted)
+{
+    if (!manifest_holds(wanted))
+        return !approvals->hold_denied && approvals->ignored_count == 0;
+    return approvals->hold_denied && approvals->hold_seconds == wanted->hold_seconds &&
+           approvals->ignored_count == wanted->ignore_count;
+}
+
 static bool same_list(const struct match_list *list, const struct match_list *wanted)
 {
     json_t *a = match_json_write(list), *b = match_json_write(wanted);
@@ -142,7 +165,8 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
     if (policy_parse(str_of(text), false, &policy, err) != 0)
         return -1;
     bool same = policy->route_count == manifest->route_count &&
-                policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse;
+                policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse &&
+                same_hold(&policy->approvals, manifest);
     for (size_t i = 0; same && i < policy->route_count; i++)
         same = same_route(&policy->routes[i], &manifest->routes[i]);
     policy_unref(policy);
@@ -166,6 +190,8 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     for (size_t i = 0; i < manifest->route_count; i++)
         json_array_append_new(routes, compile_route(&manifest->routes[i]));
     json_object_set_new(root, "routes", routes);
+    if (manifest_holds(manifest))
+        compile_hold(manifest, root);
     if (extra_ca != NULL)
         json_object_set_new(root, "extra_ca", json_string(extra_ca));
     char *text = json_dumps(root, JSON_COMPACT);

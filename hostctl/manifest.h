@@ -86,6 +86,8 @@ struct manifest_dropped {
 
 enum manifest_template { TEMPLATE_UNSAID, TEMPLATE_NONE, TEMPLATE_CLAUDE, TEMPLATE_CODEX };
 
+enum manifest_denied { DENIED_UNSAID, DENIED_BLOCK, DENIED_SUPERVISE };
+
 struct manifest {
     char **files; /* the layers' names; the last is the manifest's own */
     size_t file_count;
@@ -102,6 +104,9 @@ struct manifest {
     size_t extra_ca_count;
     struct manifest_word *ignore; /* canonical names, which no route lets through */
     size_t ignore_count;
+    enum manifest_denied on_denied;
+    unsigned hold_seconds; /* 0: not said */
+    bool supervise;
     struct manifest_word *skills;
     size_t skill_count;
     char *user_name, *user_email; /* of git-gate.user; NULL: not said */
@@ -141,6 +146,10 @@ void manifest_drop_routes(struct manifest *manifest);
 
 /* What can be told of the whole only, all layers in: complains of it. Returns 0 or -1. */
 int manifest_check(const struct manifest *manifest, struct report *report);
+
+/* Whether requests to hosts of no route wait for the operator: on_denied says so, or says nothing while somebody supervises
+ * the bottle and DNS lets such requests come. */
+bool manifest_holds(const struct manifest *manifest);
 
 /* Complains of every key that validates and is not enforced by this version: a bottle must not start with it. */
 void manifest_unenforced(const struct manifest *manifest, struct report *report);

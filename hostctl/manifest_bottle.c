@@ -186,8 +186,28 @@ int manifest_take_denied(struct manifest_reader *reader, const struct node *node
 int manifest_take_on_denied(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"block", "supervise", NULL};
+    int word = manifest_one_of(reader, node, words);
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    if (word >= 0)
+        reader->manifest->on_denied = word == 0 ? DENIED_BLOCK : DENIED_SUPERVISE;
+    return word < 0 ? -1 : 0;
+}
+
+int manifest_take_hold_seconds(struct manifest_reader *reader, const struct node *node)
+{
+    unsigned long seconds = strtoul(node->text, NULL, 10);
+
+    if (seconds < 1 || seconds > HOLD_SECONDS_MAX)
+        COMPLAIN(reader, node, "must be from 1 to %d, is %s", HOLD_SECONDS_MAX, node->text);
+    else
+        reader->manifest->hold_seconds = (unsigned)seconds;
+    return 0;
+}
+
+int manifest_take_supervise(struct manifest_reader *reader, const struct node *node)
+{
+    reader->manifest->supervise = strcmp(node->text, "true") == 0;
+    return 0;
 }
 
 int manifest_take_on_canary(struct manifest_reader *reader, const struct node *node)

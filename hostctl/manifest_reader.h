@@ -65,6 +65,8 @@ int manifest_take_ignore_list(struct manifest_reader *reader, const struct node 
 int manifest_take_ignore(struct manifest_reader *reader, const struct node *node);
 int manifest_take_denied(struct manifest_reader *reader, const struct node *node);
 int manifest_take_on_denied(struct manifest_reader *reader, const struct node *node);
+int manifest_take_hold_seconds(struct manifest_reader *reader, const struct node *node);
+int manifest_take_supervise(struct manifest_reader *reader, const struct node *node);
 int manifest_take_on_canary(struct manifest_reader *reader, const struct node *node);
 int manifest_take_env_form(struct manifest_reader *reader, const struct node *node);
 int manifest_take_from_env(struct manifest_reader *reader, const struct node *node);

@@ -217,6 +217,12 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
         parent->ignore = NULL;
         parent->ignore_count = 0;
     }
+    if (child->on_denied == DENIED_UNSAID)
+        child->on_denied = parent->on_denied;
+    if (child->hold_seconds == 0)
+        child->hold_seconds = parent->hold_seconds;
+    if (!is_said(child, "supervise"))
+        child->supervise = parent->supervise;
     if (!is_said(child, "skills")) {
         child->skills = parent->skills;
         child->skill_count = parent->skill_count;
@@ -338,6 +344,12 @@ int manifest_check(const struct manifest *manifest, struct report *report)
     }
     report->file = own;
     return report->count == before ? 0 : -1;
+}
+
+bool manifest_holds(const struct manifest *manifest)
+{
+    return manifest->on_denied == DENIED_SUPERVISE ||
+           (manifest->on_denied == DENIED_UNSAID && manifest->supervise && !manifest->dns_refuse);
 }
 
 static void refuse(const struct manifest_word *key, struct report *report)

@@ -123,7 +123,7 @@ int up_load(struct up_load *load)
         free(extra_ca);
         return complain(load, &err);
     }
-    if (load->manifest->dns_count == 0 && load->manifest->route_count > 0)
+    if (load->manifest->dns_count == 0 && (load->manifest->route_count > 0 || manifest_holds(load->manifest)))
         count = resolvconf_read(upstreams, &err);
     if (count >= 0)
         load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, &err);

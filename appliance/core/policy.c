@@ -344,6 +344,10 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
     static const struct json_in_member members[] = {{"protocol", read_protocol, false},
                                                     {"dns", read_dns, false},
                                                     {"routes", read_routes, false},
+                                                    {"hold", approvals_read_hold, false},
+                                                    {"ignore", approvals_read_ignore, false},
+                                                    {"approvals", approvals_read_list, true},
+                                                    {"base", approvals_read_base, true},
                                                     {"generation", read_generation, true},
                                                     {"sidecar", read_sidecar, true},
                                                     {"extra_ca", read_extra_ca, false},
@@ -367,6 +371,8 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
     if (status == 0 && json_object_get(root, "routes") == NULL)
         status = err_set(err, "\"routes\" is missing");
     json_decref(root);
+    if (status == 0 && made->approvals.count > 0)
+        status = approvals_add_routes(made, err);
     if (status == 0)
         status = build_table(made, err);
     if (status != 0) {
@@ -398,6 +404,7 @@ void policy_unref(struct policy *policy)
         route_fini(&policy->routes[i]);
     if (policy->attached != NULL)
         policy->detach(policy->attached);
+    approvals_fini(&policy->approvals);
     secrets_free(policy->secrets);
     free((char *)policy->extra_ca.ptr);
     free(policy->routes);

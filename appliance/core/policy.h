@@ -21,7 +21,12 @@
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
+ *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
+ *                                                                 operator, so long (1 to 3600; 300 is the default)
+ *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
  *    "generation": 3,                                             by init only
+ *    "base": 2,                                                   by init only: the generation of what was sent, under
+ *    "approvals": [APPROVAL],                                     by init only: what was approved since
  *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"],
  *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
  *
@@ -36,6 +41,9 @@
  *    "methods": ["GET"],
  *    "headers": [{"name": "X-A", "type": "exact", "value": "b"}]}   "exact" (the default) or "regex"
  *
+ * An APPROVAL is {"id": 7, "host": "a.example", "port": 443, "tls": true, "method": "GET", "path": "/a", "once": true};
+ * what it lets through is in core/approval.h.
+ *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */
 #ifndef CORE_POLICY_H
@@ -45,6 +53,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/approval.h"
 #include "core/cidr.h"
 #include "core/err.h"
 #include "core/host.h"
@@ -99,6 +108,8 @@ struct route {
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
     bool host_service; /* leads to the machine that runs the bottle */
+    bool
+        approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
     struct route_auth auth;
@@ -117,7 +128,8 @@ struct policy {
     struct ip agent_address; /* the sidecar's own address on the agent's side; family 0 when not known */
     struct cidr *own;        /* the sidecar's own ranges: never dialled */
     size_t own_count;
-    struct ip host_address;  /* of the machine that runs the bottle; family 0 when none leads there */
+    struct ip host_address; /* of the machine that runs the bottle; family 0 when none leads there */
+    struct approvals approvals;
     struct str extra_ca;     /* PEM; empty = none */
     struct secrets *secrets; /* of the proxy only; the policy's own */
     void *attached;          /* what a worker derives from the whole; goes with it */

@@ -23,6 +23,7 @@
 
 #include "core/decide.h"
 #include "proxy/deny.h"
+#include "proxy/hold.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/listen.h"
@@ -121,12 +122,14 @@ void session_emit(struct session *session, enum denial denial, const char *detai
         .bytes_out = x->bytes_out,
         .duration_us = (uv_hrtime() - x->started_ns) / 1000,
         .generation = x->generation,
+        .single = x->hold != 0, /* the operator was told of this very line */
     };
     struct audit line = audit;
 
     memcpy(line.id, x->id, sizeof line.id);
     audit_sink_emit(session->proxy->worker.audit, &line);
     session->reserved = false;
+    hold_over(session);
     policy_unref(x->policy);
     x->policy = NULL;
     x->route = NULL;
@@ -190,6 +193,7 @@ void session_end(struct session *session, bool reset)
     if (session->ended)
         return;
     session->ended = true;
+    hold_over(session);
     session_wait(session, WAIT_NONE);
     session_tls_ended(session);
     if (session->reserved)
@@ -286,6 +290,7 @@ void session_refuse(struct session *session, enum denial denial)
 static enum denial judge(struct session *session, const struct h1_head *head, struct request *request,
                          struct judged *judged)
 {
+    request->approved = session->exchange.approved;
     return judge_request(session->proxy->worker.policy, session->port, session->opened, head, request,
                          judged);
 }
@@ -504,6 +509,11 @@ void session_all_stop(struct proxy *proxy)
     for (struct session *session = proxy->sessions; session != NULL; session = next) {
         bool running = http_running(session);
         next = session->next;
+        if (hold_waits(session)) {
+            session_emit(session, DENIAL_HELD_ENDED, "the sidecar was stopped");
+            session_end(session, true);
+            continue;
+        }
         if (session->tunnel != NULL) {
             session_tls_stop(session);
             continue;

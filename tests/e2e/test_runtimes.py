@@ -337,10 +337,39 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
         assert file.read() == "x\n"
 
 
-def test_variables_and_the_folder_are_the_options(host):
-    host.environment["MINE"] = "from here"
-    done = host.run("sh", "-c", "echo $GIVEN, $MINE, $FORGE_TOKEN; pwd", options=("-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp"))
-    assert (done.returncode, done.stdout) == (0, "a b, from here,\n/tmp\n"), done
+AGENT = {
+    "bottles/base.md": "---\nenv: {FROM: base, GIVEN: base}\nskills: [review]\n---\n",
+    "bottles/top.md": "---\nextends: base\nagent_provider: {template: claude}\nenv: {FROM: top}\n---\n",
+    "agents/helper.md": "---\nbottle: top\nskills: [write]\ngit-gate: {user: {name: Ada}}\n---\nHelp.\n\nWell.\n",
+    "skills/review/SKILL.md": "How to review\n", "skills/write/SKILL.md": "How to write\n"}
+SHOW = """
+cat "$STOPPER_PROMPT" "$STOPPER_SKILLS"/*/SKILL.md
+echo "$FROM, $GIVEN, $MINE, $FORGE_TOKEN; $CLAUDE_CODE_OAUTH_TOKEN $DISABLE_AUTOUPDATER; $GIT_CONFIG_KEY_0 $GIT_CONFIG_VALUE_0"
+for file in "$STOPPER_PROMPT" "$STOPPER_SKILLS/review/SKILL.md" "$STOPPER_SKILLS/write/new"; do (echo x >>"$file") 2>/dev/null || echo refused; done
+pwd
+"""
+
+
+def test_an_agent_finds_its_prompt_its_skills_and_its_variables(host):
+    """Of a bottle that extends another, with a provider's template; variables of the command line go over those of files."""
+    config = os.path.join(host.home, ".config", "stopper")
+    for name, text in AGENT.items():
+        os.makedirs(os.path.dirname(os.path.join(config, name)), exist_ok=True)
+        with open(os.path.join(config, name), "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(file.name, 0o666)  # that they cannot be written is the mounts' doing
+        os.chmod(os.path.dirname(file.name), 0o777)
+    os.chmod(os.path.join(config, "skills"), 0o777)
+    host.environment |= {"MINE": "from here", "CLAUDE_CODE_OAUTH_TOKEN": "value-of-the-host"}
+    try:
+        done = host.hostctl("up", "helper", "--name", "r", *host.options, "-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp", "--", "sh", "-c", SHOW)
+    finally:
+        del host.environment["MINE"], host.environment["CLAUDE_CODE_OAUTH_TOKEN"]
+    assert (done.returncode, done.stdout) == (
+        0, "Help.\n\nWell.\nHow to review\nHow to write\ntop, a b, from here, ; stopper-puts-the-value-in-its-place 1; user.name Ada\n"
+        "refused\nrefused\nrefused\n/tmp\n"), done
+    with open(os.path.join(config, "skills/review/SKILL.md"), encoding="ascii") as file:
+        assert file.read() == "How to review\n"
 
 
 # ---- the end ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
-COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "apply", "status", "gc", "ca", "validate", "explain", "version"]
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "watch", "pending", "approve", "deny", "apply", "status", "gc",
+            "ca", "init", "validate", "explain", "completions", "version"]
 USAGE, FAILED = 2, 125
 
 
@@ -102,6 +103,11 @@ def test_version(cli):
     (["down"], "hostctl down: name the bottles, or --all"),
     (["down", "--all", "x"], "hostctl down: name the bottles, or --all"),
     (["ps", "x"], "hostctl ps: takes no names"),
+    (["init"], "hostctl init: name one or several tools: npm, pip, apt, go, git"),
+    (["init", "npm", "bogus"], 'hostctl init: "bogus" is no tool that it knows: npm, pip, apt, go, git'),
+    (["init", "npm", "--", "pip"], "hostctl init: name one or several tools: npm, pip, apt, go, git"),
+    (["init", "npm", "-n", "../x"], 'hostctl init: "../x" is no name of a bottle'),
+    (["init", "npm", "-n", "x", "-o", "y.md"], "hostctl init: --name is the name of a bottle of the user's, --output another file"),
     (["exec", "x"], "hostctl exec: name one bottle, and behind"),
     (["exec", "x", "--"], "hostctl exec: name one bottle, and behind"),
     (["exec", "--", "id"], "hostctl exec: name one bottle, and behind"),

@@ -500,12 +500,12 @@ def test_each_proxy_is_given_the_authority_before_any_policy_and_nobody_else_is(
     ("{}", 'apply: the member "policy" is missing'),
     ('{"policy":{}}', 'policy: "protocol" is missing'),
     ('{"policy":{},"secret":{}}', 'apply: unknown member "secret"'),
-    ('{"verb":"hello"}', "the input is not an object with the members policy and secrets"),
+    ('{"verb":"hello"}', "the input is not an object with the members of the request"),
     (json.dumps({"policy": {**POLICY, "generation": 7}}), 'policy: unknown member "generation"'),
     (json.dumps({"policy": POLICY, "secrets": {"A": "12345678\n"}}), "secrets: A: the value holds a line break"),
     (json.dumps({"policy": {**POLICY, "routes": [{"host": "127.0.0.1"}]}}), "policy: routes: [0]: host: not a host name"),
     ('{"policy":[1]}', "policy: expected an object, found an array"),
-    ("[1]", "the input is not an object with the members policy and secrets")])
+    ("[1]", "the input is not an object with the members of the request")])
 def test_a_policy_that_does_not_validate_changes_nothing(shared, policy, words):
     before = shared.ctl("status")[1]["generation"]
     assert shared.ctl("apply", stdin=policy) == (1, {"ok": False, "error": words})

@@ -139,7 +139,6 @@ def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
 agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53]}
-  on_denied: supervise
   on_canary: alarm
   routes:
     - host: chatgpt.com
@@ -153,13 +152,12 @@ egress:
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
-supervise: true
 """)
     route = "egress.routes[0]."
-    keys = [(4, "egress.on_denied"), (5, "egress.on_canary"),
-            (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
-            (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
-            (17, "git-gate.repos.r"), (18, "supervise")]
+    keys = [(4, "egress.on_canary"),
+            (7, route + "role"), (8, route + "tcp"), (10, route + "dlp.outbound_detectors"),
+            (11, route + "dlp.inbound_detectors"), (12, route + "dlp.outbound_on_match"), (13, route + "dlp.inbound_on_match"),
+            (16, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -173,6 +171,9 @@ egress:
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""
+    held = files.put("held.yaml", "egress: {dns: [192.0.2.53], on_denied: supervise, hold_seconds: 60}\nsupervise: true\n")
+    assert files("validate", held) == (OK, f"{held}: ok\n", "")
+    assert files.started("up", "-f", held, "--", "id") == ""
 
 
 @pytest.mark.parametrize("text, file, line, variable", [

@@ -95,8 +95,12 @@ static int run_deny(const struct command *command, int argc, char **argv)
     return decide(command, &operands, NULL, given.reason != NULL ? given.reason : "no reason given");
 }
 
-const struct command cmd_approve = {"approve", "ID [--once|--ttl TIME|--for-bottle] --reason TEXT",
-                                    "Let a held request through", approve_options, run_approve};
+const struct command cmd_approve = {"approve",
+                                    "ID [--once|--ttl TIME|--for-bottle] --reason TEXT",
+                                    "Let a held request through",
+                                    approve_options,
+                                    NULL,
+                                    run_approve};
 
-const struct command cmd_deny = {"deny", "ID [--reason TEXT]", "Refuse a held request", deny_options,
+const struct command cmd_deny = {"deny",  "ID [--reason TEXT]", "Refuse a held request", deny_options, NULL,
                                  run_deny};

@@ -92,5 +92,5 @@ static int run(const struct command *command, int argc, char **argv)
     return status == 0 ? EXIT_OK : command_fail(command, &err);
 }
 
-const struct command cmd_pending = {"pending", "[NAME...] [--json]",
-                                    "List the requests that wait for a verdict", options, run};
+const struct command cmd_pending = {
+    "pending", "[NAME...] [--json]", "List the requests that wait for a verdict", options, "BOTTLE...", run};

@@ -142,6 +142,6 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct command cmd_status = {"status", "NAME [--json]",
-                                   "Say how a bottle's sidecar is: workers, counters of every wall, policy",
-                                   options, run};
+const struct command cmd_status = {
+    "status", "NAME [--json]", "Say how a bottle's sidecar is: workers, counters of every wall, policy",
+    options,  "BOTTLE",        run};

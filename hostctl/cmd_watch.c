@@ -334,5 +334,5 @@ static int run(const struct command *command, int argc, char **argv)
     return status == 0 ? EXIT_OK : command_fail(command, &err);
 }
 
-const struct command cmd_watch = {"watch", "[NAME...]",
-                                  "Show what bottles do, live, and decide what they hold", NULL, run};
+const struct command cmd_watch = {
+    "watch", "[NAME...]", "Show what bottles do, live, and decide what they hold", NULL, "BOTTLE...", run};

@@ -44,6 +44,13 @@ static json_t *compile_auth(const struct manifest_route *route)
                              route->auth.token_ref);
     if (route->auth.header != NULL)
         json_object_set_new(auth, "header", json_string(route->auth.header));
+    if (route->auth.placeholder != NULL)
+        json_object_set_new(auth, "placeholder", json_string(route->auth.placeholder));
+    json_t *in = route->auth.in_count > 0 ? json_array() : NULL;
+    for (size_t i = 0; i < route->auth.in_count; i++)
+        json_array_append_new(in, json_string(route->auth.in[i]));
+    if (in != NULL)
+        json_object_set_new(auth, "in", in);
     return auth;
 }
 
@@ -120,20 +127,30 @@ static bool same_list(const struct match_list *list, const struct match_list *wa
     return same;
 }
 
+static bool same_auth(const struct route *route, const struct manifest_route *wanted)
+{
+    const char *placeholder = wanted->auth.placeholder;
+
+    return route->auth.scheme == wanted->auth.scheme &&
+           route_injects(route) == (wanted->auth.token_ref != NULL) &&
+           (route->auth.placeholder == NULL) == (placeholder == NULL) &&
+           (placeholder == NULL || strcmp(route->auth.placeholder, placeholder) == 0) &&
+           route->auth.in_count == wanted->auth.in_count;
+}
+
 static bool same_route(const struct route *route, const struct manifest_route *wanted)
 {
     char name[HOST_MAX + 3];
 
     route_name(route, name);
-    bool same =
-        strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
-        route->tls_ech == wanted->tls_ech && route->allow_private_count == wanted->allow_private_count &&
-        route->auth.scheme == wanted->auth.scheme &&
-        route_injects(route) == (wanted->auth.token_ref != NULL) && route->cookies == wanted->cookies &&
-        route->insecure == wanted->insecure && route->git_fetch == wanted->git_fetch &&
-        (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
-        same_list(&route->rules.matches, &wanted->rules.matches) &&
-        same_list(&route->rules.deny, &wanted->rules.deny);
+    bool same = strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
+                route->tls_ech == wanted->tls_ech &&
+                route->allow_private_count == wanted->allow_private_count && same_auth(route, wanted) &&
+                route->cookies == wanted->cookies && route->insecure == wanted->insecure &&
+                route->git_fetch == wanted->git_fetch &&
+                (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
+                same_list(&route->rules.matches, &wanted->rules.matches) &&
+                same_list(&route->rules.deny, &wanted->rules.deny);
     for (size_t i = 0; i < wanted->port_count; i++)
         same = same && route->ports[i] == wanted->ports[i];
     return same;

@@ -516,8 +516,10 @@ static int take_env(struct manifest_reader *reader, const struct node *node)
             "the name of a variable consists of letters, digits and _, and does not begin with a digit");
         return -1;
     }
-    if (node->kind == NODE_MAP)
+    if (node->kind == NODE_MAP) {
+        reader->variable = node;
         return manifest_take_env_form(reader, node);
+    }
     if (memchr(node->text, '\0', node->len) != NULL) {
         COMPLAIN(reader, node, "a variable cannot hold a NUL character");
         return -1;

@@ -195,7 +195,9 @@ static int step_forwarding(struct init *init, struct err *err)
 
 static int step_wall(struct init *init, struct err *err)
 {
-    struct nft_place place = {.interfaces = {[NFT_LO] = "lo"}, .agent_prefix = init->net.agent_prefix};
+    struct nft_place place = {.interfaces = {[NFT_LO] = "lo"},
+                              .agent_prefix = init->net.agent_prefix,
+                              .host_loopback = init->net.host.family == 4 && init->net.host.bytes[0] == 127};
     memcpy(place.interfaces[NFT_EGRESS], init->net.egress.name, IFNAMSIZ);
     memcpy(place.interfaces[NFT_AGENT], init->net.agent.name, IFNAMSIZ);
     return nft_install(&place, err) < 0 ? -1 : nft_generation(&init->ruleset_generation, err);

@@ -20,7 +20,7 @@ static const struct section {
     const char *route_members[12];
     const char *approval_members[10];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", NULL}, {"host", NULL}},
+    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}, {"host", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", NULL},
                           {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", NULL},
@@ -62,7 +62,12 @@ static json_t *sidecar_of(const struct net *net)
         json_array_append_new(own, json_sprintf("%s/%u", text, net->own[i].length));
     }
     ip_format(&net->agent_address, text);
-    return json_pack("{s:s, s:o}", "agent_address", text, "own", own);
+    json_t *sidecar = json_pack("{s:s, s:o}", "agent_address", text, "own", own);
+    if (net->host.family != 0) {
+        ip_format(&net->host, text);
+        json_object_set_new(sidecar, "host", json_string(text));
+    }
+    return sidecar;
 }
 
 /* The text of a section, to be freed with secrets_text_free; NULL when memory is out. The policy has passed validation.

@@ -72,6 +72,9 @@
       "The operator would have to name the private range in allow_private of this route.")                   \
     X(AUTH_NEEDS_TLS, "auth-needs-tls", 403, "This host's credential is sent over TLS only.",                \
       "Use https; or the operator would have to set insecure: true on this route.")                          \
+    X(SECRET_ELSEWHERE, "secret-elsewhere", 403,                                                             \
+      "The request's head holds a credential, or its placeholder, that does not belong to this host.",       \
+      "Send it to its own host only, or not at all. Whoever runs the bottle is alarmed.")                    \
     X(PATH_AMBIGUOUS, "path-ambiguous", 400, "Servers would read this path in different ways.",              \
       "Send the path without dot segments, empty segments, ';', backslashes and encoded slashes.")           \
     X(METHOD_OVERRIDE, "method-override", 400,                                                               \

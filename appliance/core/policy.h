@@ -12,7 +12,9 @@
  *                "ports": [80, 443],                              optional; these are the default
  *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or "raw"
  *                         "secret": "NAME",                       a name in the set of secrets beside the policy
- *                         "header": "Authorization"},             optional; this is the default
+ *                         "header": "Authorization",              optional; this is the default
+ *                         "placeholder": "agent-has-this",        optional; what the agent holds in the value's place
+ *                         "in": ["query:key", "header:x-key"]},   optional, beside it; see below
  *                    or "auth": "passthrough"
  *                "cookies": true, "insecure": true,               optional
  *                "git_fetch": true,                               optional
@@ -25,7 +27,12 @@
  *    "generation": 3,                                             by init only
  *    "base": 2,                                                   by init only: the generation of what was sent, under
  *    "approvals": [APPROVAL],                                     by init only: what was approved since
- *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
+ *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"],
+ *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
+ *
+ * The placeholder gives way to the value in Authorization, in the header and in what `in` names, and nowhere else.
+ * A route for the host POLICY_HOST_SERVICE leads to the sidecar's `host`, on ports that it has to name, and to nothing
+ * else; no other route leads there, and no wildcard stands for this name.
  *
  * An ENTRY, whose meaning core/match.h has, holds at least one of the three lists:
  *
@@ -60,6 +67,11 @@
 #define POLICY_MAX_PORTS     16         /* of a route */
 #define POLICY_MAX_EXTRA_CA  (1u << 20) /* bytes of PEM */
 #define POLICY_MAX_HEADER    64         /* bytes of a field name */
+#define POLICY_MAX_IN        8          /* places of a placeholder */
+
+#define POLICY_PLACEHOLDER_MAX 512 /* bytes; SECRET_MIN at least */
+
+#define POLICY_HOST_SERVICE "host.stopper.internal"
 
 /* What takes the place of the agent's own credential. */
 enum auth_scheme {
@@ -71,11 +83,20 @@ enum auth_scheme {
     AUTH_RAW,         /* "VALUE" */
 };
 
+/* A place for the value, where the agent has put the placeholder. */
+struct auth_place {
+    bool query; /* a parameter of the query; else a field */
+    char *name; /* of a parameter: decoded */
+};
+
 struct route_auth {
     enum auth_scheme scheme;
     char *header;                /* the field's name; NULL without injection */
     char *secret_name;           /* NULL without injection */
     struct secret_entry *secret; /* NULL before policy_take_secrets */
+    char *placeholder;           /* NULL: none */
+    struct auth_place in[POLICY_MAX_IN];
+    size_t in_count;
 };
 
 struct route {
@@ -86,6 +107,7 @@ struct route {
     bool cookies;  /* the agent's cookies go on */
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
+    bool host_service; /* leads to the machine that runs the bottle */
     bool
         approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
     uint16_t ports[POLICY_MAX_PORTS];
@@ -106,9 +128,12 @@ struct policy {
     struct ip agent_address; /* the sidecar's own address on the agent's side; family 0 when not known */
     struct cidr *own;        /* the sidecar's own ranges: never dialled */
     size_t own_count;
+    struct ip host_address; /* of the machine that runs the bottle; family 0 when none leads there */
     struct approvals approvals;
     struct str extra_ca;     /* PEM; empty = none */
     struct secrets *secrets; /* of the proxy only; the policy's own */
+    void *attached;          /* what a worker derives from the whole; goes with it */
+    void (*detach)(void *attached);
     /* private */
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */
@@ -152,11 +177,17 @@ const char *policy_scheme_name(enum auth_scheme scheme);
 /* What is wrong with the name of a field that a value is to be injected in; NULL when nothing is. */
 const char *policy_header_problem(struct str name);
 
+/* What is wrong with a placeholder; NULL when nothing is. */
+const char *policy_placeholder_problem(struct str text);
+
+/* Splits "query:NAME" or "header:NAME". Returns NULL, or what is wrong with *name, which then may be the whole text. */
+const char *policy_place(struct str text, bool *query, struct str *name);
+
 /* "api.example.com" or "*.example.com", for the audit's "rule". */
 void route_name(const struct route *route, char out[HOST_MAX + 3]);
 
 /* Whether this route may lead to this address: public, or private and named by allow_private; never
- * forbidden, never the sidecar's own. */
+ * forbidden, never the sidecar's own, never the host's. That is for the host service's route alone, and all of it. */
 bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip);
 
 #endif

@@ -22,6 +22,7 @@
 #include "proxy/dial.h"
 #include "proxy/hello.h"
 #include "proxy/leaf.h"
+#include "proxy/leak.h"
 #include "proxy/resolve.h"
 #include "proxy/splice.h"
 #include "proxy/stream.h"
@@ -83,8 +84,9 @@ struct exchange {
     uint64_t approved;     /* the approval that it got; 0 = none */
     struct policy *policy; /* a reference while the exchange runs; NULL before a route is found */
     const struct route *route;
-    struct ip ip;       /* dialled; family 0 = not yet */
-    const char *reason; /* a sentence more than the denial's; NULL = none */
+    struct ip ip;             /* dialled; family 0 = not yet */
+    const char *reason;       /* a sentence more than the denial's; NULL = none */
+    struct leak_found leaked; /* with secret-elsewhere: for the audit alone */
 };
 
 struct session {

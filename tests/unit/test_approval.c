@@ -54,6 +54,7 @@ START_TEST(what_may_be_asked_about)
         {443, true, false, GET("/", "t.test") END},
         {443, true, false, GET("/", "x.y.ads.test") END},
         {443, true, false, GET("/", "n.test:80") END},
+        {443, true, false, GET("/", POLICY_HOST_SERVICE) END},
         {443, false, false, GET("/", "n.test") END},
         {80, true, false, GET("/", "n.test") END},
         {443, true, false, GET("/a/../b", "n.test") END},

@@ -30,6 +30,8 @@
 #define SCREEN_BACK "\033[?25h\033[?1049l"
 #define CTRL(c)     ((c)&0x1f)
 
+static const struct option options[] = {{0, NULL, NULL, NULL, 0, 0}};
+
 struct watch {
     const struct command *command;
     const struct operands *operands;
@@ -305,13 +307,12 @@ static int watch_screen(struct watch *watch, struct err *err)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    static const struct option none[] = {{0, NULL, NULL, NULL, 0, 0}};
     struct operands operands;
     struct watch watch = {.command = command, .operands = &operands, .screen = terminal_wanted()};
     struct err err;
     int status = 0;
 
-    if (options_parse(none, argc, argv, &watch, &operands, &err) != 0)
+    if (options_parse(options, argc, argv, &watch, &operands, &err) != 0)
         return command_usage(command, &err);
     if (operands.command != NULL) {
         err_set(&err, "takes names of bottles only");
@@ -335,4 +336,4 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command cmd_watch = {
-    "watch", "[NAME...]", "Show what bottles do, live, and decide what they hold", NULL, "BOTTLE...", run};
+    "watch", "[NAME...]", "Show what bottles do, live, and decide what they hold", options, "BOTTLE...", run};

@@ -234,6 +234,27 @@ def test_apply_reads_the_manifest_again_and_status_tells_of_it(bottle):
     assert host.hostctl("apply", name).returncode == 0 and bottle.agent.https(host="allowed.test")["status"] == 200
 
 
+def test_a_held_request_is_shown_and_approved(bottle):
+    host, name, answers = bottle.host, bottle.name, []
+    with open(host.manifest, encoding="utf-8") as manifest:
+        held = host.write("held.yaml", "supervise: true\n" + manifest.read())
+    assert host.hostctl("apply", name, "-f", held).returncode == 0
+    asked = threading.Thread(target=lambda: answers.append(bottle.agent.http(host="denied.test", timeout=60)))
+    asked.start()
+    try:
+        one, = wait_for(lambda: json.loads(host.hostctl("pending", name, "--json").stdout), "the held request")
+        assert (one["method"], one["host"], one["path"], one["bottle"]) == ("GET", "denied.test", "/", name) and not answers
+        done = host.hostctl("approve", one["id"], "--reason", "it is asked for")
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{one['id']} approved\n", "")
+        asked.join(WAIT)
+        assert answers[0]["body"] == f"I am denied.test at {NAMES['denied.test']}\n"
+        line = bottle.audit.wait(kind="http", verdict="allow", host="denied.test")
+        assert line["id"] == one["event_id"] and line["rule"] == f"denied.test approval {one['id'].rpartition('/')[2]}"
+    finally:
+        assert host.hostctl("apply", name).returncode == 0
+        asked.join(WAIT)
+
+
 # ---- the user ---------------------------------------------------------------------------------------------------------
 
 

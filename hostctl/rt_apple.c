@@ -257,6 +257,7 @@ const struct engine engine_apple = {
             {NULL, NULL, NULL}},
     .shims = true,
     .plain = true,
+    .named = true,
     .shape = apple_shape,
 };
 

@@ -342,6 +342,22 @@ static void watch_end(void)
     sidecar_watch = -1;
 }
 
+/* It takes three seconds at most to end its workers and to write its last line (init/supervise.c,
+ * init/main.c). */
+void oci_settle(const struct state *state)
+{
+    struct words words = ENGINE_WORDS(engine_of(state), "stop", "-t", "4");
+    char name[OCI_NAME_MAX];
+    struct err ignored;
+
+    engine_name(state, "sidecar", name);
+    words_add(&words, name);
+    if (state_get(state, "mark") == NULL)
+        words_free(&words);
+    else
+        engine_do(&words, -1, &ignored);
+}
+
 /* By role: the agent's container keeps its volume and its network. */
 int oci_keep(struct state *state, char name[100], struct err *err)
 {

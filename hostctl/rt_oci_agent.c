@@ -492,18 +492,29 @@ static int agent_run(const struct bottle_spec *spec, const struct command_spec *
 int oci_agent(const struct bottle_spec *spec, const struct command_spec *command, struct state *state,
               struct session *session, struct err *err)
 {
+    const struct engine *engine = engine_of(state);
+    struct bottle_spec own = *spec; /* images by what they hold: several containers are made of each */
     char gateway[SEAL_ADDRESS_MAX];
-    struct image image;
+    struct image image = {.inspected = NULL};
+    json_t *sidecar = NULL;
 
     session_init(session);
-    if (state_set(state, "terminal", command->terminal ? "yes" : "no", err) != 0 ||
-        seal_gateway(state, gateway, err) != 0 ||
-        image_open(engine_of(state), spec->image.agent, spec->interrupt, &image, err) != 0)
-        return -1;
-    int result = agent_make(spec, command, &image, state, gateway, err);
+    int result = state_set(state, "terminal", command->terminal ? "yes" : "no", err);
+    if (result == 0 && (sidecar = seal_sidecar(state, gateway, err)) == NULL)
+        result = -1;
     if (result == 0)
-        result = agent_run(spec, command, &image, state, gateway, session, err);
+        result = image_open(engine, spec->image.agent, spec->interrupt, &image, err);
+    if (result == 0) {
+        own.image.agent = image.id;
+        own.image.sidecar = image_id(engine, json_object_get(sidecar, "Image"), spec->image.sidecar);
+        result = own.image.sidecar != NULL
+                     ? agent_make(&own, command, &image, state, gateway, err)
+                     : err_set(err, "%s does not say which image the sidecar has", engine->program);
+    }
+    if (result == 0)
+        result = agent_run(&own, command, &image, state, gateway, session, err);
     image_fini(&image);
+    json_decref(sidecar);
     return result == 0 && !spec->image.detach ? oci_watch(state, session, err) : result;
 }
 

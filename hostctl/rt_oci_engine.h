@@ -52,6 +52,7 @@ struct engine {
      * with the right to, seals it, and gives the right up for good; every later entry does the same. */
     bool shims;
     bool plain; /* its commands know no "--" */
+    bool named; /* they take images by their tags only, not by what they hold */
     /* Makes of what its `inspect` says what podman's would say, as far as we read it (owned; NULL: another
      * shape). NULL: it speaks like podman. */
     json_t *(*shape)(const char *kind, const json_t *inspected);

@@ -97,6 +97,11 @@ struct runtime {
      * detached. NULL: the session knows its end, and a bottle ends with it. */
     int (*ended)(const struct state *state);
 
+    /* When the bottle is about to go: lets the sidecar end in order, so that its audit stream has its last
+     * lines before logs() looks at it for the last time. What has ended already, or was never there, is fine;
+     * what does not end within seconds is clean()'s. NULL: clean() does it. */
+    void (*settle)(const struct state *state);
+
     /* After the command's end: removes all but the agent's container, whose name (of at most 99 bytes) it tells.
      * clean() removes that too. NULL: nothing can be kept. Returns 0, or -1 with err. */
     int (*keep)(struct state *state, char name[100], struct err *err);

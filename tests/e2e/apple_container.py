@@ -869,6 +869,27 @@ def kill(options, arguments, _rest):
         print(name)
 
 
+def stop(options, arguments, _rest):
+    """SIGTERM, and after the time (5 s) SIGKILL."""
+    if not arguments and "all" not in options:
+        raise Error("invalidArgument", "no containers specified and --all not supplied")
+    for name in arguments:
+        container_of(name)
+        for number, seconds in (number_of(options.get("signal", ["TERM"])[-1]), integer({"time": ["5"], **options}, "time", ("stop",))), (9, 20):
+            state = running(name)
+            try:
+                _ = state and os.kill(state["pid"], number)
+                gone(name, seconds)
+                break
+            except ProcessLookupError:
+                gone(name)
+                break
+            except Error:
+                if number == 9:
+                    raise
+        print(name)
+
+
 def gone(name, seconds=20):
     end = time.monotonic() + seconds
     while load("containers", name, "running.json") and running(name):
@@ -923,7 +944,7 @@ def status(options, _arguments, _rest):
 
 
 FUNCTIONS = {
-    ("create",): lambda *words: print(create(*words)), ("run",): run, ("start",): start, ("kill",): kill, ("delete",): delete,
+    ("create",): lambda *words: print(create(*words)), ("run",): run, ("start",): start, ("kill",): kill, ("stop",): stop, ("delete",): delete,
     ("list",): list_, ("exec",): exec_, ("logs",): logs, ("inspect",): inspect, ("image", "load"): image_load,
     ("image", "pull"): image_pull, ("image", "inspect"): image_inspect, ("image", "list"): image_list, ("network", "create"): network_create,
     ("network", "delete"): network_delete, ("network", "list"): network_list, ("network", "inspect"): network_inspect,

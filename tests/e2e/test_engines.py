@@ -16,7 +16,7 @@ import images
 from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
-from test_runtimes import STOPPER_FAILED, Up, state_of
+from test_runtimes import STOPPER_FAILED, Up, state_of, whole
 from world import NAMES
 
 NO_CAPABILITY = "0" * 16
@@ -244,6 +244,34 @@ def test_an_images_roots_are_extended_where_they_are_and_no_mount_is_written(eng
     assert not mine(engine, "i")
 
 
+def test_a_tag_that_moves_while_a_bottle_is_made_changes_nothing(engine):
+    """A program before the engine's own moves the tags of both images to another one as soon as the sidecar is made."""
+    engine.engine("tag", "localhost/agent:1", "localhost/moving:1")
+    engine.engine("tag", engine.sidecar_image, "localhost/moving-sidecar:1")
+    folder, before = os.path.join(engine.dir, "moving"), dict(engine.environment)
+    os.mkdir(folder)
+    with open(os.path.join(folder, engine.tool), "w", encoding="ascii") as file:
+        file.write(f"""#!/bin/sh
+PATH={before["PATH"]}
+case "$1 $*" in
+"create "*"-agent --label"*|"run "*) for name in moving moving-sidecar; do {engine.tool} tag localhost/small:1 localhost/$name:1 || exit 99; done ;;
+esac
+exec {engine.tool} "$@"
+""")
+    os.chmod(file.name, 0o755)
+    engine.environment["PATH"] = f"{folder}:{before['PATH']}"
+    words = "sh", "-c", "test -e /usr/bin/python3 && grep -c '^# Stopper: ' /etc/ssl/certs/ca-certificates.crt"
+    options = "--sidecar-image", "localhost/moving-sidecar:1"
+    try:
+        assert up(engine, "localhost/moving:1", *words, options=options) == (0, "1\n", "")
+        assert up(engine, "localhost/moving:1", *words)[:2] == (1, "")  # the control: now it is the other
+        status, _, err = up(engine, "localhost/small:1", "true", options=options)
+        assert status == STOPPER_FAILED and "stopper-init" in err, err
+    finally:
+        engine.environment |= before
+    assert not mine(engine, "i")
+
+
 def test_a_step_that_fails_is_undone(engine):
     status, _, err = up(engine, "localhost/small:1", "true", options=("--sidecar-image", "localhost/small:1"))
     assert status == STOPPER_FAILED and "stopper-init" in err, err
@@ -363,14 +391,14 @@ def test_what_is_to_be_kept_stays_until_down(engine):
     status, out, err = up(engine, "localhost/small:1", "sh", "-c", "echo inside >/tmp/made; exit 3", options=("--keep",))
     name = engine.container("i", "agent")
     assert (status, out) == (3, "") and f"the container {name} was kept" in err
-    assert state_of(engine, "i") == "kept" and engine.hostctl("gc").stdout == ""
+    assert state_of(engine, "i") == "kept" and engine.hostctl("gc").stdout == "" and whole(engine, "i")
     assert [thing for thing in mine(engine, "i") if thing.endswith(("-sidecar", "-egress", "-pause"))] == []
     engine.engine("cp", f"{name}:/tmp/made", os.path.join(engine.home, "made"))
     with open(os.path.join(engine.home, "made"), encoding="ascii") as file:
         assert file.read() == "inside\n"
     os.unlink(os.path.join(engine.home, "made"))
     assert up(engine, "localhost/small:1", "true")[0] == STOPPER_FAILED and engine.hostctl("attach", "i").returncode == STOPPER_FAILED
-    assert engine.hostctl("down", "i").returncode == 0 and not mine(engine, "i")
+    assert engine.hostctl("down", "i").returncode == 0 and not mine(engine, "i") and whole(engine, "i")
 
 
 def test_gc_removes_what_is_nobodys(engine):

@@ -338,6 +338,23 @@ def test_after_a_killed_hostctl_down_leaves_nothing(host):
     assert state_of(host, "u") is None
 
 
+def whole(host, name):
+    """Whether the audit of a bottle that is gone has all of its lines."""
+    done = host.hostctl("logs", name, "--verify")
+    return done.returncode == 0 and "whole from the beginning to the end\n" in done.stdout
+
+
+def test_the_audit_that_is_kept_is_whole(host):
+    assert host.run("true", name="ended").returncode == 0
+    assert whole(host, "ended"), host.hostctl("logs", "ended").stdout
+    bottle = Up(host, "sh", "-c", "echo up; exec sleep 1000", name="killed")
+    bottle.said("up")
+    bottle.signal(signal.SIGKILL)  # in the namespaces of netns that is the sidecar's end, too
+    bottle.process.wait(WAIT)
+    assert host.hostctl("down", "killed").returncode == 0
+    assert whole(host, "killed") == (host.runtime != "netns")
+
+
 def test_down_tells_the_command(host):
     bottle = Up(host, "sh", "-c", "trap 'echo told; exit 4' TERM; echo up; while :; do sleep 0.1; done")
     bottle.said("up")

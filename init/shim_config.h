@@ -34,6 +34,8 @@ struct shim_config {
     char *cwd;               /* owned: absolute */
     char *ca;                /* owned: one certificate, PEM; NULL = none */
     char ca_subject_hash[9]; /* of ca; "" = unknown */
+    char **mounts; /* owned, as are the strings: absolute paths of what is not the image's; NULL = none */
+    size_t mount_count;
     bool terminal;
     unsigned short rows, columns;
     bool die_with_parent;

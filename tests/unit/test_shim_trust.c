@@ -386,7 +386,44 @@ START_TEST(an_archive_follows_links_of_the_image_and_none_into_a_mount)
 }
 END_TEST
 
-SUITE_MAIN("shim_trust", debians_roots_stay_and_ours_comes_beside_them,
+START_TEST(in_place_no_link_of_the_image_leads_into_a_mount)
+{
+    char work[] = "/work", linked[] = "/linked", *mounts[] = {work, linked};
+    struct err err;
+    image();
+    put("/etc/ssl/x", "");
+    put("/etc/pki/tls/x", "");
+    put("/work/roots.pem", ROOTS);
+    put("/work/certs/deadbeef.0", ROOTS);
+    put("/var/elsewhere/anchors/corporate.pem", PEM("Q09S"));
+    put("/etc/pki/ca-trust/source/x", "");
+    put("/workshop/roots.pem", ROOTS);
+    ck_assert_int_eq(symlink("/var/elsewhere", "/linked"), 0);
+    ck_assert_int_eq(symlink("/work/roots.pem", "/etc/ssl/cert.pem"), 0);
+    ck_assert_int_eq(symlink("/work/certs", "/etc/ssl/certs"), 0);
+    ck_assert_int_eq(symlink("/linked/anchors", "/etc/pki/ca-trust/source/anchors"), 0);
+    ck_assert_int_eq(symlink("/workshop/roots.pem", "/etc/pki/tls/cert.pem"), 0);
+    struct shim_config config = configure(OURS, "");
+    config.mounts = mounts;
+    config.mount_count = 2;
+    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    holds("/work/roots.pem", ROOTS);
+    ck_assert_int_ne(access("/work/certs/" HASH ".0", F_OK), 0);
+    ck_assert_int_ne(access("/var/elsewhere/anchors/stopper.pem", F_OK), 0);
+    holds("/workshop/roots.pem", ROOTS MARK OURS);
+    config.mounts = NULL;
+    config.mount_count = 0;
+    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text); /* the control */
+    holds("/work/roots.pem", ROOTS MARK OURS);
+    holds("/work/certs/" HASH ".0", OURS);
+    holds("/var/elsewhere/anchors/stopper.pem", OURS);
+    shim_config_fini(&config);
+}
+END_TEST
+
+SUITE_MAIN("shim_trust", in_place_no_link_of_the_image_leads_into_a_mount,
+           debians_roots_stay_and_ours_comes_beside_them,
            a_container_that_starts_again_trusts_its_new_authority_only,
            fedoras_links_stay_links_and_its_tools_find_ours_again,
            an_image_without_roots_gets_ours_and_no_new_places, what_cannot_be_written_stays_as_it_is,

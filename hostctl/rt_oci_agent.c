@@ -402,7 +402,9 @@ static int agent_run(const struct bottle_spec *spec, const struct command_spec *
     char name[OCI_NAME_MAX];
     size_t len = 0;
     char *text = tell_first(engine, spec, command, image, gateway, &len);
-    int result = text != NULL ? 0 : err_set(err, "the command's environment or folder, or a mount's place, is not UTF-8");
+    int result = text != NULL
+                     ? 0
+                     : err_set(err, "the command's environment or folder, or a mount's place, is not UTF-8");
 
     engine_name(state, "agent", name);
     if (result == 0 && spec->image.detach) {

@@ -311,6 +311,26 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
         assert file.read() == "x\n"
 
 
+def test_hooks_that_are_not_there_cannot_be_made_nor_a_worktrees_file_be_replaced(host):
+    bare, tree = (os.path.join(host.dir, name) for name in ("hookless", "tree"))
+    subprocess.run(["git", "init", "-q", "--template=", bare], check=True)
+    os.mkdir(tree)
+    with open(os.path.join(tree, ".git"), "w", encoding="ascii") as file:
+        file.write("gitdir: /nowhere\n")
+    subprocess.run(["chmod", "-R", "a+rwX", bare, tree], check=True)
+    subprocess.run(["chown", "-R", "{}:{}".format(*host.caller), bare, tree], check=True)
+    assert not os.path.exists(os.path.join(bare, ".git/hooks"))
+    commands = ("echo x >/a/.git/hooks/pre-commit", "rmdir /a/.git/hooks", "mv /a/.git/hooks /a/.git/h", "mkdir /a/.git/hooks", "echo x >/b/.git",
+                "rm -f /b/.git", "mv /b/.git /b/g")
+    done = host.run("sh", "-c", "; ".join(f"({command}) && echo '{command}'" for command in commands) + "; touch /a/.git/index /b/x && echo end",
+                    options=("--mount", f"{bare}:/a", "--mount", f"{tree}:/b"))
+    assert (done.returncode, done.stdout) == (0, "end\n"), done
+    info = os.stat(os.path.join(bare, ".git/hooks"))
+    assert os.listdir(os.path.join(bare, ".git/hooks")) == [] and (info.st_uid, info.st_gid) == host.caller
+    with open(file.name, encoding="ascii") as file:
+        assert file.read() == "gitdir: /nowhere\n"
+
+
 def test_variables_and_the_folder_are_the_options(host):
     host.environment["MINE"] = "from here"
     done = host.run("sh", "-c", "echo $GIVEN, $MINE, $FORGE_TOKEN; pwd", options=("-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp"))

@@ -239,6 +239,13 @@ int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err 
         return err_set(err, "--detach: %s cannot attach to a command that runs", engine->program);
     if (spec->user_namespaces && engine->profiles == NULL && !engine->shims)
         return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
+    if (spec->image.sealer == SEALER_HELPER && engine_seals(engine, spec))
+        return err_set(err, "--route=helper: with %s no other container can act in the agent's network",
+                       engine->program);
+    if (spec->image.sealer == SEALER_SHIM && engine_maps(engine))
+        return err_set(err,
+                       "--route=shim: without root %s gives the agent's container no power over its network",
+                       engine->program);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
                    network_make(state, "egress", engine->egress, spec->interrupt, err) != 0 ||

@@ -154,12 +154,13 @@ static void mapping_add(const struct engine *engine, const struct image *image, 
         words_addf(words, "%s:uid=%.*s", engine->keep_id, (int)uid, image->user);
 }
 
-static int user_add(const struct engine *engine, const struct command_spec *command,
-                    const struct image *image, struct words *words, struct err *err)
+static int user_add(const struct engine *engine, const struct bottle_spec *spec,
+                    const struct command_spec *command, const struct image *image, struct words *words,
+                    struct err *err)
 {
     if (engine_maps(engine))
         mapping_add(engine, image, words);
-    if (engine->shims) /* and then the shim becomes that user */
+    if (engine_seals(engine, spec)) /* and then the shim becomes that user */
         words_add(words, "--user=0:0");
     else if (!image_is_roots(image))
         words_addf(words, "--user=%s", image->user);
@@ -218,8 +219,8 @@ static int profile_add(const struct bottle_spec *spec, const struct state *state
 }
 
 /* The shim, and how names are resolved. */
-static void places_add(const struct engine *engine, const struct state *state, const char *gateway,
-                       struct words *words)
+static void places_add(const struct engine *engine, const struct bottle_spec *spec, const struct state *state,
+                       const char *gateway, struct words *words)
 {
     char name[OCI_NAME_MAX];
 
@@ -227,10 +228,12 @@ static void places_add(const struct engine *engine, const struct state *state, c
         apple_places(state, gateway, words);
         return;
     }
-    if (!engine->pauses) {
+    if (!engine->pauses || engine_seals(engine, spec)) {
         words_list(words, engine->own_network);
         words_addf(words, "--hostname=%s", state->name);
     }
+    if (engine->pauses && engine_seals(engine, spec))
+        words_addf(words, "--dns=%s", gateway); /* as in seal_paused */
     engine_name(state, "shim", name);
     words_addf(words, "--volume=%s:" OCI_SHIM ":ro", name);
     words_addf(words, "--volume=%s/resolv.conf:/etc/resolv.conf:ro", state->path);
@@ -252,11 +255,11 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     engine_labels(state, &words);
     words_list(&words, all);
     words_list(&words, engine->guard);
-    words_list(&words, engine->sealed);
+    words_list(&words, engine_seals(engine, spec) ? engine->sealing : engine->sealed);
     words_list(&words, engine->run_options);
     words_list(&words, engine->agent);
     words_addf(&words, "--network=%s", network);
-    places_add(engine, state, gateway, &words);
+    places_add(engine, spec, state, gateway, &words);
     if (command->terminal)
         words_add(&words, "--tty");
     if (spec->image.memory != NULL)
@@ -265,7 +268,8 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
         words_addf(&words, "--cpus=%s", spec->image.cpus);
     home_add(engine, spec, image, &words);
     mounts_add(spec, &words);
-    if (user_add(engine, command, image, &words, err) != 0 || profile_add(spec, state, &words, err) != 0) {
+    if (user_add(engine, spec, command, image, &words, err) != 0 ||
+        profile_add(spec, state, &words, err) != 0) {
         words_free(&words);
         return -1;
     }
@@ -273,7 +277,7 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     words_list(&words, (const char *const[]){"contained", "--", NULL});
     command_add(command, image, &words);
     if (engine_do(&words, spec->interrupt, err) != 0 || limits_kept(spec, state, err) != 0 ||
-        (engine->copy != NULL && seal_trust(spec, state, tell_home(spec, image), err) != 0))
+        (!engine_seals(engine, spec) && seal_trust(spec, state, tell_home(spec, image), err) != 0))
         return -1;
     return mounts_same(spec, err);
 }
@@ -383,7 +387,8 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
     if (spec->image.home != NULL && image_is_roots(image) && !engine_maps(engine) &&
         seal_home(spec, command, state, err) != 0)
         return -1;
-    if (engine->pauses)
+    bool seals = engine_seals(engine, spec);
+    if (engine->pauses && !seals)
         return seal_paused(spec, state, network, gateway, option, err) != 0
                    ? -1
                    : agent_create(spec, command, image, state, option, gateway, err);
@@ -391,7 +396,7 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
              engine->link_option[0] ? engine->agent_link : "");
     if (agent_create(spec, command, image, state, option, gateway, err) != 0)
         return -1;
-    return engine->shims ? 0 : seal_own(spec, state, gateway, err);
+    return seals ? 0 : seal_own(spec, state, gateway, err);
 }
 
 static int agent_run(const struct bottle_spec *spec, const struct command_spec *command,

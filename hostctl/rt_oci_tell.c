@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hostctl/rt_apple.h"
-
 static int add_variable(json_t *object, const char *entry)
 {
     const char *equals = strchr(entry, '=');
@@ -43,18 +41,31 @@ const char *tell_home(const struct bottle_spec *spec, const struct image *image)
     return spec->image.home_place != NULL ? spec->image.home_place : image_is_roots(image) ? TELL_HOME : NULL;
 }
 
-/* What a PID 1 that begins as root needs beside: whom it becomes, and what in its root is not the image's. */
-static int shim_tell(const struct bottle_spec *spec, const struct command_spec *command,
-                     const struct image *image, json_t *all)
+/* The image's own word for its user is looked up by PID 1 in the image. */
+static int user_tell(const struct command_spec *command, const struct image *image, json_t *all)
+{
+    if (!image_is_roots(image))
+        return json_object_set_new(all, "user", json_string(image->user));
+    return json_object_set_new(all, "uid", json_integer(command->uid)) != 0 ||
+                   json_object_set_new(all, "gid", json_integer(command->gid)) != 0
+               ? -1
+               : 0;
+}
+
+/* What a PID 1 that begins as root needs beside: whom it becomes, what in its root is not the image's, and which
+ * addresses of the engine's it has to close. */
+static int shim_tell(const struct engine *engine, const struct bottle_spec *spec,
+                     const struct command_spec *command, const struct image *image, json_t *all)
 {
     const char *home = tell_home(spec, image);
-    json_t *places = mount_places(spec->mounts, spec->mount_count);
+    json_t *places = mount_places(spec->mounts, spec->mount_count), *closed = json_array();
+    int failed = home != NULL ? json_array_append_new(places, json_string(home)) : 0;
 
-    if (home != NULL && json_array_append_new(places, json_string(home)) != 0) {
-        json_decref(places);
-        return -1;
-    }
-    return json_object_set_new(all, "mounts", places) != 0 ? -1 : apple_user_tell(command, image, all);
+    for (const char *const *address = engine->closed; address != NULL && *address != NULL; address++)
+        failed |= json_array_append_new(closed, json_string(*address));
+    failed |= json_object_set_new(all, "mounts", places);
+    failed |= json_object_set_new(all, "closed", closed);
+    return failed != 0 ? -1 : user_tell(command, image, all);
 }
 
 char *tell_first(const struct engine *engine, const struct bottle_spec *spec,
@@ -66,14 +77,15 @@ char *tell_first(const struct engine *engine, const struct bottle_spec *spec,
                       : image->workdir[0] == '/' ? image->workdir
                       : home != NULL             ? home
                                                  : "/";
+    bool seals = engine_seals(engine, spec);
     json_t *env = environment(image, home, command);
-    json_t *all = env == NULL ? NULL
-                              : json_pack("{s:i,s:b,s:s,s:s,s:s,s:o,s:s,s:s,s:s,s:b}", "protocol", 1,
-                                          "sealed", !engine->shims, "interface", engine->agent_link,
-                                          "gateway", gateway, "resolver", gateway, "env", env, "cwd", cwd,
-                                          "ca", spec->ca, "ca_subject_hash", spec->ca_subject_hash,
-                                          "user_namespaces", spec->user_namespaces);
-    if (all != NULL && engine->shims && shim_tell(spec, command, image, all) != 0) {
+    json_t *all = env == NULL
+                      ? NULL
+                      : json_pack("{s:i,s:b,s:s,s:s,s:s,s:o,s:s,s:s,s:s,s:b}", "protocol", 1, "sealed",
+                                  !seals, "interface", engine->agent_link, "gateway", gateway, "resolver",
+                                  gateway, "env", env, "cwd", cwd, "ca", spec->ca, "ca_subject_hash",
+                                  spec->ca_subject_hash, "user_namespaces", spec->user_namespaces);
+    if (all != NULL && seals && shim_tell(engine, spec, command, image, all) != 0) {
         json_decref(all);
         all = NULL;
     }

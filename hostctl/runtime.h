@@ -30,13 +30,18 @@
 
 enum uplink { UPLINK_DEFAULT, UPLINK_PASTA, UPLINK_NAT };
 
+/* Who leads the agent's network to the sidecar: another container, which needs a right there that the agent's never
+ * has; or the agent's own PID 1, which has it at first and gives it up. */
+enum sealer { SEALER_DEFAULT, SEALER_HELPER, SEALER_SHIM };
+
 /* What only a runtime with images knows; values are checked already. */
 struct image_spec {
     const char *agent, *sidecar;   /* references of images */
     const char *memory, *cpus;     /* limits for the agent; NULL: none */
     const char *home, *home_place; /* a volume and where it goes; NULL: nothing that outlives the bottle */
     bool detach;                   /* the command runs on without anybody attached */
-    bool keep;                     /* what the command leaves in its container stays, stopped */
+    enum sealer sealer;
+    bool keep; /* what the command leaves in its container stays, stopped */
 };
 
 struct bottle_spec {

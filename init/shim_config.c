@@ -187,6 +187,17 @@ static int mounts_take(struct shim_config *config, const json_t *value, struct e
     return config->mounts ? 0 : err_set(err, "out of memory");
 }
 
+static int closed_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    if (!json_is_array(value) || json_array_size(value) > SHIM_CLOSED_MAX)
+        return err_set(err, "a list of at most %d addresses is wanted", SHIM_CLOSED_MAX);
+    for (config->closed_count = 0; config->closed_count < json_array_size(value); config->closed_count++)
+        if (address_take(json_array_get(value, config->closed_count), &config->closed[config->closed_count],
+                         err) != 0)
+            return -1;
+    return 0;
+}
+
 static int terminal_take(struct shim_config *config, const json_t *value, struct err *err)
 {
     return bool_take(value, &config->terminal, err);
@@ -230,6 +241,7 @@ static const struct member members[] = {
     {"ca", ca_take, BOTH, 0},
     {"ca_subject_hash", ca_hash_take, BOTH, 0},
     {"mounts", mounts_take, WHOLE, 0},
+    {"closed", closed_take, WHOLE, 0},
     {"terminal", terminal_take, WHOLE | OVERLAY, 0},
     {"rows", rows_take, WHOLE | OVERLAY, 0},
     {"columns", columns_take, WHOLE | OVERLAY, 0},

@@ -67,6 +67,9 @@ def test_what_container_cannot_do_is_said_before_anything_is_made(mac):
     assert status == STOPPER_FAILED and "--detach: container cannot attach to a command that runs" in err
     status, _, err = up(mac, "localhost/small:1", "true", options=("--cpus", "0.5"))
     assert status == STOPPER_FAILED and "Error: The value '0.5' is invalid for '--cpus <cpus>'" in err, err
+    status, _, err = up(mac, "localhost/small:1", "true", options=("--route", "helper"))
+    assert (status, err) == (STOPPER_FAILED, "hostctl up: --route=helper: with container no other container can act in the agent's network\n")
+    assert up(mac, "localhost/small:1", "true", options=("--route", "shim")) == (0, "", "")  # what it does anyway
     status, _, err = up(mac, "localhost/never-made:1", "true")
     assert status == STOPPER_FAILED and "image localhost/never-made:1: " in err and "no registry answers" in err, err
     status, _, err = up(mac, "localhost/small:1", "true", options=("--sidecar-image", "localhost/small:1"))

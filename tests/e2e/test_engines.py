@@ -16,7 +16,7 @@ import images
 from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
-from test_runtimes import STOPPER_FAILED, Up, state_of, whole
+from test_runtimes import STOPPER_FAILED, SYSTEMS, Up, state_of, whole
 from world import NAMES
 
 NO_CAPABILITY = "0" * 16
@@ -145,6 +145,43 @@ def test_the_engines_own_resolver_is_closed(engine, sealed):
             assert sealed.agent.dns(server="127.0.0.11", name="plain.test", timeout=2)["error"] == "EHOSTUNREACH"
         finally:
             engine.engine("network", "rm", "lab-net")
+
+
+# ---- the network sealed by the agent's own PID 1 -----------------------------------------------------------------------
+
+
+def test_the_shim_can_seal_the_network_itself(engine):
+    """No other container acts in the agent's network then; what the engine's own exec gains by it is in SECURITY.md."""
+    if engine.mapped:
+        done = engine.run("true", options=("--route", "shim"))
+        assert (done.returncode, done.stdout) == (STOPPER_FAILED, "") and \
+            done.stderr == f"hostctl up: --route=shim: without root {engine.tool} gives the agent's container no power over its network\n", done
+        return
+    bottle = engine.up(options=("--route", "shim"))
+    try:
+        agent, name = bottle.agent, engine.container(bottle.name, "agent")
+        assert [thing for thing in mine(engine, bottle.name) if thing.endswith(("-pause", "-route", "-trust"))] == []
+        assert agent.https(host="allowed.test")["status"] == 200 and agent.http(host="denied.test")["status"] == 403
+        assert agent.udp(address="203.0.113.99", port=443)["error"] == "EHOSTUNREACH"
+        assert agent.dns(server="127.0.0.11", name="plain.test", timeout=2)["error"] in ("EHOSTUNREACH", "ECONNREFUSED")
+        one = status_in(engine.engine("exec", name, "cat", "/proc/1/status"))
+        assert {one[key] for key in ("CapPrm", "CapEff", "CapBnd", "CapAmb", "CapInh")} == {NO_CAPABILITY}
+        assert one["NoNewPrivs"] == "1" and one["Uid"].split() == [str(engine.number)] * 4
+        for words in ("ip", "route", "replace", "192.0.2.0/24", "dev", "lo"), ("sh", "-c", "echo x >/etc/resolv.conf"), \
+                ("cat", "/run/stopper/agent.json"), ("sh", "-c", "echo x >>/etc/ssl/certs/ca-certificates.crt"):
+            done = engine.hostctl("exec", bottle.name, "--", *words)
+            assert done.returncode != 0 and ("denied" in done.stderr or "permitted" in done.stderr or "Read-only" in done.stderr), done
+        done = agent.run(argv=["env", "-i", "/usr/bin/python3", "-c", SYSTEMS])
+        said = json.loads(done["out"])
+        assert (said["marks"], said["owner"], said["file"], said["folder"]) == (1, 0, "you said \n", "you said \n")
+        # by hand, past hostctl, it has the rights again that its PID 1 gave up: the control, and the price
+        assert engine.engine("exec", name, "ip", "route", "replace", "192.0.2.0/24", "dev", "lo") == ""
+        assert int(status_in(engine.engine("exec", name, "cat", "/proc/self/status"))["CapEff"], 16) == sum(1 << cap for cap in (5, 6, 7, 8, 12))
+    finally:
+        bottle.close()
+    reference = image(engine, "itself", "USER user")
+    assert up(engine, reference, "sh", "-c", "id -u; echo $HOME", options=("--route", "shim")) == (0, "1234\n/home/user\n", "")
+    assert not mine(engine, "i")
 
 
 # ---- images ------------------------------------------------------------------------------------------------------------

@@ -386,6 +386,7 @@ def test_down_tells_the_command(host):
 def test_an_image_or_runtime_that_does_not_fit_is_said_before_anything_starts(host):
     for words, text in ((("--runtime", "nothing"), "--runtime must be one of"), (("--memory", "1g"), "--memory needs --image"),
                         (("--runtime", "netns", "--image", "x"), "--runtime netns knows no --image"),
+                        (("--route", "shim"), "--route needs --image"), (("--image", "x", "--route", "me"), "--route must be helper or shim"),
                         (("--image", "x", "--cpus", "many"), "--cpus must be a number"),
                         (("--image", "x", "--memory", "1q"), "--memory must be a number"),
                         (("--image", "x", "--home", "../x"), "--home must be"), (("--workdir", "w"), "--workdir must be"),

@@ -32,7 +32,7 @@ void words_free(struct words *words);
  * `interrupt`: see runtime.h; -1 = none. Returns the exit status (128 + signal), or -1 with err when it could
  * not be run, said too much, or was interrupted (then it is killed). `said`: the last line of its stderr, ""
  * when none. */
-#define RUN_SAID 300
+#define RUN_SAID 640 /* runc names several long paths before it says what is wrong */
 struct run {
     struct str in;
     struct buf *out;

@@ -114,7 +114,7 @@ static int agent_prepare(struct str text, bool contained, struct shim_config *co
     if ((!config->sealed && (shim_net_setup(config, err) != 0 ||
                              shim_net_unreachable(config->closed, config->closed_count, err) != 0)) ||
         (contained && shim_net_verify(config, err) != 0) || shim_net_resolver(config, err) != 0 ||
-        shim_trust_setup(config, err) != 0 || shim_trust_environment(config, err) != 0 ||
+        shim_trust_setup(config, contained, err) != 0 || shim_trust_environment(config, err) != 0 ||
         home_default(config, err) != 0 || shim_config_save(text, err) != 0 || drop(config, err) != 0)
         return -1;
     if (chdir(config->cwd) != 0)

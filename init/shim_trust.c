@@ -138,11 +138,24 @@ static const char *const foreign[] = {
     "/proc", "/sys", "/dev", "/run", "/tmp", "/stopper", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
 };
 
-/* Where the agent's container has mounts. */
+/* Where the agent's container has mounts of the user's. */
 struct places {
     char **real; /* owned, as are the strings */
     size_t count;
+    bool
+        one; /* the image is one mount, "/": others are an engine's or the user's, whoever has told of them */
 };
+
+/* Which mount a path is in (statx(2)). Returns 0, or -1: it is not there. */
+static int mount_of(const char *path, uint64_t *mount)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &status) != 0)
+        return -1;
+    *mount = status.stx_mask & STATX_MNT_ID ? status.stx_mnt_id
+                                            : (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor;
+    return 0;
+}
 
 static bool is_under(const char *path, const char *place)
 {
@@ -162,7 +175,8 @@ static bool is_images(const struct places *places, const char *path)
     for (size_t i = 0; i < places->count; i++)
         if (is_under(path, places->real[i]))
             return false;
-    return true;
+    uint64_t root, its;
+    return !places->one || (mount_of("/", &root) == 0 && mount_of(path, &its) == 0 && root == its);
 }
 
 /* The place with the links of the image followed, as an engine does before it mounts there; what is not there
@@ -194,9 +208,9 @@ static void places_close(struct places *places)
 }
 
 /* Returns 0, or -1 with err; then places_close. */
-static int places_open(struct places *places, char *const given[], size_t count, struct err *err)
+static int places_open(struct places *places, char *const given[], size_t count, bool one, struct err *err)
 {
-    *places = (struct places){.real = calloc(count + 1, sizeof *places->real)};
+    *places = (struct places){.one = one, .real = calloc(count + 1, sizeof *places->real)};
     if (!places->real)
         return err_set(err, "out of memory");
     for (; places->count < count; places->count++)
@@ -428,11 +442,11 @@ static int own_write(const struct shim_config *config, struct err *err)
 }
 
 /* In the places of the image, never in a mount: that is the user's. */
-static int image_extend(const struct shim_config *config, struct err *err)
+static int image_extend(const struct shim_config *config, bool one, struct err *err)
 {
     struct places places;
     char real[PATH_MAX];
-    int result = places_open(&places, config->mounts, config->mount_count, err);
+    int result = places_open(&places, config->mounts, config->mount_count, one, err);
     for (size_t i = 0; result == 0 && i < sizeof bundles / sizeof bundles[0]; i++)
         result = bundle_extend(&places, bundles[i], config->ca, err);
     for (size_t i = 0; result == 0 && config->ca_subject_hash[0] && i < sizeof hashed / sizeof hashed[0]; i++)
@@ -444,7 +458,7 @@ static int image_extend(const struct shim_config *config, struct err *err)
     return result;
 }
 
-int shim_trust_setup(const struct shim_config *config, struct err *err)
+int shim_trust_setup(const struct shim_config *config, bool one, struct err *err)
 {
     if (!config->ca)
         return 0;
@@ -453,7 +467,7 @@ int shim_trust_setup(const struct shim_config *config, struct err *err)
                      : -1;
     if (result == 0 &&
         !config->sealed) /* else shim_trust_archive has: what this user may write is not the image's */
-        result = image_extend(config, err);
+        result = image_extend(config, one, err);
     return result == 0 ? 0 : err_prefix(err, "trust");
 }
 
@@ -468,12 +482,12 @@ struct archive {
                sizeof anchors / sizeof anchors[0]]; /* owned: paths that are in it */
 };
 
-/* `path` is a real one: nothing is followed on the way when it is written. A path that is too long for the
+/* `path` is a real one, in a folder of the image's: nothing is followed on the way when it is written. A path that is too long for the
  * format is left to the environment. */
 static int archive_add(struct archive *archive, const char *path, struct str text, struct err *err)
 {
     struct stat status;
-    if (!is_images(&archive->places, path) || (lstat(path, &status) == 0 && !S_ISREG(status.st_mode)))
+    if (lstat(path, &status) == 0 && (!S_ISREG(status.st_mode) || !is_images(&archive->places, path)))
         return 0;
     for (size_t i = 0; i < archive->done_count; i++)
         if (strcmp(archive->done[i], path) == 0)
@@ -543,7 +557,7 @@ int shim_trust_archive(const char *ca, const char *hash, char *const places[], s
     struct archive archive = {.tar = tar, .ca = str_of(ca)};
 
     buf_init(tar, TAR_MAX);
-    int result = places_open(&archive.places, places, count, err);
+    int result = places_open(&archive.places, places, count, true, err);
     if (result == 0)
         result = archive_fill(&archive, hash, err);
     for (size_t i = 0; i < archive.done_count; i++)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the container runtimes promise beside what all do: how their containers are made, what the engine's own exec gains,
 images of all sorts, and that whatever ends, nothing stays with the engine."""
+import filecmp
 import itertools
 import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +18,7 @@ import images
 from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
-from test_runtimes import STOPPER_FAILED, SYSTEMS, Up, state_of, whole
+from test_runtimes import ASK, STOPPER_FAILED, SYSTEMS, Up, state_of, whole
 from world import NAMES
 
 NO_CAPABILITY = "0" * 16
@@ -279,6 +281,39 @@ def test_an_images_roots_are_extended_where_they_are_and_no_mount_is_written(eng
     with open(file.name, encoding="ascii") as file:
         assert file.read() == roots
     assert not mine(engine, "i")
+
+
+@pytest.mark.parametrize("route", ["helper", "shim"])
+def test_an_etc_that_is_a_mount_is_not_written_and_works_or_says_why_not(pod, route):
+    """The user's configuration of the engine mounts a folder over every container's /etc, of which hostctl knows nothing. The engine
+    itself then needs the places of its own files there."""
+    folder, before = os.path.join(pod.dir, f"etc-{route}"), dict(pod.environment)
+    bundle = os.path.join(folder, "ssl/certs/ca-certificates.crt")
+    os.makedirs(os.path.dirname(bundle))
+    shutil.copy("/etc/ssl/certs/ca-certificates.crt", bundle)
+    with open(before["CONTAINERS_CONF"], encoding="utf-8") as file:
+        text = file.read()
+    command, options = ("/usr/bin/python3", "-c", ASK, "other.test"), ("--route", route)
+
+    def mounted(option):
+        pod.environment["CONTAINERS_CONF"] = pod.write("etc.conf", text.replace("[containers]\n", f'[containers]\nvolumes=["{folder}:/etc{option}"]\n'))
+    try:
+        mounted(":ro")
+        done = pod.run(*command, options=options)
+        assert done.returncode == STOPPER_FAILED and "/merged/etc/" in done.stderr and \
+            done.stderr.endswith(": read-only file system\n"), done
+        for name, content in ("passwd", "root:x:0:0::/root:/bin/sh\n"), ("group", "root:x:0:\n"), ("nsswitch.conf", "hosts: files dns\n"), \
+                ("resolv.conf", ""), ("hosts", ""), ("hostname", ""):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                file.write(content)
+        for option in ":ro", "":
+            mounted(option)
+            done = pod.run(*command, options=options)
+            assert (done.returncode, done.stdout, done.stderr) == (0, '["you said \\n", null]\n', ""), done
+            assert os.listdir(os.path.dirname(bundle)) == ["ca-certificates.crt"] and filecmp.cmp(bundle, "/etc/ssl/certs/ca-certificates.crt", False)
+    finally:
+        pod.environment |= before
+    assert not mine(pod, "r")
 
 
 def test_a_tag_that_moves_while_a_bottle_is_made_changes_nothing(engine):

@@ -97,7 +97,7 @@ static void trust(const char *ca, const char *env)
 {
     struct shim_config config = configure(ca, env);
     struct err err;
-    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text);
     shim_config_fini(&config);
 }
 
@@ -181,7 +181,7 @@ START_TEST(a_folder_that_is_not_roots_is_refused)
     struct shim_config config = configure(OURS, "");
     ck_assert_int_eq(mkdir("/run/stopper-ca", 0777), 0);
     ck_assert_int_eq(chown("/run/stopper-ca", 1000, 1000), 0);
-    ck_assert_int_eq(shim_trust_setup(&config, &err), -1);
+    ck_assert_int_eq(shim_trust_setup(&config, false, &err), -1);
     ck_assert_str_eq(err.text, "trust: /run/stopper-ca is not a folder of root's");
     shim_config_fini(&config);
 }
@@ -270,7 +270,7 @@ START_TEST(without_an_authority_nothing_is_touched)
     free(config.ca);
     config.ca = NULL;
     put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
-    ck_assert_int_eq(shim_trust_setup(&config, &err), 0);
+    ck_assert_int_eq(shim_trust_setup(&config, false, &err), 0);
     ck_assert_int_eq(shim_trust_environment(&config, &err), 0);
     ck_assert_uint_eq(json_object_size(config.env), 0);
     holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
@@ -339,7 +339,7 @@ START_TEST(a_sealed_container_gets_its_own_folder_only)
     put("/usr/local/share/ca-certificates/corporate.crt", PEM("Q09S"));
     struct shim_config config = configure(OURS, "");
     config.sealed = true;
-    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text);
     holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
     holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
     ck_assert_int_ne(access("/etc/ssl/certs/" HASH ".0", F_OK), 0);
@@ -406,7 +406,7 @@ START_TEST(in_place_no_link_of_the_image_leads_into_a_mount)
     struct shim_config config = configure(OURS, "");
     config.mounts = mounts;
     config.mount_count = 2;
-    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text);
     holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
     holds("/work/roots.pem", ROOTS);
     ck_assert_int_ne(access("/work/certs/" HASH ".0", F_OK), 0);
@@ -414,7 +414,7 @@ START_TEST(in_place_no_link_of_the_image_leads_into_a_mount)
     holds("/workshop/roots.pem", ROOTS MARK OURS);
     config.mounts = NULL;
     config.mount_count = 0;
-    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text); /* the control */
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text); /* the control */
     holds("/work/roots.pem", ROOTS MARK OURS);
     holds("/work/certs/" HASH ".0", OURS);
     holds("/var/elsewhere/anchors/stopper.pem", OURS);
@@ -422,8 +422,31 @@ START_TEST(in_place_no_link_of_the_image_leads_into_a_mount)
 }
 END_TEST
 
-SUITE_MAIN("shim_trust", in_place_no_link_of_the_image_leads_into_a_mount,
-           debians_roots_stay_and_ours_comes_beside_them,
+START_TEST(another_mount_than_the_images_is_left_alone)
+{
+    struct err err;
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    put("/etc/pki/tls/cert.pem", ROOTS);
+    ck_assert_int_eq(mount("/etc/ssl", "/etc/ssl", NULL, MS_BIND, NULL), 0); /* of the same file system */
+    struct shim_config config = configure(OURS, "");
+    ck_assert_msg(shim_trust_setup(&config, true, &err) == 0, "%s", err.text);
+    holds("/etc/pki/tls/cert.pem", ROOTS MARK OURS);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_ne(access("/etc/ssl/certs/" HASH ".0", F_OK), 0);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    put("/etc/pki/tls/cert.pem", ROOTS);
+    archived(NULL, 0, HASH, "/etc/pki/tls/cert.pem:" ROOTS MARK OURS);
+    ck_assert_int_eq(umount("/etc/ssl"), 0); /* the control */
+    archived(NULL, 0, HASH,
+             "/etc/ssl/certs/ca-certificates.crt:" ROOTS MARK OURS "|/etc/pki/tls/cert.pem:" ROOTS MARK OURS
+             "|/etc/ssl/certs/" HASH ".0:" OURS);
+    shim_config_fini(&config);
+}
+END_TEST
+
+SUITE_MAIN("shim_trust", another_mount_than_the_images_is_left_alone,
+           in_place_no_link_of_the_image_leads_into_a_mount, debians_roots_stay_and_ours_comes_beside_them,
            a_container_that_starts_again_trusts_its_new_authority_only,
            fedoras_links_stay_links_and_its_tools_find_ours_again,
            an_image_without_roots_gets_ours_and_no_new_places, what_cannot_be_written_stays_as_it_is,

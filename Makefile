@@ -49,7 +49,7 @@ asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 cov := -O0 --coverage
 gnu := -std=gnu17 -D_GNU_SOURCE=
 ALL_CFLAGS = -g $(or $($(VARIANT)),$(error VARIANT is one of release debug asan cov)) $(warn) -pthread -fPIE \
-	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -Iappliance -I. -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
+	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -iquote appliance -iquote . -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
 
 # $(call pkg,cflags|libs|static,NAMES): asked once, and only when first needed, so that deps may come first in the same run.

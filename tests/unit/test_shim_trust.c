@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the shim makes of an image's roots. Each test builds an image in a folder and goes there by chroot(2),
- * in a process and a mount namespace of its own. */
+/* What the shim makes of an image's roots. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "init/shim_trust.h"
+#include "tests/unit/image.h"
 #include "tests/unit/suite.h"
 
 #define PEM(bytes) "-----BEGIN CERTIFICATE-----\n" bytes "\n-----END CERTIFICATE-----\n"
@@ -21,26 +21,6 @@
 #define OURS       PEM("T1VS")
 #define MARK       "\n# Stopper: the authority of this bottle\n"
 #define HASH       "0a1b2c3d"
-
-static void parents_make(const char *path)
-{
-    char text[256];
-    snprintf(text, sizeof text, "%s", path);
-    for (char *slash = text; (slash = strchr(slash + 1, '/'));) {
-        *slash = '\0';
-        ck_assert(mkdir(text, 0755) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-}
-
-static void put(const char *path, const char *text)
-{
-    parents_make(path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
 
 static void holds(const char *path, const char *wanted)
 {
@@ -61,19 +41,6 @@ static void leads(const char *path, const char *wanted)
     ck_assert_msg(len > 0, "%s is no link", path);
     target[len] = '\0';
     ck_assert_str_eq(target, wanted);
-}
-
-/* An empty image as "/". */
-static void image(void)
-{
-    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
-    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-    ck_assert_int_eq(mount("image", "/tmp", "tmpfs", 0, "mode=755"), 0);
-    ck_assert_int_eq(mkdir("/tmp/proc", 0755), 0); /* where the sanitizers look */
-    ck_assert_int_eq(mount("/proc", "/tmp/proc", NULL, MS_BIND | MS_REC, NULL), 0);
-    ck_assert_int_eq(chroot("/tmp"), 0);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(mkdir("/run", 0755), 0);
 }
 
 static struct shim_config configure(const char *ca, const char *env)

@@ -26,7 +26,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-up check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-up bench-denials check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -132,6 +132,10 @@ bench: ## the same with more rounds
 bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
 	$(Q)$(MAKE) image
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)
+bench-denials: deps ## ten million denied attempts as fast as an agent can: what becomes of audit, memory and others' traffic (minutes)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_FLOOD=$(or $(DENIALS),10000000) $(PYTHON) -m pytest -q \
+		-o cache_dir=$(CURDIR)/build/pytest tests/net/test_audit.py -k flood_of_denials
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit

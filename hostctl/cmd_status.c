@@ -63,7 +63,8 @@ static void print_head(const json_t *status)
         printf("%-10s %s\n", texts[i], text_of(status, texts[i], out));
     if (number_of(status, "hostctl") > 0)
         printf("%-10s %lld\n", "hostctl", number_of(status, "hostctl"));
-    printf("%-10s %lldh %lldm %llds\n", "uptime", uptime / 3600, uptime / 60 % 60, uptime % 60);
+    printf("%-10s %lldh %lldm %llds, ready after %lld ms\n", "uptime", uptime / 3600, uptime / 60 % 60,
+           uptime % 60, number_of(status, "ready_ms"));
     printf("%-10s %lld\n", "generation", number_of(status, "generation"));
     printf("%-10s %s\n", "policy", text_of(status, "policy_digest", out));
     printf("%-10s %s\n", "egress", text_of(interfaces, "egress", out));

@@ -30,7 +30,7 @@
 
 struct up {
     const char *file, *name, *uplink, *runtime, *workdir, *confirm;
-    const char *image, *sidecar_image, *memory, *cpus, *home;
+    const char *image, *sidecar_image, *memory, *cpus, *home, *route;
     struct option_list mounts, variables;
     bool allow_userns, detach, keep;
 };
@@ -58,6 +58,9 @@ static const struct option options[] = {
     {0, "memory", "SIZE", "limit for the agent: bytes, or with k, m or g", offsetof(struct up, memory), 0},
     {0, "cpus", "NUMBER", "limit for the agent", offsetof(struct up, cpus), 0},
     {0, "home", "VOLUME[:DIR]", "a volume of the engine's as the agent's home", offsetof(struct up, home), 0},
+    {0, "route", "helper|shim",
+     "who leads the agent's network to the sidecar (default: a container beside it)",
+     offsetof(struct up, route), 0},
     {0, "keep", NULL, "leave the agent's container, stopped, when the command has ended",
      offsetof(struct up, keep), 0},
     {0, "confirm", "DIGEST", "the agent's file of this sha256 was read and may run",
@@ -131,6 +134,7 @@ static int check_image(struct plan *plan, struct err *err)
                       {"memory", up->memory != NULL},
                       {"cpus", up->cpus != NULL},
                       {"home", up->home != NULL},
+                      {"route", up->route != NULL},
                       {"detach", up->detach},
                       {"keep", up->keep}};
 
@@ -207,6 +211,10 @@ static int choose_image(struct plan *plan, struct err *err)
     plan->spec.user_namespaces = up->allow_userns;
     if ((image->agent != NULL && !is_reference(image->agent)) || !is_reference(image->sidecar))
         return err_set(err, "--image and --sidecar-image must be references of images");
+    if (up->route != NULL && strcmp(up->route, "helper") != 0 && strcmp(up->route, "shim") != 0)
+        return err_set(err, "--route must be helper or shim");
+    if (up->route != NULL)
+        image->sealer = strcmp(up->route, "shim") == 0 ? SEALER_SHIM : SEALER_HELPER;
     if (image->memory != NULL && !is_amount(image->memory, "bkmg"))
         return err_set(err, "--memory must be a number of bytes, or one with k, m or g behind it");
     if (image->cpus != NULL && !is_amount(image->cpus, NULL))

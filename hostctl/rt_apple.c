@@ -221,21 +221,10 @@ void apple_places(const struct state *state, const char *gateway, struct words *
     words_addf(words, "--dns=%s", gateway);
 }
 
-int apple_user_tell(const struct command_spec *command, const struct image *image, json_t *all)
-{
-    if (!image_is_roots(image))
-        return json_object_set_new(all, "user", json_string(image->user));
-    return json_object_set_new(all, "uid", json_integer(command->uid)) != 0 ||
-                   json_object_set_new(all, "gid", json_integer(command->gid)) != 0
-               ? -1
-               : 0;
-}
-
 /* ---- the row ---- */
 
 /* NAT first: only the first network gives a route. The policy names its resolvers, so that the sidecar needs
- * none of the engine's. PID 1 of the agent needs what it takes to seal the network and to become the agent;
- * KILL is for signals to commands of `hostctl exec`. */
+ * none of the engine's. */
 const struct engine engine_apple = {
     .runtime = &runtime_apple,
     .program = "container",
@@ -246,8 +235,7 @@ const struct engine engine_apple = {
     .sidecar_link = "eth1",
     .agent_link = "eth0",
     .sidecar = WORDS("--no-dns", "--tmpfs=/run"),
-    .sealed = WORDS("--cap-add=NET_ADMIN", "--cap-add=SETUID", "--cap-add=SETGID", "--cap-add=SETPCAP",
-                    "--cap-add=KILL", "--tmpfs=/run/stopper", "--tmpfs=/run/stopper-ca"),
+    .sealing = WORDS(ENGINE_RIGHTS, "--tmpfs=/run/stopper", "--tmpfs=/run/stopper-ca"),
     .pull = WORDS("image", "pull"),
     .tail = WORDS("logs", "-n", "20"),
     .kinds =
@@ -257,6 +245,7 @@ const struct engine engine_apple = {
             {NULL, NULL, NULL}},
     .shims = true,
     .plain = true,
+    .named = true,
     .shape = apple_shape,
 };
 

@@ -274,6 +274,13 @@ int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err 
         return err_set(err, "--detach: %s cannot attach to a command that runs", engine->program);
     if (spec->user_namespaces && engine->profiles == NULL && !engine->shims)
         return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
+    if (spec->image.sealer == SEALER_HELPER && engine_seals(engine, spec))
+        return err_set(err, "--route=helper: with %s no other container can act in the agent's network",
+                       engine->program);
+    if (spec->image.sealer == SEALER_SHIM && engine_maps(engine))
+        return err_set(err,
+                       "--route=shim: without root %s gives the agent's container no power over its network",
+                       engine->program);
     guard(state);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
@@ -376,6 +383,22 @@ static void watch_end(void)
     while (waitpid(sidecar_watch, NULL, 0) < 0 && errno == EINTR)
         ;
     sidecar_watch = -1;
+}
+
+/* It takes three seconds at most to end its workers and to write its last line (init/supervise.c,
+ * init/main.c). */
+void oci_settle(const struct state *state)
+{
+    struct words words = ENGINE_WORDS(engine_of(state), "stop", "-t", "4");
+    char name[OCI_NAME_MAX];
+    struct err ignored;
+
+    engine_name(state, "sidecar", name);
+    words_add(&words, name);
+    if (state_get(state, "mark") == NULL)
+        words_free(&words);
+    else
+        engine_do(&words, -1, &ignored);
 }
 
 /* By role: the agent's container keeps its volume and its network. */

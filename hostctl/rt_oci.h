@@ -18,6 +18,7 @@ extern const struct runtime runtime_podman, runtime_docker, runtime_apple;
 int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err);
 int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err);
 int oci_ended(const struct state *state);
+void oci_settle(const struct state *state);
 int oci_keep(struct state *state, char name[100], struct err *err);
 int oci_clean(struct state *state, struct err *err);
 bool oci_alive(const struct state *state);
@@ -31,7 +32,7 @@ int oci_attach(const struct command_spec *command, struct state *state, struct s
 
 #define OCI_FUNCTIONS                                                                                        \
     .images = true, .sidecar = oci_sidecar, .control = oci_control, .agent = oci_agent, .exec = oci_exec,    \
-    .keep = oci_keep, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs
+    .settle = oci_settle, .keep = oci_keep, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs
 
 /* Removes what the engine has of Stopper's and is in no state folder: the number, or -1 with err. */
 int oci_gc(const struct engine *engine, struct err *err);

@@ -48,6 +48,7 @@ const struct engine engine_podman = {
     .guard = WORDS(NO_GROWTH),
     .sidecar = WORDS(SIDECAR),
     .sealed = WORDS(SEALED),
+    .sealing = WORDS(ENGINE_RIGHTS, SEALED),
     .copy = WORDS("cp", "--archive=false", "-"),
     .pull = WORDS("pull", "--quiet", "--"),
     .tail = WORDS("logs", "--tail", "20"),
@@ -81,6 +82,7 @@ const struct engine engine_docker = {
     .guard = WORDS(NO_GROWTH),
     .sidecar = WORDS(SIDECAR),
     .sealed = WORDS(SEALED),
+    .sealing = WORDS(ENGINE_RIGHTS, SEALED),
     .copy = WORDS("cp", "-"),
     .pull = WORDS("pull", "--quiet", "--"),
     .tail = WORDS("logs", "--tail", "20"),
@@ -99,6 +101,11 @@ const struct engine *engine_of(const struct state *state)
         if (strcmp(engines[i]->runtime->name, name) == 0)
             return engines[i];
     return engines[0];
+}
+
+bool engine_seals(const struct engine *engine, const struct bottle_spec *spec)
+{
+    return engine->sealed == NULL || spec->image.sealer == SEALER_SHIM;
 }
 
 bool engine_maps(const struct engine *engine)

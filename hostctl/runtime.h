@@ -31,13 +31,18 @@
 
 enum uplink { UPLINK_DEFAULT, UPLINK_PASTA, UPLINK_NAT };
 
+/* Who leads the agent's network to the sidecar: another container, which needs a right there that the agent's never
+ * has; or the agent's own PID 1, which has it at first and gives it up. */
+enum sealer { SEALER_DEFAULT, SEALER_HELPER, SEALER_SHIM };
+
 /* What only a runtime with images knows; values are checked already. */
 struct image_spec {
     const char *agent, *sidecar;   /* references of images */
     const char *memory, *cpus;     /* limits for the agent; NULL: none */
     const char *home, *home_place; /* a volume and where it goes; NULL: nothing that outlives the bottle */
     bool detach;                   /* the command runs on without anybody attached */
-    bool keep;                     /* what the command leaves in its container stays, stopped */
+    enum sealer sealer;
+    bool keep; /* what the command leaves in its container stays, stopped */
 };
 
 struct bottle_spec {
@@ -99,6 +104,11 @@ struct runtime {
     /* Asked after a session: the exit status of the bottle's command, or -1 when it runs on, the user having
      * detached. NULL: the session knows its end, and a bottle ends with it. */
     int (*ended)(const struct state *state);
+
+    /* When the bottle is about to go: lets the sidecar end in order, so that its audit stream has its last
+     * lines before logs() looks at it for the last time. What has ended already, or was never there, is fine;
+     * what does not end within seconds is clean()'s. NULL: clean() does it. */
+    void (*settle)(const struct state *state);
 
     /* After the command's end: removes all but the agent's container, whose name (of at most 99 bytes) it tells.
      * clean() removes that too. NULL: nothing can be kept. Returns 0, or -1 with err. */

@@ -65,7 +65,8 @@ struct init {
     struct desk *desk;
     struct control *control;
     bool was_ready;
-    uint64_t started_ms;
+    uint64_t begun_ns; /* of main, before the first step */
+    uint64_t started_ms, ready_ms;
     int status;
 };
 
@@ -87,6 +88,7 @@ static void on_change(void *ctx)
         control_check(init->control);
     if (!init->was_ready && supervisor_serving(init->supervisor, &why)) {
         init->was_ready = true;
+        init->ready_ms = (uv_hrtime() - init->begun_ns) / 1000000;
         audit_lifecycle(init, AUDIT_ALLOW, "ready");
     }
 }
@@ -145,9 +147,10 @@ static json_t *describe(void *ctx)
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I, s:i, s:o}", "generation",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:i, s:o}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
-        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
+        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
+        init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation, "held",
         (int)desk_waiting(init->desk), "approvals", desk_approvals(init->desk));
@@ -382,6 +385,7 @@ static int init_main(int argc, char *const *argv)
 {
     static struct init init;
     struct err err = {""};
+    init.begun_ns = uv_hrtime();
     if (options_parse(argc, argv, &init.options, &err) < 0) {
         fprintf(stderr, "stopper-init: %s\n", err.text);
         return 2;

@@ -37,5 +37,7 @@ test_trust_jks.with := init/trust_jks.c
 test_trust_nss.with := init/trust_nss.c init/shim_exec.c init/shim_config.c init/trust_jks.c
 test_trust_nss.pkg := jansson
 test_shim_config.pkg := jansson
+test_shim_user.with := init/shim_user.c
+test_shim_user.pkg := jansson
 test_privdrop.with := init/privdrop.c init/shim_config.c init/trust_jks.c init/shim_filter.c init/shim_net.c
 test_privdrop.pkg := libmnl libseccomp jansson

@@ -309,6 +309,7 @@ def test_status_in_lines_says_the_same(bottle):
     heads = {line[0]: line[1:] for line in lines if line[0] not in ("worker", "wall")}
     assert heads["generation"] == [str(now["generation"])] and heads["policy"] == [now["policy_digest"]]
     assert heads["name"] == [bottle.name] and heads["manifest"] == [now["manifest"]] and heads["hostctl"] == [str(now["hostctl"])]
+    assert isinstance(now["ready_ms"], int) and heads["uptime"][-4:] == ["ready", "after", str(now["ready_ms"]), "ms"]
     assert [line[1:5] for line in lines if line[0] == "worker"] == [
         [worker["name"], worker["state"], "pid", str(worker["pid"])] for worker in now["workers"]]
     assert [line[1] for line in lines if line[0] == "wall"] == list(now["counters"])

@@ -26,7 +26,7 @@ struct command {
 };
 
 extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_attach, cmd_forward, cmd_logs,
-    cmd_apply, cmd_status, cmd_gc, cmd_ca, cmd_validate, cmd_explain, cmd_version;
+    cmd_apply, cmd_status, cmd_doctor, cmd_gc, cmd_ca, cmd_validate, cmd_explain, cmd_version;
 
 /* "hostctl NAME: TEXT" on stderr. Return the status to end with: EXIT_STOPPER, and EXIT_USAGE with the
  * synopsis. */

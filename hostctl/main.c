@@ -11,8 +11,8 @@
 #include "hostctl/runtime.h"
 
 static const struct command *const commands[] = {
-    &cmd_up,    &cmd_attach, &cmd_down, &cmd_ps, &cmd_exec,     &cmd_shell,   &cmd_forward, &cmd_logs,
-    &cmd_apply, &cmd_status, &cmd_gc,   &cmd_ca, &cmd_validate, &cmd_explain, &cmd_version};
+    &cmd_up,    &cmd_attach, &cmd_down,   &cmd_ps, &cmd_exec, &cmd_shell,    &cmd_forward, &cmd_logs,
+    &cmd_apply, &cmd_status, &cmd_doctor, &cmd_gc, &cmd_ca,   &cmd_validate, &cmd_explain, &cmd_version};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 int command_fail(const struct command *command, const struct err *err)

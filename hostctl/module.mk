@@ -5,7 +5,7 @@ hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
 hostctl.src := $(wildcard hostctl/*.c)
 hostctl.layers := sys core
 hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
-$B/obj/hostctl/cmd_up.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
+$B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
 	manifest_match presets suffix overlay templates layers places sha256 report)

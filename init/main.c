@@ -37,6 +37,7 @@
 #include "init/policy_store.h"
 #include "init/rollout.h"
 #include "init/supervise.h"
+#include "init/try.h"
 #include "sys/privs.h"
 #include "sys/worker.h"
 
@@ -127,11 +128,12 @@ static json_t *describe(void *ctx)
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I}", "generation",
+        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
         "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
-        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation);
+        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
+        "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards());
 }
 
 /* ---- steps ---- */
@@ -383,5 +385,7 @@ int main(int argc, char **argv)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)
         return meter_main();
+    if (argc == 2 && strcmp(argv[1], "try") == 0)
+        return try_main();
     return init_main(argc, argv);
 }

@@ -289,13 +289,13 @@ static int audit_scan(const struct runtime *runtime, const struct state *state, 
 static void look_at_audit(struct doctor *doctor, const struct runtime *runtime, const struct state *state,
                           const char *nonce)
 {
-    static const char remedy[] =
-        "free the disk that holds the state folder, or see why the engine keeps no log; while the "
-        "audit is not read all traffic waits";
-    char host[PROBE_NONCE + sizeof PROBE_DOMAIN + 1], nowhere[32], text[200];
+    static const char remedy[] = "see \"hostctl logs\": if the agent floods it, these were counted with "
+                                 "others; else free the disk that holds the "
+                                 "state folder, or see why the engine keeps no log";
+    char host[PROBE_NONCE + sizeof PROBE_DOMAIN + 1], nowhere[32];
     long long end = now_ms() + AUDIT_MS;
     bool name = false, packet = false;
-    struct err err = {""};
+    struct err err = {""}, said;
     unsigned byte = 0;
 
     snprintf(host, sizeof host, "%s." PROBE_DOMAIN, nonce);
@@ -305,15 +305,15 @@ static void look_at_audit(struct doctor *doctor, const struct runtime *runtime, 
            now_ms() < end)
         nanosleep(&(struct timespec){.tv_nsec = AUDIT_STEP}, NULL);
     if (name && packet)
-        snprintf(text, sizeof text, "it flows: the attempts of this run are in it, under %s", host);
+        err_set(&said, "it flows: the attempts of this run are in it, under %s", host);
     else
-        snprintf(text, sizeof text, "the attempts of this run are not in it (%s)%s%s",
-                 name     ? "packets"
-                 : packet ? "names"
-                          : "neither names nor packets",
-                 err.text[0] != '\0' ? ": " : "", err.text);
+        err_set(&said, "the attempts of this run are not in it (%s)%s%s",
+                name     ? "packets"
+                : packet ? "names"
+                         : "neither names nor packets",
+                err.text[0] != '\0' ? ": " : "", err.text);
     doctor->area = "sidecar";
-    doctor_add(doctor, "audit", name && packet ? DOCTOR_OK : DOCTOR_FAIL, text, remedy);
+    doctor_add(doctor, "audit", name && packet ? DOCTOR_OK : DOCTOR_FAIL, said.text, remedy);
 }
 
 /* ---- all ---- */

@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
-COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "apply", "status", "gc", "ca", "validate", "explain", "version"]
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "apply", "status", "doctor", "gc", "ca", "validate", "explain", "version"]
 USAGE, FAILED = 2, 125
 
 

@@ -20,7 +20,7 @@
 #include "core/probe.h"
 #include "core/str.h"
 
-#define SHIM_PROBE_MS 4500 /* that all of it may take; what waits ends a little earlier */
+#define SHIM_PROBE_MS 5500 /* that all of it may take; what waits ends a little earlier */
 
 struct shim_probe {
     struct ip sidecar, nowhere; /* IPv4 */

@@ -26,7 +26,7 @@
 #include <linux/icmp.h>
 
 #define TCP_MS      3000
-#define DATAGRAM_MS 4000 /* in all */
+#define DATAGRAM_MS 5000 /* in all */
 #define AGAIN_MS    250 /* the kernel limits how many rejections it sends: a burst of six, then one a second */
 #define ANSWER_SIZE 8192
 #define DENIAL      "urn:stopper:denial:"
@@ -213,11 +213,8 @@ int probe_neighbours(const struct shim_probe *probe, struct err *said)
         asked++;
     }
     if (asked == 0)
-        err_set(said, "the agent's network has no other address than the sidecar's");
-    else
-        err_set(said,
-                "%u addresses of the agent's network, its gateway's among them, are the sidecar's to refuse",
-                asked);
+        err_set(said, "what was tried of the agent's network, its gateway's address among it, is the "
+                      "sidecar's to refuse");
     return 0;
 }
 

@@ -203,6 +203,15 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
     return err_prefix(err, "the sidecar does not come up");
 }
 
+/* Everything that is run from here on belongs to this bottle. */
+static void guard(const struct state *state)
+{
+    char path[PATH_MAX];
+
+    if ((size_t)snprintf(path, sizeof path, "%s/" STATE_GUARD, state->path) < sizeof path)
+        run_guard(path);
+}
+
 /* Where a container is on two networks docker takes the default route of the one whose name sorts first:
  * "egress". */
 int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err)
@@ -213,6 +222,7 @@ int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err 
         return err_set(err, "--detach: %s cannot attach to a command that runs", engine->program);
     if (spec->user_namespaces && engine->profiles == NULL && !engine->shims)
         return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
+    guard(state);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
                    network_make(state, "egress", engine->egress, spec->interrupt, err) != 0 ||
@@ -324,6 +334,7 @@ int oci_keep(struct state *state, char name[100], struct err *err)
     char thing[OCI_NAME_MAX];
     int result = 0;
 
+    guard(state);
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         engine_name(state, roles[i], thing);
         result = kind_remove(engine, &engine->kinds[0], thing, err) < 0 ? -1 : result;
@@ -341,6 +352,7 @@ int oci_clean(struct state *state, struct err *err)
     char prefix[OCI_NAME_MAX];
     int result = 0;
 
+    guard(state);
     if (state_get(state, "mark") != NULL) {
         engine_name(state, "", prefix);
         result = remove_all(engine_of(state), prefix, err) < 0 ? -1 : 0;

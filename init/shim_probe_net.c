@@ -120,7 +120,9 @@ static bool is_denial(const char *answer, const char *type)
     return denied;
 }
 
-/* Asks for / of a host at an address: it has to be refused by Stopper. Returns 0, or -1 with said. */
+/* Asks a host at an address for something: it has to be refused by Stopper. As what is asked for is a git push, which no
+ * policy lets through, no operator is asked about it either, where denied requests wait for one. Returns 0, or -1 with
+ * said. */
 static int http_refused(const struct shim_probe *probe, const struct ip *address, unsigned port,
                         const char *host, const char *type, struct err *said)
 {
@@ -128,7 +130,8 @@ static int http_refused(const struct shim_probe *probe, const struct ip *address
 
     ip_format(address, where);
     snprintf(request, sizeof request,
-             "GET /stopper-doctor/%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAccept: */*\r\n\r\n",
+             "GET /stopper-doctor/%s/info/refs?service=git-receive-pack HTTP/1.1\r\nHost: %s\r\nConnection: "
+             "close\r\nAccept: */*\r\n\r\n",
              probe->nonce, host);
     long got = probe_tcp(address, port, str_of(request), NULL, answer, ANSWER_SIZE);
     if (got < 0)

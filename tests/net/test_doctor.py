@@ -94,7 +94,7 @@ def test_every_line_of_a_bottle_is_ok_and_its_probes_are_told_in_the_audit(patie
     lines = [line.split(None, 3) for line in done.stdout.splitlines()]
     assert [line[:3] for line in lines] == [["ok", "bottle", name] for name in INSIDE] + [["ok", "sidecar", name] for name in BESIDE]
     name = re.search(r"under ([0-9a-f]{16}\.stopper-doctor\.invalid)$", done.stdout, re.M)[1]
-    for kind, members in ("dns", {"reason": "dns-name"}), ("http", {"reason": "host-not-allowed", "path": f"/stopper-doctor/{name[:16]}"}), \
+    for kind, members in ("dns", {"reason": "dns-name"}), ("http", {"reason": "host-not-allowed", "path": f"/stopper-doctor/{name[:16]}/info/refs"}), \
             ("tls", {"reason": "ca-refused"}):
         patient.bottle.audit.wait(mark, kind=kind, verdict="block", host=name, **members)
     packet = patient.bottle.audit.wait(mark, kind="packet", verdict="block", port=443, protocol="udp")

@@ -70,12 +70,24 @@ static void print_head(const json_t *status)
     printf("%-10s %s %s\n", "agent", text_of(interfaces, "agent", out), text_of(status, "address", other));
 }
 
+static void print_counts(json_t *counts, const char *what)
+{
+    char name[200];
+    const char *key;
+    json_t *count;
+
+    json_object_foreach(counts, key, count) {
+        json_t *named = json_pack("{s:s}", "name", key);
+        printf("%-10s %-18s %lld\n", what, text_of(named, "name", name),
+               (long long)json_integer_value(count));
+        json_decref(named);
+    }
+}
+
 static void print(json_t *status)
 {
-    json_t *workers = json_object_get(status, "workers"), *counters = json_object_get(status, "counters");
+    json_t *workers = json_object_get(status, "workers");
     char name[200], how[200];
-    const char *key;
-    json_t *counter;
 
     print_head(status);
     for (size_t i = 0; i < json_array_size(workers); i++) {
@@ -84,12 +96,8 @@ static void print(json_t *status)
                text_of(worker, "name", name), text_of(worker, "state", how), number_of(worker, "pid"),
                number_of(worker, "restarts"), number_of(worker, "memory_kib"));
     }
-    json_object_foreach(counters, key, counter) {
-        json_t *named = json_pack("{s:s}", "name", key);
-        printf("%-10s %-18s %lld\n", "wall", text_of(named, "name", name),
-               (long long)json_integer_value(counter));
-        json_decref(named);
-    }
+    print_counts(json_object_get(status, "counters"), "wall");
+    print_counts(json_object_get(status, "denials"), "denied");
 }
 
 static int run(const struct command *command, int argc, char **argv)

@@ -122,18 +122,31 @@ static void on_signal(uv_signal_t *signal, int number)
     supervisor_stop(init->supervisor, 0);
 }
 
+/* {"host-not-allowed": 3, …}: what there was. */
+static json_t *describe_denials(const struct audit_mux *audit)
+{
+    const uint64_t *counts = audit_mux_denials(audit);
+    json_t *object = json_object();
+    for (int denial = DENIAL_NONE + 1; denial < DENIAL_COUNT; denial++)
+        if (counts[denial] > 0)
+            json_object_set_new(object, denial_name((enum denial)denial),
+                                json_integer((json_int_t)counts[denial]));
+    return object;
+}
+
 static json_t *describe(void *ctx)
 {
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b}", "generation",
+        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
         "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
-        "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards());
+        "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards(),
+        "denials", describe_denials(init->audit));
 }
 
 /* ---- steps ---- */

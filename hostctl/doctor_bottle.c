@@ -92,7 +92,8 @@ static int converse(struct session *session, struct str request, struct buf *ans
     long long end = now_ms() + ANSWER_MS, left;
     char bytes[4096];
 
-    if (write(session->in, request.ptr, request.len) != (ssize_t)request.len) /* less than a pipe holds */
+    if (write(session->in, request.ptr, request.len) != (ssize_t)request.len && /* less than a pipe holds */
+        errno != EPIPE)                                                         /* then there is no answer */
         return err_set_errno(err, "the shim");
     close(session->in);
     session->in = -1;
@@ -136,9 +137,11 @@ static int enter(const struct runtime *runtime, const struct state *state, struc
     return result;
 }
 
-static void take_answer(struct doctor *doctor, const json_t *answer)
+/* Returns whether it tells of every probe. */
+static bool take_answer(struct doctor *doctor, const json_t *answer)
 {
     const json_t *seen[PROBES] = {NULL};
+    bool whole = true;
     size_t i;
     json_t *each;
 
@@ -151,13 +154,15 @@ static void take_answer(struct doctor *doctor, const json_t *answer)
     for (int probe = 0; probe < PROBES; probe++) {
         const char *said = json_string_value(json_object_get(seen[probe], "said"));
         bool stands = json_is_true(json_object_get(seen[probe], "ok"));
+        whole = whole && seen[probe] != NULL;
         doctor_add(doctor, probe_name((enum probe)probe), stands ? DOCTOR_OK : DOCTOR_FAIL,
                    said != NULL ? said : "the shim says nothing of it", remedies[probe]);
     }
+    return whole;
 }
 
 static int look_inside(struct doctor *doctor, const struct runtime *runtime, const struct state *state,
-                       const char *nonce, const char *address, const char *pem, struct err *err)
+                       const char *nonce, const char *address, const char *pem, bool *whole, struct err *err)
 {
     const char *allowed = state_get(state, "user_namespaces");
     json_t *request = json_pack("{s:s, s:s, s:b, s:s}", "sidecar", address, "nonce", nonce, "user_namespaces",
@@ -172,7 +177,7 @@ static int look_inside(struct doctor *doctor, const struct runtime *runtime, con
     json_t *answer = result == 0 && said.len > 0 ? json_loadb(said.ptr, said.len, 0, NULL) : NULL;
     doctor->area = "bottle";
     if (result == 0)
-        take_answer(doctor, answer);
+        *whole = take_answer(doctor, answer);
     json_decref(answer);
     json_decref(request);
     secret_json_free(text);
@@ -287,13 +292,13 @@ static int audit_scan(const struct runtime *runtime, const struct state *state, 
 }
 
 static void look_at_audit(struct doctor *doctor, const struct runtime *runtime, const struct state *state,
-                          const char *nonce)
+                          const char *nonce, long long patience_ms)
 {
     static const char remedy[] = "see \"hostctl logs\": if the agent floods it, these were counted with "
                                  "others; else free the disk that holds the "
                                  "state folder, or see why the engine keeps no log";
     char host[PROBE_NONCE + sizeof PROBE_DOMAIN + 1], nowhere[32];
-    long long end = now_ms() + AUDIT_MS;
+    long long end = now_ms() + patience_ms;
     bool name = false, packet = false;
     struct err err = {""}, said;
     unsigned byte = 0;
@@ -323,6 +328,7 @@ int doctor_bottle(struct doctor *doctor, const struct runtime *runtime, const st
 {
     char nonce[PROBE_NONCE + 1];
     json_t *status = NULL, *ca = NULL;
+    bool whole = false;
     int result = nonce_make(nonce, err);
 
     if (result == 0 && ((ca = sidecar_ca(runtime, state, err)) == NULL ||
@@ -331,11 +337,11 @@ int doctor_bottle(struct doctor *doctor, const struct runtime *runtime, const st
     const char *address = json_string_value(json_object_get(status, "address"));
     if (result == 0)
         result = look_inside(doctor, runtime, state, nonce, address != NULL ? address : "",
-                             json_string_value(json_object_get(ca, "pem")), err);
+                             json_string_value(json_object_get(ca, "pem")), &whole, err);
     json_decref(status);
     status = NULL;
     if (result == 0)
-        look_at_audit(doctor, runtime, state, nonce);
+        look_at_audit(doctor, runtime, state, nonce, whole ? AUDIT_MS : 0);
     /* Asked only now: the meter has read the wall since the attempts, whose packets it has told of. */
     if (result == 0 && (status = sidecar_ask(runtime, state, "status", str_of(NULL), err)) == NULL)
         result = -1;

@@ -29,6 +29,8 @@ stopper-shim.layers := sys core
 stopper-shim.pkg := libmnl libseccomp jansson
 stopper-shim.static := yes
 
+test_shim_probe.with := init/shim_probe_dns.c init/shim_probe_net.c init/shim_probe_tls.c init/trust_jks.c
+test_shim_probe.pkg := libmnl jansson
 test_shim_config.with := init/shim_config.c init/trust_jks.c
 test_shim_trust.with := init/shim_trust.c init/shim_config.c init/trust_jks.c init/trust_tar.c
 test_shim_trust.pkg := jansson

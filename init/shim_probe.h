@@ -59,4 +59,12 @@ int probe_socket(int type_protocol, const struct ip *address, unsigned port);
  * errno; ETIMEDOUT when nothing came at all. */
 long probe_datagram(int sock, struct str bytes, void *into, size_t size);
 
+/* ---- what reads hostile bytes, for its tests ---- */
+
+/* Whether a DNS message answers this run's question as Stopper does. */
+bool probe_dns_judge(const struct shim_probe *probe, struct str message);
+
+/* Whether the records, from a server's first on, hold a certificate that names the bottle's authority as its issuer. */
+bool probe_tls_judge(const struct shim_probe *probe, struct str records);
+
 #endif

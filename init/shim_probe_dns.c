@@ -144,6 +144,13 @@ static bool answer_is_stoppers(const struct shim_probe *probe, const struct answ
     return answer->ede == EDE_BLOCKED && (own || answer->rcode == RCODE_REFUSE);
 }
 
+bool probe_dns_judge(const struct shim_probe *probe, struct str message)
+{
+    struct answer answer;
+
+    return answer_read(probe, message, &answer) && answer_is_stoppers(probe, &answer);
+}
+
 static bool is_whole(struct str got)
 {
     return got.len >= 2 && got.len >= 2 + ((size_t)(uint8_t)got.ptr[0] << 8 | (uint8_t)got.ptr[1]);
@@ -182,15 +189,13 @@ int probe_dns(const struct shim_probe *probe, struct err *said)
         bool tcp;
     } ways[] = {{&probe->nowhere, false}, {&probe->nowhere, true}, {&probe->sidecar, false}};
     char message[MESSAGE_MAX + 2], server[IP_TEXT];
-    struct answer answer;
 
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         ip_format(ways[i].server, server);
         long got = ask(probe, ways[i].server, ways[i].tcp, message);
         if (got < 0)
             return err_set_errno(said, "DNS to %s: no answer of Stopper's", server);
-        if (!answer_read(probe, (struct str){message, (size_t)got}, &answer) ||
-            !answer_is_stoppers(probe, &answer))
+        if (!probe_dns_judge(probe, (struct str){message, (size_t)got}))
             return err_set(said, "DNS to %s: the answer for a name that nobody allows is not Stopper's",
                            server);
     }

@@ -14,6 +14,7 @@
 #include "init/trust_jks.h"
 
 #define HELLO_MAX   512
+#define DER_MAX     4096
 #define ANSWER_MAX  16384
 #define RECORD_HEAD 5
 #define HANDSHAKE   22 /* a record's type */
@@ -153,27 +154,36 @@ static struct str issuer_of(struct str certificate)
     return tag == SEQUENCE ? whole : (struct str){NULL, 0};
 }
 
+bool probe_tls_judge(const struct shim_probe *probe, struct str records)
+{
+    struct str pem = str_of(probe->ca), block = {NULL, 0};
+    struct buf joined, der;
+
+    struct str leaf = leaf_find(records, &joined);
+    buf_init(&der, DER_MAX);
+    bool known = pem_next(&pem, &block) && pem_decode(block, &der) == 0;
+    struct str own = issuer_of(buf_str(&der)), its = issuer_of(leaf);
+    bool same = known && own.len > 0 && own.len == its.len && memcmp(own.ptr, its.ptr, own.len) == 0;
+    buf_fini(&joined);
+    buf_fini(&der);
+    return same;
+}
+
 int probe_tls(const struct shim_probe *probe, struct err *said)
 {
     static char answer[ANSWER_MAX];
-    struct str pem = str_of(probe->ca), block = {NULL, 0};
-    struct buf hello, joined, der;
+    struct buf hello;
 
     hello_make(probe, &hello);
     long got = probe_tcp(&probe->nowhere, 443, buf_str(&hello), is_whole, answer, sizeof answer);
-    if (got <= 0)
-        return err_set_errno(said, "TLS for %s: no answer of Stopper's", probe->host);
-    struct str leaf = leaf_find((struct str){answer, (size_t)got}, &joined);
-    buf_init(&der, HELLO_MAX * 8);
-    if (!pem_next(&pem, &block) || pem_decode(block, &der) != 0)
-        return err_set(said, "the bottle's certificate is not understood");
-    struct str own = issuer_of(buf_str(&der)), its = issuer_of(leaf);
-    bool same = own.len > 0 && own.len == its.len && memcmp(own.ptr, its.ptr, own.len) == 0;
+    if (got < 0)
+        err_set_errno(said, "TLS for %s: no answer of Stopper's", probe->host);
+    else if (!probe_tls_judge(probe, (struct str){answer, (size_t)got}))
+        got = err_set(said, "TLS for %s: no certificate of the bottle's authority", probe->host);
+    else
+        err_set(said, "it is opened by the bottle's own authority");
+    int error = errno;
     buf_fini(&hello);
-    buf_fini(&joined);
-    buf_fini(&der);
-    if (!same)
-        return err_set(said, "TLS for %s: the certificate is not of the bottle's authority", probe->host);
-    err_set(said, "it is opened by the bottle's own authority");
-    return 0;
+    errno = error;
+    return got < 0 ? -1 : 0;
 }

@@ -163,21 +163,27 @@ def an_engines_resolver(patient):
     return patient.running("/usr/bin/python3", "-c", ANSWERS, spaces=("-n",))
 
 
-UNDROPPED = """#!/bin/sh
+ENTERED = """#!/bin/sh
 read line <&3
 echo '{"ok":true}' >&3
+"""
+UNDROPPED = ENTERED + """\
 export SSL_CERT_FILE=/run/stopper-ca/bundle.pem
 exec setpriv --reuid=1000 --regid=1000 --clear-groups --inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin /run/real-shim probe
 """
 
 
-def a_shim_that_does_not_drop(patient):
-    """In the place of the shim something that gives up nothing but root."""
+def another_shim(patient, script):
     place = "/run/stopper/stopper-shim"
     return commands(
-        lambda: patient.agents_files(f"cp {place} /run/real-shim; cat >/run/undropped <<'END'\n{UNDROPPED}END\n"
-                                     f"chmod 755 /run/undropped /run/real-shim; mount --bind /run/undropped {place}"),
-        lambda: patient.agents_files(f"umount {place}; rm /run/undropped /run/real-shim"))
+        lambda: patient.agents_files(f"cp {place} /run/real-shim; cat >/run/another <<'END'\n{script}END\n"
+                                     f"chmod 755 /run/another /run/real-shim; mount --bind /run/another {place}"),
+        lambda: patient.agents_files(f"umount {place}; rm /run/another /run/real-shim"))
+
+
+def a_shim_that_does_not_drop(patient):
+    """In the place of the shim something that gives up nothing but root."""
+    return another_shim(patient, UNDROPPED)
 
 
 def the_policy(patient):
@@ -243,6 +249,29 @@ def test_an_opened_wall_fails_with_its_line_and_no_other(patient, wall):
     with opening(patient):
         failed = patient.doctor()
     assert set(failed) == lines, failed
+
+
+ANSWERS_OF_THE_AGENTS = {  # what comes in the place of the shim's answer: what the doctor makes of it
+    r"""cat >/dev/null; printf '%s' '{"probes":[{"name":"routes","ok":true,"said":"\u001b[31mred\nok    x"},{"name":"x","ok":true},7]}'""":
+        {"said": "?[31mred?ok    x"},
+    "cat >/dev/null; echo nonsense": {"said": "the shim says nothing of it"},
+    "exit 1": {"said": "the shim says nothing of it"},
+    "cat >/dev/null; yes | head -c 70000": {"error": "hostctl doctor: the shim says too much\n"},
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS_OF_THE_AGENTS)
+def test_what_comes_from_inside_is_shown_as_text_and_believed_only_where_it_is_understood(patient, answer):
+    wanted = ANSWERS_OF_THE_AGENTS[answer]
+    with another_shim(patient, f"{ENTERED}{answer}\n"):
+        done = patient.host.hostctl("doctor", patient.bottle.name)
+    if "error" in wanted:
+        assert (done.returncode, done.stdout, done.stderr) == (FAILED, "", wanted["error"])
+        return
+    lines = [line for line in done.stdout.splitlines() if line.split()[1] == "bottle"]
+    assert (done.returncode, done.stderr, len(lines)) == (UNWELL, "", len(INSIDE)) and done.stdout.isascii() and "\x1b" not in done.stdout
+    assert re.match(r"(ok  |FAIL)  bottle   routes           " + re.escape(wanted["said"]), lines[0]), lines[0]
+    assert all(line.startswith("FAIL") for line in lines[1:])
 
 
 def test_when_all_walls_are_closed_again_all_is_ok(patient):

@@ -17,7 +17,7 @@ struct given {
 
 static const struct option options[] = {
     {0, "json", NULL, "print a JSON object", offsetof(struct given, json), 0},
-    {0, "runtime", "RUNTIME", "look at this one only, which then has to be usable",
+    {0, "runtime", RUNTIMES, "look at this one only, which then has to be usable",
      offsetof(struct given, runtime), 0},
     {0, "sidecar-image", "IMAGE", "the image to try, as of up", offsetof(struct given, sidecar_image), 0},
     {0, NULL, NULL, NULL, 0, 0}};
@@ -74,6 +74,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_doctor = {"doctor", "[NAME | --runtime RUNTIME] [--sidecar-image IMAGE] [--json]",
+const struct command cmd_doctor = {"doctor",
+                                   "[NAME | --runtime RUNTIME] [--sidecar-image IMAGE] [--json]",
                                    "Check what bottles need of this machine, or every wall of a bottle",
-                                   options, run};
+                                   options,
+                                   "BOTTLE",
+                                   run};

@@ -137,5 +137,9 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command cmd_logs = {
-    "logs", "NAME|FILE [-f] [--deny] [--host HOST]... [--kind KIND]... [--json] | --verify",
-    "Show a bottle's audit stream, or verify it", options, run};
+    "logs",
+    "NAME|FILE [-f] [--deny] [--host HOST]... [--kind KIND]... [--json] | --verify",
+    "Show a bottle's audit stream, or verify it",
+    options,
+    "BOTTLE|KEPT|FILE",
+    run};

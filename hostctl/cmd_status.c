@@ -84,6 +84,24 @@ static void print_counts(json_t *counts, const char *what)
     }
 }
 
+/* "approval   7 GET https://a.example:443/b, once, by root: REASON" */
+static void print_approvals(const json_t *approvals)
+{
+    char text[4][200];
+    const json_t *one;
+    size_t at;
+
+    json_array_foreach(approvals, at, one) {
+        printf("%-10s %lld %s %s://%s:%lld", "approval", number_of(one, "id"),
+               text_of(one, "method", text[0]), json_is_true(json_object_get(one, "tls")) ? "https" : "http",
+               text_of(one, "host", text[1]), number_of(one, "port"));
+        printf("%s, %s", text_of(one, "path", text[0]), text_of(one, "how", text[1]));
+        if (json_object_get(one, "left_s") != NULL)
+            printf(" %llds", number_of(one, "left_s"));
+        printf(", by %s: %s\n", text_of(one, "by", text[2]), text_of(one, "reason", text[3]));
+    }
+}
+
 static void print(json_t *status)
 {
     json_t *workers = json_object_get(status, "workers");
@@ -96,6 +114,8 @@ static void print(json_t *status)
                text_of(worker, "name", name), text_of(worker, "state", how), number_of(worker, "pid"),
                number_of(worker, "restarts"), number_of(worker, "memory_kib"));
     }
+    printf("%-10s %lld\n", "held", number_of(status, "held"));
+    print_approvals(json_object_get(status, "approvals"));
     print_counts(json_object_get(status, "counters"), "wall");
     print_counts(json_object_get(status, "denials"), "denied");
 }
@@ -130,6 +150,6 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct command cmd_status = {"status", "NAME [--json]",
-                                   "Say how a bottle's sidecar is: workers, counters of every wall, policy",
-                                   options, run};
+const struct command cmd_status = {
+    "status", "NAME [--json]", "Say how a bottle's sidecar is: workers, counters of every wall, policy",
+    options,  "BOTTLE",        run};

@@ -26,8 +26,6 @@
 #include "hostctl/signals.h"
 #include "hostctl/up_load.h"
 
-#define RUNTIMES "netns|podman|docker|apple"
-
 struct up {
     const char *file, *name, *uplink, *runtime, *workdir, *confirm;
     const char *image, *sidecar_image, *memory, *cpus, *home;
@@ -473,6 +471,11 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
+    const struct manifest_route *host = manifest_host_route(plan->load.manifest);
+    if (host != NULL) {
+        plan->spec.host_ports = host->ports;
+        plan->spec.host_port_count = host->port_count;
+    }
     plan->spec.interrupt = signals_interrupt_fd();
     bool lived = record(plan, runtime, &state, &err) == 0 && add_prompt(plan, &state, &err) == 0 &&
                  live(plan, runtime, &state, &entry, &status, &err) == 0;
@@ -519,4 +522,7 @@ const struct command cmd_up = {
     "up",
     "-f FILE|AGENT [-n NAME] [-m HOST[:AGENT[:ro]]]... [-e NAME[=VALUE]]... [-w DIR] [--image IMAGE]\n"
     "                  [--runtime " RUNTIMES "] [OPTION...] [-- COMMAND [ARGUMENT...]]",
-    "Run a command in a new bottle (default: a login shell)", options, run};
+    "Run a command in a new bottle (default: a login shell)",
+    options,
+    "AGENT?",
+    run};

@@ -252,6 +252,6 @@ static int run(const struct command *command, int argc, char **argv)
     return status != 0 || check.bad ? EXIT_USAGE : EXIT_OK;
 }
 
-const struct command cmd_validate = {"validate", "[FILE|NAME...] [--json]",
-                                     "Check bottles and agents (default: all), and start nothing", options,
-                                     run};
+const struct command cmd_validate = {
+    "validate", "[FILE|NAME...] [--json]", "Check bottles and agents (default: all), and start nothing",
+    options,    "MANIFEST|AGENT|FILE...",  run};

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import probes
@@ -135,6 +136,31 @@ def test_the_hosts_services_are_out_of_reach_by_every_address(bottle):
         assert not answer["connected"] and answer["error"] in ("EADDRNOTAVAIL", "ENETUNREACH", "EHOSTUNREACH"), (address, answer)
     for listener in listeners:
         listener.close()
+
+
+def test_a_service_of_the_hosts_is_reached_by_its_route_and_port_only(bottle):
+    """It listens on all addresses, as it has to where an engine's bridge lies between."""
+    host, streams = bottle.host, []
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 15\r\n\r\nthe host's own\n"
+    listeners = [host.space.call(socket.create_server, ("0.0.0.0", port)) for port in (7070, 7071)]
+
+    def serve(listener):
+        stream, _ = listener.accept()
+        with stream:
+            streams.append(stream.recv(4096))
+            stream.sendall(answer)
+    thread = threading.Thread(target=serve, args=(listeners[0],), daemon=True)
+    thread.start()
+    try:
+        done = bottle.agent.http(host="host.stopper.internal", port=7070)
+        assert (done["status"], done["body"]) == (200, "the host's own\n"), done
+        thread.join(WAIT)
+        assert streams[0].startswith(b"GET / HTTP/1.1\r\nHost: host.stopper.internal\r\n")
+        assert bottle.agent.http(host="host.stopper.internal", port=7071)["status"] == 403
+        bottle.audit.wait(kind="http", verdict="block", reason="port-not-allowed", host="host.stopper.internal")
+    finally:
+        for listener in listeners:
+            listener.close()
 
 
 def test_names_are_asked_of_the_sidecar_only(bottle):
@@ -323,10 +349,39 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
         assert file.read() == "x\n"
 
 
-def test_variables_and_the_folder_are_the_options(host):
-    host.environment["MINE"] = "from here"
-    done = host.run("sh", "-c", "echo $GIVEN, $MINE, $FORGE_TOKEN; pwd", options=("-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp"))
-    assert (done.returncode, done.stdout) == (0, "a b, from here,\n/tmp\n"), done
+AGENT = {
+    "bottles/base.md": "---\nenv: {FROM: base, GIVEN: base}\nskills: [review]\n---\n",
+    "bottles/top.md": "---\nextends: base\nagent_provider: {template: claude}\nenv: {FROM: top}\n---\n",
+    "agents/helper.md": "---\nbottle: top\nskills: [write]\ngit-gate: {user: {name: Ada}}\n---\nHelp.\n\nWell.\n",
+    "skills/review/SKILL.md": "How to review\n", "skills/write/SKILL.md": "How to write\n"}
+SHOW = """
+cat "$STOPPER_PROMPT" "$STOPPER_SKILLS"/*/SKILL.md
+echo "$FROM, $GIVEN, $MINE, $FORGE_TOKEN; $CLAUDE_CODE_OAUTH_TOKEN $DISABLE_AUTOUPDATER; $GIT_CONFIG_KEY_0 $GIT_CONFIG_VALUE_0"
+for file in "$STOPPER_PROMPT" "$STOPPER_SKILLS/review/SKILL.md" "$STOPPER_SKILLS/write/new"; do (echo x >>"$file") 2>/dev/null || echo refused; done
+pwd
+"""
+
+
+def test_an_agent_finds_its_prompt_its_skills_and_its_variables(host):
+    """Of a bottle that extends another, with a provider's template; variables of the command line go over those of files."""
+    config = os.path.join(host.home, ".config", "stopper")
+    for name, text in AGENT.items():
+        os.makedirs(os.path.dirname(os.path.join(config, name)), exist_ok=True)
+        with open(os.path.join(config, name), "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(file.name, 0o666)  # that they cannot be written is the mounts' doing
+        os.chmod(os.path.dirname(file.name), 0o777)
+    os.chmod(os.path.join(config, "skills"), 0o777)
+    host.environment |= {"MINE": "from here", "CLAUDE_CODE_OAUTH_TOKEN": "value-of-the-host"}
+    try:
+        done = host.hostctl("up", "helper", "--name", "r", *host.options, "-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp", "--", "sh", "-c", SHOW)
+    finally:
+        del host.environment["MINE"], host.environment["CLAUDE_CODE_OAUTH_TOKEN"]
+    assert (done.returncode, done.stdout) == (
+        0, "Help.\n\nWell.\nHow to review\nHow to write\ntop, a b, from here, ; stopper-puts-the-value-in-its-place 1; user.name Ada\n"
+        "refused\nrefused\nrefused\n/tmp\n"), done
+    with open(os.path.join(config, "skills/review/SKILL.md"), encoding="ascii") as file:
+        assert file.read() == "How to review\n"
 
 
 # ---- the end ----------------------------------------------------------------------------------------------------------

@@ -274,6 +274,14 @@ def test_what_comes_from_inside_is_shown_as_text_and_believed_only_where_it_is_u
     assert all(line.startswith("FAIL") for line in lines[1:])
 
 
+def test_no_attempt_waits_for_the_operator_where_denied_requests_do(patient):
+    text = f"egress:\n  dns: [{RESOLVER}]\n  on_denied: supervise\n  routes:\n    - host: allowed.test\n"
+    assert patient.host.hostctl("apply", patient.bottle.name, "-f", patient.host.write("waiting.yaml", text)).returncode == 0
+    assert patient.doctor() == {}
+    assert json.loads(patient.host.hostctl("pending", patient.bottle.name, "--json").stdout) == []
+    assert patient.host.hostctl("apply", patient.bottle.name).returncode == 0
+
+
 def test_when_all_walls_are_closed_again_all_is_ok(patient):
     assert patient.doctor() == {}
 

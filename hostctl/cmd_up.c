@@ -26,8 +26,6 @@
 #include "hostctl/signals.h"
 #include "hostctl/up_load.h"
 
-#define RUNTIMES "netns|podman|docker|apple"
-
 struct up {
     const char *file, *name, *uplink, *runtime, *workdir, *confirm;
     const char *image, *sidecar_image, *memory, *cpus, *home, *route;
@@ -362,7 +360,7 @@ static const struct runtime *choose_runtime(const struct plan *plan, struct err 
         if ((*runtime)->images != (plan->options.image != NULL) ||
             (wanted != NULL && strcmp((*runtime)->name, wanted) != 0))
             continue;
-        if ((*runtime)->detect(&why) == 0)
+        if (runtime_detect(*runtime, &why) == 0)
             return *runtime;
         size_t len = strlen(all);
         snprintf(all + len, sizeof all - len, "%s%.20s: %.200s", len > 0 ? "; " : "", (*runtime)->name,
@@ -416,6 +414,8 @@ static int record(const struct plan *plan, const struct runtime *runtime, struct
         status = state_set(state, "created", created, err);
     if (status == 0 && plan->spec.image.keep)
         status = state_set(state, "keep", "yes", err);
+    if (status == 0 && plan->spec.user_namespaces)
+        status = state_set(state, "user_namespaces", "yes", err);
     if (status == 0)
         status = guard_record(state, plan->mounts, plan->mount_count, err);
     return status != 0 ? -1 : state_set(state, "runtime", runtime->name, err);

@@ -6,7 +6,7 @@ hostctl.src := $(filter-out %_macos.c,$(wildcard hostctl/*.c))
 hostctl.macos := $(filter-out hostctl/rt_netns% %_linux.c,$(wildcard hostctl/*.c))
 hostctl.layers := sys core
 hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
-$B/obj/hostctl/cmd_up.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
+$B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
 	manifest_match presets suffix overlay placeholder templates layers places sha256 report)

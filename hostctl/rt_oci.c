@@ -35,32 +35,6 @@
 /* Of the one bottle that this process runs: the child that waits for the sidecar's end. */
 static pid_t sidecar_watch = -1;
 
-/* ---- whether it is there ---- */
-
-static int detect(const struct engine *engine, struct err *err)
-{
-    struct words words = ENGINE_WORDS(engine, "version");
-    struct run run = {.interrupt = -1};
-    int status = run_words(&words, &run, err);
-
-    words_free(&words);
-    if (status == 0)
-        return 0;
-    if ((status < 0 && errno == ENOENT) || status == 127)
-        return err_set(err, "%s is not installed", engine->package);
-    return status < 0 ? -1 : err_set(err, "%s", run.said);
-}
-
-static int podman_detect(struct err *err)
-{
-    return detect(&engine_podman, err);
-}
-
-static int docker_detect(struct err *err)
-{
-    return detect(&engine_docker, err);
-}
-
 /* ---- the sidecar ---- */
 
 static int mark_choose(struct state *state, struct err *err)
@@ -515,12 +489,12 @@ int oci_gc(const struct engine *engine, struct err *err)
 
 static int podman_gc(struct err *err)
 {
-    return detect(&engine_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
+    return runtime_detect(&runtime_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
 }
 
 static int docker_gc(struct err *err)
 {
-    return detect(&engine_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
+    return runtime_detect(&runtime_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
 }
 
 /* ---- the audit stream ---- */
@@ -552,13 +526,13 @@ int oci_logs(const struct state *state, bool follow, struct err *err)
 }
 
 const struct runtime runtime_podman = {.name = "podman",
-                                       .detect = podman_detect,
+                                       .needs = podman_needs,
                                        .gc = podman_gc,
                                        .attach = oci_attach,
                                        .ended = oci_ended,
                                        OCI_FUNCTIONS};
 const struct runtime runtime_docker = {.name = "docker",
-                                       .detect = docker_detect,
+                                       .needs = docker_needs,
                                        .gc = docker_gc,
                                        .attach = oci_attach,
                                        .ended = oci_ended,

@@ -30,6 +30,13 @@ int oci_exec(const struct command_spec *command, const struct state *state, stru
 int oci_attach(const struct command_spec *command, struct state *state, struct session *session,
                struct err *err);
 
+/* What the engines need of this machine (rt_oci_needs.c; apple_needs in rt_apple.c), and what all of them do. */
+extern const struct need podman_needs[], docker_needs[];
+int oci_look_program(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+int oci_look_engine(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+int oci_look_image(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+int oci_look_wall(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+
 #define OCI_FUNCTIONS                                                                                        \
     .images = true, .sidecar = oci_sidecar, .control = oci_control, .agent = oci_agent, .exec = oci_exec,    \
     .settle = oci_settle, .keep = oci_keep, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs

@@ -49,6 +49,7 @@ struct engine {
     const char *const
         *copy; /* a tar on stdin goes into a container, the numbers of its owners kept; NULL: the
                                 shim can write there itself */
+    const char *const *version; /* succeeds where the engine can be reached, and says which it is */
     const char *const *pull, *const *tail; /* an image is fetched; the last lines of a container are told */
     const struct engine_kind *kinds;
     /* Where the engine's default seccomp profile is, the first that is there; NULL: the default refuses user
@@ -71,6 +72,9 @@ const struct engine *engine_of(const struct state *state);
 
 /* Whether the agent's own PID 1 seals its network. */
 bool engine_seals(const struct engine *engine, const struct bottle_spec *spec);
+
+/* The engine of a runtime of rt_oci's. */
+const struct engine *engine_by(const struct runtime *runtime);
 
 /* Whether numbers of users in the agent's container are not the host's. */
 bool engine_maps(const struct engine *engine);

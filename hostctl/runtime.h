@@ -3,7 +3,7 @@
  * runtime: what hostctl asks of whatever runs bottles (plain namespaces, later container engines). cmd_up.c
  * owns the order, which is the same for all:
  *
- *   detect, lock the state, [clean what a killed hostctl left]
+ *   runtime_detect, lock the state, [clean what a killed hostctl left]
  *   sidecar    its namespaces, networks and uplink exist, stopper-init runs with its audit stream connected
  *   control    hello (protocol version), wait-ready, apply, ca
  *   agent      the shim has dropped and executes the command; a session comes back
@@ -74,13 +74,23 @@ struct command_spec {
     int interrupt;          /* as above */
 };
 
+struct runtime;
+
+/* Something that a runtime needs of this machine. */
+struct need {
+    const char *name;
+    const char *remedy; /* what to do when it is missing */
+    bool vital;         /* without it this runtime is not here at all */
+    /* Looks; what is tried is undone. sidecar_image: the reference, for runtimes with images. Returns 0 with said = what
+     * was found, or -1 with what is missing. */
+    int (*look)(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+};
+
 struct runtime {
     const char *name;
     bool images; /* the agent's root is an image's: bottle_spec.image counts */
 
-    /* Whether bottles can run here, root included; err says what is missing and how to get it. Returns 0 or
-     * -1. */
-    int (*detect)(struct err *err);
+    const struct need *needs; /* in the order in which they build on each other; the last has no name */
 
     int (*sidecar)(const struct bottle_spec *spec, struct state *state, struct err *err);
 
@@ -138,6 +148,10 @@ struct runtime {
 
 /* All of this build, in the order of preference, NULL-terminated (runtimes_linux.c and its like). */
 extern const struct runtime *const runtimes[];
+
+/* Whether bottles can run here, root included, by the vital needs; err says what is missing and how to get it. Returns
+ * 0 or -1. */
+int runtime_detect(const struct runtime *runtime, struct err *err);
 
 /* By name; NULL when unknown. */
 const struct runtime *runtime_find(const char *name);

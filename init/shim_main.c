@@ -35,6 +35,7 @@
 #include "init/shim_exec.h"
 #include "init/shim_net.h"
 #include "init/shim_peer.h"
+#include "init/shim_probe.h"
 #include "init/shim_trust.h"
 #include "init/shim_user.h"
 #include "init/shim_wait.h"
@@ -49,7 +50,7 @@ static const char help[] =
     "       stopper-shim configure | pause | program | own DIR UID GID | signal NAME NUMBER\n"
     "       stopper-shim route INTERFACE GATEWAY [CLOSED…]\n"
     "       stopper-shim trust HASH CERTIFICATE [PLACE…]\n"
-    "       stopper-shim exec -- /proc/self/exe connect\n"
+    "       stopper-shim exec -- /proc/self/exe connect | probe\n"
     "\n"
     "As PID 1 of an agent's namespaces: reads its configuration from descriptor 3, leads every route to the "
     "sidecar,\n"
@@ -64,6 +65,7 @@ static const char help[] =
     "program: writes this program to stdout.\n"
     "connect: carries one TCP connection to a port of the bottle over stdin and stdout, for hostctl "
     "forward.\n"
+    "probe: tries whether every wall stands, for hostctl doctor.\n"
     "\n"
     "  --help     this text\n"
     "  --version  the version\n"
@@ -442,6 +444,12 @@ static int connect_verb(int argc, char *argv[])
     return argc == 0 ? shim_connect() : usage("nothing is wanted behind connect");
 }
 
+static int probe_verb(int argc, char *argv[])
+{
+    (void)argv;
+    return argc == 0 ? shim_probe() : usage("nothing is wanted behind probe");
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char *argv[]);
@@ -456,6 +464,7 @@ static const struct {
     {"program", program_verb},
     {"trust", trust_verb},
     {"connect", connect_verb},
+    {"probe", probe_verb},
 };
 
 int main(int argc, char *argv[])

@@ -255,6 +255,18 @@ def test_a_held_request_is_shown_and_approved(bottle):
         asked.join(WAIT)
 
 
+def test_doctor_finds_every_wall_of_a_bottle_standing_and_all_that_it_needs(bottle):
+    host = bottle.host
+    for words in (bottle.name,), ("--runtime", host.runtime):
+        done = host.hostctl("doctor", *words, "--json")
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["ok"]) == (0, True), [line for line in said["checks"] if line["state"] != "ok"]
+        assert {line["state"] for line in said["checks"]} == {"ok"}
+        names = {(line["area"], line["name"]) for line in said["checks"]}
+        assert names >= ({("bottle", "routes"), ("bottle", "udp"), ("bottle", "ca"), ("sidecar", "audit")} if len(words) == 1
+                         else {("host", "runtimes"), (host.runtime, "wall")})
+
+
 # ---- the user ---------------------------------------------------------------------------------------------------------
 
 

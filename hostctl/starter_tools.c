@@ -512,6 +512,8 @@ static int ask(struct starter *starter, const struct starter_question *question,
     int status = run_must(&words, &run, err);
     if (status != 0)
         err_prefix(err, "it cannot be asked");
+    else if (said.len > 0 && memchr(buf_str(&said).ptr, '\0', said.len) != NULL)
+        status = err_set(err, "it said a NUL character");
     else
         status = question->take(starter, buf_str(&said), err);
     buf_fini(&said);

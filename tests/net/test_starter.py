@@ -173,6 +173,11 @@ def test_a_tool_that_is_missing_fails_or_talks_nonsense_is_named(tools, tool, na
     assert said("printf 'registry = 1\\nglobal.index-url=1\\n\\377\\n\\n'\n").startswith(f"hostctl init: {tool}: ")
 
 
+def test_a_nul_is_no_text(tools):
+    done = tools.init("go", "-o", "-", PATH=tools.programs(go="#!/bin/sh\nprintf 'https://other.test\\noff\\n\\0\\n'\n"))
+    assert (done.returncode, done.stdout, done.stderr) == (FAILED, "", "hostctl init: go: it said a NUL character\n")
+
+
 def test_a_tool_that_talks_without_end_is_ended(tools):
     done = tools.init("go", "-o", "-", PATH=tools.programs(go="#!/bin/sh\nexec /usr/bin/yes\n"))
     assert (done.returncode, done.stdout, done.stderr) == (FAILED, "", "hostctl init: go: it cannot be asked: go env: it said too much\n")

@@ -70,6 +70,24 @@ static void print_head(const json_t *status)
     printf("%-10s %s %s\n", "agent", text_of(interfaces, "agent", out), text_of(status, "address", other));
 }
 
+/* "approval   7 GET https://a.example:443/b, once, by root: REASON" */
+static void print_approvals(const json_t *approvals)
+{
+    char text[4][200];
+    const json_t *one;
+    size_t at;
+
+    json_array_foreach(approvals, at, one) {
+        printf("%-10s %lld %s %s://%s:%lld", "approval", number_of(one, "id"),
+               text_of(one, "method", text[0]), json_is_true(json_object_get(one, "tls")) ? "https" : "http",
+               text_of(one, "host", text[1]), number_of(one, "port"));
+        printf("%s, %s", text_of(one, "path", text[0]), text_of(one, "how", text[1]));
+        if (json_object_get(one, "left_s") != NULL)
+            printf(" %llds", number_of(one, "left_s"));
+        printf(", by %s: %s\n", text_of(one, "by", text[2]), text_of(one, "reason", text[3]));
+    }
+}
+
 static void print(json_t *status)
 {
     json_t *workers = json_object_get(status, "workers"), *counters = json_object_get(status, "counters");
@@ -84,6 +102,8 @@ static void print(json_t *status)
                text_of(worker, "name", name), text_of(worker, "state", how), number_of(worker, "pid"),
                number_of(worker, "restarts"), number_of(worker, "memory_kib"));
     }
+    printf("%-10s %lld\n", "held", number_of(status, "held"));
+    print_approvals(json_object_get(status, "approvals"));
     json_object_foreach(counters, key, counter) {
         json_t *named = json_pack("{s:s}", "name", key);
         printf("%-10s %-18s %lld\n", "wall", text_of(named, "name", name),

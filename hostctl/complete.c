@@ -142,6 +142,8 @@ static const struct {
              {"'NAME: VALUE'", NULL},
              {"NUMBER", NULL},
              {"PORT", NULL},
+             {"TEXT", NULL},
+             {"TIME", NULL},
              {"SIZE", NULL},
              {"URL", NULL},
              {"VOLUME[:DIR]", NULL}};

@@ -137,8 +137,18 @@ static int sidecar_wait(const struct proc *sidecar, const struct state *state, i
 
 static int sidecar_start(const struct bottle_spec *spec, struct state *state, struct err *err)
 {
-    static const char *const argv[] = {
-        "stopper-init", "--egress", NET_EGRESS_LINK, "--agent", NET_AGENT_LINK, "--die-with-parent", NULL};
+    /* With pasta the host's services are on the sidecar's own loopback, with a cable behind it: the default. */
+    const char *host = spec->host_port_count == 0 ? "none" : "127.0.0.1";
+    bool behind = spec->host_port_count > 0 && spec->uplink == UPLINK_NAT;
+    const char *const argv[] = {"stopper-init",
+                                "--egress",
+                                NET_EGRESS_LINK,
+                                "--agent",
+                                NET_AGENT_LINK,
+                                "--die-with-parent",
+                                behind ? NULL : "--host",
+                                host,
+                                NULL};
     char programs[PATH_MAX];
     struct root_sidecar root = {programs};
     struct proc sidecar;
@@ -178,8 +188,7 @@ static int netns_sidecar(const struct bottle_spec *spec, struct state *state, st
         return -1;
     if (net_choose(state, "subnet", &subnet, err) == -1 || net_make(&networks, &subnet, !nat, err) == -1)
         return -1;
-    if ((nat ? uplink_nat(&networks, state, err) : uplink_pasta(&networks, state, spec->interrupt, err)) ==
-        -1)
+    if ((nat ? uplink_nat(&networks, spec, state, err) : uplink_pasta(&networks, spec, state, err)) == -1)
         return -1;
     return sidecar_start(spec, state, err);
 }

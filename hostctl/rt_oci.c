@@ -7,17 +7,22 @@
  */
 #include "hostctl/rt_oci.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/cidr.h"
 
 #define LIST_MAX    (1u << 20)
 #define ANSWER_MAX  (1u << 20)
@@ -118,6 +123,22 @@ static int sidecar_start(const struct engine *engine, const char *name, int inte
     words_free(&words);
     return sidecar_watch < 0 ? -1 : 0;
 }
+/* The address from which this machine reaches others, or "none". Where an engine's networks are in a namespace of its user's,
+ * their gateway is that namespace, and not the machine. Nothing is sent. */
+static void own_address(char text[IP_TEXT])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    address.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1, which is nowhere (RFC 5737) */
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
+        inet_ntop(AF_INET, &address.sin_addr, text, IP_TEXT) == NULL)
+        snprintf(text, IP_TEXT, "none");
+    if (fd >= 0)
+        close(fd);
+}
 
 /* The shim's volume is empty when the sidecar is made, and so gets what its image has there. */
 static int sidecar_create(const struct bottle_spec *spec, const struct state *state, struct err *err)
@@ -156,6 +177,11 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
     engine_image(engine, &words, spec->image.sidecar);
     words_list(&words,
                (const char *const[]){"--egress", engine->egress_link, "--agent", engine->sidecar_link, NULL});
+    if (engine_maps(engine)) {
+        char host[IP_TEXT];
+        own_address(host);
+        words_addf(&words, "--host=%s", host);
+    }
     if (engine_do(&words, spec->interrupt, err) != 0)
         return -1;
     if (engine->connects) {

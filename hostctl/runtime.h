@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/buf.h"
@@ -42,6 +43,8 @@ struct image_spec {
 struct bottle_spec {
     const char *name;
     enum uplink uplink;
+    const uint16_t *host_ports; /* sidecar: of the machine that hostctl runs on, which the bottle may reach */
+    size_t host_port_count;
     struct image_spec image;
     bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;

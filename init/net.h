@@ -25,6 +25,7 @@ struct net {
     struct cidr
         own[NET_OWN_MAX]; /* the agent's side, and every address of the sidecar: never dialled by a worker */
     size_t own_count;
+    struct ip host; /* the machine that runs the bottle; family 0 = nothing leads there */
 };
 
 /* What the kernel lists. */

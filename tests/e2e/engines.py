@@ -27,6 +27,8 @@ egress:
     - host: git.test
     - host: "*.sub.test"
       tls: {{passthrough: true}}
+    - host: host.stopper.internal
+      ports: [7070]
 """
 
 

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import probes
@@ -135,6 +136,31 @@ def test_the_hosts_services_are_out_of_reach_by_every_address(bottle):
         assert not answer["connected"] and answer["error"] in ("EADDRNOTAVAIL", "ENETUNREACH", "EHOSTUNREACH"), (address, answer)
     for listener in listeners:
         listener.close()
+
+
+def test_a_service_of_the_hosts_is_reached_by_its_route_and_port_only(bottle):
+    """It listens on all addresses, as it has to where an engine's bridge lies between."""
+    host, streams = bottle.host, []
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 15\r\n\r\nthe host's own\n"
+    listeners = [host.space.call(socket.create_server, ("0.0.0.0", port)) for port in (7070, 7071)]
+
+    def serve(listener):
+        stream, _ = listener.accept()
+        with stream:
+            streams.append(stream.recv(4096))
+            stream.sendall(answer)
+    thread = threading.Thread(target=serve, args=(listeners[0],), daemon=True)
+    thread.start()
+    try:
+        done = bottle.agent.http(host="host.stopper.internal", port=7070)
+        assert (done["status"], done["body"]) == (200, "the host's own\n"), done
+        thread.join(WAIT)
+        assert streams[0].startswith(b"GET / HTTP/1.1\r\nHost: host.stopper.internal\r\n")
+        assert bottle.agent.http(host="host.stopper.internal", port=7071)["status"] == 403
+        bottle.audit.wait(kind="http", verdict="block", reason="port-not-allowed", host="host.stopper.internal")
+    finally:
+        for listener in listeners:
+            listener.close()
 
 
 def test_names_are_asked_of_the_sidecar_only(bottle):

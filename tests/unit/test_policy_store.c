@@ -59,6 +59,21 @@ START_TEST(each_kind_of_worker_gets_its_own_section)
 }
 END_TEST
 
+START_TEST(where_the_host_is_goes_to_all)
+{
+    set_up();
+    net.host = (struct ip){4, {192, 0, 2, 1}};
+    ck_assert_msg(stage(POLICY) == 0, "%s", err.text);
+    for (int i = 0; i < POLICY_SECTIONS; i++) {
+        struct str bytes;
+        ck_assert_int_eq(channel_map(store.next.fds[i], POLICY_MAX_BYTES, &bytes), 0);
+        ck_assert_ptr_nonnull(memmem(bytes.ptr, bytes.len, ",\"host\":\"192.0.2.1\"}}", 21));
+        munmap((void *)bytes.ptr, bytes.len);
+    }
+    policy_store_drop(&store);
+}
+END_TEST
+
 START_TEST(a_section_cannot_be_written)
 {
     set_up();
@@ -132,8 +147,10 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     ck_assert_int_eq(policy_store_stage(&store, object, NULL, &err), -1);
     ck_assert_str_eq(err.text, "policy: routes[0]: auth: the secret A_TOKEN is missing");
     ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), 0);
-    section_is(store.next.fds[POLICY_FOR_DNS],
-               "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"}],\"generation\":1," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_DNS],
+        "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"ports\":[443]}],\"generation\":1," SIDECAR
+        "}");
     section_is(
         store.next.fds[POLICY_FOR_PROXY],
         "{\"protocol\":1,\"extra_ca\":\"PEM\",\"routes\":[{\"host\":\"a.example\",\"ports\":[443],\"auth\":{"
@@ -163,8 +180,8 @@ START_TEST(an_empty_policy_allows_nothing_and_is_a_policy)
 }
 END_TEST
 
-SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, a_section_cannot_be_written,
-           generations_rise_and_none_is_used_twice, one_policy_at_a_time,
+SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, where_the_host_is_goes_to_all,
+           a_section_cannot_be_written, generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,
            secrets_stay_with_their_version_and_out_of_the_sections,
            an_empty_policy_allows_nothing_and_is_a_policy)

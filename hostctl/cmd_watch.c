@@ -30,6 +30,8 @@
 #define SCREEN_BACK "\033[?25h\033[?1049l"
 #define CTRL(c)     ((c)&0x1f)
 
+static const struct option options[] = {{0, NULL, NULL, NULL, 0, 0}};
+
 struct watch {
     const struct command *command;
     const struct operands *operands;

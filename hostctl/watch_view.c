@@ -9,13 +9,13 @@
 #include "hostctl/escape.h"
 #include "hostctl/held.h"
 
-#define HOME      "\033[H"
-#define LINE_END  "\033[K\r\n"
-#define CLEAR     "\033[J"
-#define BOLD      "\033[1m"
-#define REVERSE   "\033[7m"
-#define PLAIN     "\033[0m"
-#define LINE_MAX_ 4096
+#define HOME     "\033[H"
+#define LINE_END "\033[K\r\n"
+#define CLEAR    "\033[J"
+#define BOLD     "\033[1m"
+#define REVERSE  "\033[7m"
+#define PLAIN    "\033[0m"
+#define ROW_MAX  4096
 
 void view_init(struct view *view)
 {
@@ -120,7 +120,7 @@ static void draw_held(const struct view *view, size_t at, unsigned columns, FILE
 {
     const json_t *held = json_array_get(view->held, at);
     bool chosen = strcmp(id_at(view, at), view->chosen) == 0;
-    char line[LINE_MAX_] = "";
+    char line[ROW_MAX] = "";
     FILE *text = fmemopen(line, sizeof line - 1, "w");
 
     if (text == NULL)
@@ -151,7 +151,7 @@ static void draw_head(const struct view *view, unsigned columns, FILE *to)
 void view_draw(struct view *view, unsigned rows, unsigned columns, FILE *to)
 {
     size_t count = json_array_size(view->held), at = chosen_at(view), first = 0;
-    char rule[LINE_MAX_];
+    char rule[ROW_MAX];
 
     rows = rows > 0 ? rows : 24;
     columns = columns > 0 && columns < sizeof rule ? columns : 80;

@@ -126,6 +126,8 @@ static void approvals_keep(json_t *approvals, const struct policy *policy)
 {
     for (size_t at = json_array_size(approvals); at-- > 0;) {
         const char *host = json_string_value(json_object_get(json_array_get(approvals, at), "host"));
+        if (host == NULL) /* its section will not be taken */
+            continue;
         if (!policy->approvals.hold_denied || approvals_ignore(&policy->approvals, host) ||
             policy_find(policy, host) != NULL)
             json_array_remove(approvals, at);

@@ -227,6 +227,15 @@ def test_the_line_is_that_of_the_layer(files):
         "DNS, which refuses this name before there is a request (dns-name)"]
 
 
+def test_what_would_be_held_is_denied_unless_the_operator_approves(files):
+    files.put("m.yaml", json.dumps({"supervise": True, "egress": {"ignore": ["t.example.com"], "routes": [{"host": "a.example.com"}]}}))
+    held = ["the operator, for whom the request is held: it goes on when he approves it"]
+    for url, unjudged in (("https://b.example.com/", held), ("https://t.example.com/", []), ("https://b.example.com/a/../b", []),
+                          ("https://b.example.com/r.git/info/refs?service=git-receive-pack", [])):
+        said = explain(files, "-f", "m.yaml", "GET", url)
+        assert (said["verdict"], said["reason"], said["unjudged"]) == ("block", "host-not-allowed", unjudged), url
+
+
 def test_what_it_cannot_know_it_says(files):
     files.put("m.yaml", json.dumps({"egress": {"routes": [
         {"host": "git.example.com", "git": {"fetch": True}, "allow_private": ["10.0.0.0/8"]},

@@ -26,7 +26,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-denials check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-up bench-denials check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -49,7 +49,7 @@ asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 cov := -O0 --coverage
 gnu := -std=gnu17 -D_GNU_SOURCE=
 ALL_CFLAGS = -g $(or $($(VARIANT)),$(error VARIANT is one of release debug asan cov)) $(warn) -pthread -fPIE \
-	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -Iappliance -I. -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
+	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -iquote appliance -iquote . -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
 
 # $(call pkg,cflags|libs|static,NAMES): asked once, and only when first needed, so that deps may come first in the same run.
@@ -129,6 +129,9 @@ bench-quick: deps ## what a request, a connection and a byte cost, beside haprox
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
 bench: ## the same with more rounds
 	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
+bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
+	$(Q)$(MAKE) image
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)
 bench-denials: deps ## ten million denied attempts as fast as an agent can: what becomes of audit, memory and others' traffic (minutes)
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_FLOOD=$(or $(DENIALS),10000000) $(PYTHON) -m pytest -q \

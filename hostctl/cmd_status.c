@@ -63,11 +63,26 @@ static void print_head(const json_t *status)
         printf("%-10s %s\n", texts[i], text_of(status, texts[i], out));
     if (number_of(status, "hostctl") > 0)
         printf("%-10s %lld\n", "hostctl", number_of(status, "hostctl"));
-    printf("%-10s %lldh %lldm %llds\n", "uptime", uptime / 3600, uptime / 60 % 60, uptime % 60);
+    printf("%-10s %lldh %lldm %llds, ready after %lld ms\n", "uptime", uptime / 3600, uptime / 60 % 60,
+           uptime % 60, number_of(status, "ready_ms"));
     printf("%-10s %lld\n", "generation", number_of(status, "generation"));
     printf("%-10s %s\n", "policy", text_of(status, "policy_digest", out));
     printf("%-10s %s\n", "egress", text_of(interfaces, "egress", out));
     printf("%-10s %s %s\n", "agent", text_of(interfaces, "agent", out), text_of(status, "address", other));
+}
+
+static void print_counts(json_t *counts, const char *what)
+{
+    char name[200];
+    const char *key;
+    json_t *count;
+
+    json_object_foreach(counts, key, count) {
+        json_t *named = json_pack("{s:s}", "name", key);
+        printf("%-10s %-18s %lld\n", what, text_of(named, "name", name),
+               (long long)json_integer_value(count));
+        json_decref(named);
+    }
 }
 
 /* "approval   7 GET https://a.example:443/b, once, by root: REASON" */
@@ -90,10 +105,8 @@ static void print_approvals(const json_t *approvals)
 
 static void print(json_t *status)
 {
-    json_t *workers = json_object_get(status, "workers"), *counters = json_object_get(status, "counters");
+    json_t *workers = json_object_get(status, "workers");
     char name[200], how[200];
-    const char *key;
-    json_t *counter;
 
     print_head(status);
     for (size_t i = 0; i < json_array_size(workers); i++) {
@@ -104,12 +117,8 @@ static void print(json_t *status)
     }
     printf("%-10s %lld\n", "held", number_of(status, "held"));
     print_approvals(json_object_get(status, "approvals"));
-    json_object_foreach(counters, key, counter) {
-        json_t *named = json_pack("{s:s}", "name", key);
-        printf("%-10s %-18s %lld\n", "wall", text_of(named, "name", name),
-               (long long)json_integer_value(counter));
-        json_decref(named);
-    }
+    print_counts(json_object_get(status, "counters"), "wall");
+    print_counts(json_object_get(status, "denials"), "denied");
 }
 
 static int run(const struct command *command, int argc, char **argv)

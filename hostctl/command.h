@@ -16,6 +16,8 @@ enum {
     EXIT_STOPPER = 125 /* Stopper itself failed */
 };
 
+#define RUNTIMES "netns|podman|docker|apple" /* what --runtime takes */
+
 struct command {
     const char *name;
     const char *synopsis; /* behind the name */
@@ -29,8 +31,8 @@ struct command {
 };
 
 extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_attach, cmd_forward, cmd_logs,
-    cmd_apply, cmd_status, cmd_gc, cmd_ca, cmd_init, cmd_validate, cmd_explain, cmd_completions, cmd_version,
-    cmd_pending, cmd_approve, cmd_deny, cmd_watch;
+    cmd_apply, cmd_status, cmd_doctor, cmd_gc, cmd_ca, cmd_init, cmd_validate, cmd_explain, cmd_completions,
+    cmd_version, cmd_pending, cmd_approve, cmd_deny, cmd_watch;
 
 /* All of them, in the order of --help; ended by NULL. */
 extern const struct command *const commands[];

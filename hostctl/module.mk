@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# All but rt_netns* is strict POSIX: it has to build on macOS too.
+# All but rt_netns* is strict POSIX: it has to build on macOS too, of the files hostctl.macos, and with -D_DARWIN_C_SOURCE.
 PROGRAMS += hostctl
 hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
-hostctl.src := $(wildcard hostctl/*.c)
+hostctl.src := $(filter-out %_macos.c,$(wildcard hostctl/*.c))
+hostctl.macos := $(filter-out hostctl/rt_netns% %_linux.c,$(wildcard hostctl/*.c))
 hostctl.layers := sys core
 hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
-$B/obj/hostctl/cmd_up.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
+$B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
 	manifest_match presets suffix overlay placeholder templates layers places sha256 report)
@@ -38,5 +39,7 @@ $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/t
 $(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))
 $(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
 $(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
+$(eval $(call hostctl.test,runtimes_macos,$(filter-out hostctl/main.c,$(hostctl.macos))))
+test_runtimes_macos.layers := core
 test_netns_proc.with := hostctl/rt_netns_proc.c
 test_netns_proc.pkg := libcap

@@ -123,24 +123,64 @@ int placeholder_fill(struct manifest *manifest, const char seed[PLACEHOLDER_SEED
     return 0;
 }
 
+static int add_variable(struct manifest *manifest, const char *name, struct str value, struct err *err)
+{
+    size_t size = strlen(name) + value.len + 2;
+    char **env = realloc(manifest->env, (manifest->env_count + 2) * sizeof *env), *pair = malloc(size);
+
+    if (env != NULL)
+        manifest->env = env;
+    if (env == NULL || pair == NULL) {
+        free(pair);
+        return err_set(err, "out of memory");
+    }
+    snprintf(pair, size, "%s=%.*s", name, (int)value.len, value.ptr);
+    env[manifest->env_count++] = pair;
+    env[manifest->env_count] = NULL;
+    return 0;
+}
+
 int placeholder_env(struct manifest *manifest, struct secrets *secrets, struct err *err)
 {
     for (size_t i = 0; i < manifest->form_count; i++) {
         const struct manifest_env *form = &manifest->forms[i];
         const struct secret_entry *entry = form->placeholder ? NULL : secrets_find(secrets, form->ref);
         struct str value = entry != NULL ? secret_expose(entry->value) : str_of(form->held);
-        size_t size = strlen(form->name.text) + value.len + 2;
-        char **env = realloc(manifest->env, (manifest->env_count + 2) * sizeof *env);
-        char *pair = malloc(size);
-        if (env != NULL)
-            manifest->env = env;
-        if (env == NULL || pair == NULL) {
-            free(pair);
-            return err_set(err, "out of memory");
-        }
-        snprintf(pair, size, "%s=%.*s", form->name.text, (int)value.len, value.ptr);
-        env[manifest->env_count++] = pair;
-        env[manifest->env_count] = NULL;
+        if (add_variable(manifest, form->name.text, value, err) != 0)
+            return -1;
     }
     return 0;
+}
+
+static bool is_set(const struct manifest *manifest, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < manifest->env_count; i++)
+        if (strncmp(manifest->env[i], name, len) == 0 && manifest->env[i][len] == '=')
+            return true;
+    return false;
+}
+
+int placeholder_canary(struct manifest *manifest, const char seed[PLACEHOLDER_SEED], struct secrets *secrets,
+                       struct err *err)
+{
+    static const char *const names[] = {"INTERNAL_API_TOKEN", "BACKUP_API_TOKEN", "ARCHIVE_API_TOKEN"};
+    struct secret_entry *entry = &secrets->entries[secrets->count];
+    char text[PLACEHOLDER_SEED + 8], digest[SHA256_HEX], made[64];
+    size_t name = 0;
+
+    while (name < sizeof names / sizeof names[0] && is_set(manifest, names[name]))
+        name++;
+    if (name == sizeof names / sizeof names[0]) /* then nobody would find it */
+        return 0;
+    snprintf(text, sizeof text, "%s canary", seed);
+    sha256_hex(str_of(text), digest);
+    snprintf(made, sizeof made, "itk_%.40s", digest);
+    entry->value = secret_new(str_of(made));
+    if (entry->value == NULL)
+        return err_set(err, "no locked memory is left for the canary (RLIMIT_MEMLOCK)");
+    strcpy(entry->name, PLACEHOLDER_CANARY);
+    secrets->count++;
+    return add_variable(manifest, names[name], str_of(made), err);
 }

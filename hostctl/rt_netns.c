@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "hostctl/rt_netns_log.h"
+#include "hostctl/rt_netns_needs.h"
 #include "hostctl/rt_netns_net.h"
 #include "hostctl/rt_netns_nft.h"
 #include "hostctl/rt_netns_proc.h"
@@ -50,37 +51,6 @@
 
 /* The networks of the one bottle that this process runs, from sidecar() to clean(). */
 static struct net networks = {-1, -1, -1};
-
-/* The folder with stopper-init and its like: beside hostctl, or ../libexec/stopper. */
-static int programs_find(char folder[PATH_MAX], struct err *err)
-{
-    static const char *const places[] = {"", "/../libexec/stopper"};
-    char own[PATH_MAX], path[PATH_MAX + 64];
-    ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
-    if (len == -1)
-        return err_set_errno(err, "/proc/self/exe");
-    own[len] = '\0';
-    *strrchr(own, '/') = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(path, sizeof path, "%s%s/stopper-init", own, places[i]);
-        if (access(path, X_OK) == 0 && realpath(path, folder)) {
-            *strrchr(folder, '/') = '\0';
-            return 0;
-        }
-    }
-    return err_set(err, "stopper-init is neither in %s nor in %s/../libexec/stopper", own, own);
-}
-
-static int netns_detect(struct err *err)
-{
-    char folder[PATH_MAX];
-    if (geteuid() != 0)
-        return err_set(err, "the netns runtime needs root: run it with sudo");
-    if (access("/proc/self/ns/cgroup", F_OK) == -1)
-        return err_set(err,
-                       "the netns runtime needs /proc and a kernel with namespaces (Linux 5.12 or later)");
-    return programs_find(folder, err);
-}
 
 /* The subnet's first address in text: the sidecar, as the agent sees it. */
 static int gateway_text(const struct state *state, char text[IP_TEXT], struct err *err)
@@ -369,7 +339,8 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    struct shim_bottle bottle = {gateway, spec->ca, spec->ca_subject_hash, spec->user_namespaces};
+    struct shim_bottle bottle = {gateway,      spec->ca,         spec->ca_subject_hash, spec->user_namespaces,
+                                 spec->mounts, spec->mount_count};
     return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 
@@ -537,7 +508,7 @@ static int netns_gc(struct err *err)
 
 const struct runtime runtime_netns = {
     .name = "netns",
-    .detect = netns_detect,
+    .needs = netns_needs,
     .sidecar = netns_sidecar,
     .control = netns_control,
     .agent = netns_agent,

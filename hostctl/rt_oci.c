@@ -35,32 +35,6 @@
 /* Of the one bottle that this process runs: the child that waits for the sidecar's end. */
 static pid_t sidecar_watch = -1;
 
-/* ---- whether it is there ---- */
-
-static int detect(const struct engine *engine, struct err *err)
-{
-    struct words words = ENGINE_WORDS(engine, "version");
-    struct run run = {.interrupt = -1};
-    int status = run_words(&words, &run, err);
-
-    words_free(&words);
-    if (status == 0)
-        return 0;
-    if ((status < 0 && errno == ENOENT) || status == 127)
-        return err_set(err, "%s is not installed", engine->package);
-    return status < 0 ? -1 : err_set(err, "%s", run.said);
-}
-
-static int podman_detect(struct err *err)
-{
-    return detect(&engine_podman, err);
-}
-
-static int docker_detect(struct err *err)
-{
-    return detect(&engine_docker, err);
-}
-
 /* ---- the sidecar ---- */
 
 static int mark_choose(struct state *state, struct err *err)
@@ -274,6 +248,13 @@ int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err 
         return err_set(err, "--detach: %s cannot attach to a command that runs", engine->program);
     if (spec->user_namespaces && engine->profiles == NULL && !engine->shims)
         return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
+    if (spec->image.sealer == SEALER_HELPER && engine_seals(engine, spec))
+        return err_set(err, "--route=helper: with %s no other container can act in the agent's network",
+                       engine->program);
+    if (spec->image.sealer == SEALER_SHIM && engine_maps(engine))
+        return err_set(err,
+                       "--route=shim: without root %s gives the agent's container no power over its network",
+                       engine->program);
     guard(state);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
@@ -376,6 +357,22 @@ static void watch_end(void)
     while (waitpid(sidecar_watch, NULL, 0) < 0 && errno == EINTR)
         ;
     sidecar_watch = -1;
+}
+
+/* It takes three seconds at most to end its workers and to write its last line (init/supervise.c,
+ * init/main.c). */
+void oci_settle(const struct state *state)
+{
+    struct words words = ENGINE_WORDS(engine_of(state), "stop", "-t", "4");
+    char name[OCI_NAME_MAX];
+    struct err ignored;
+
+    engine_name(state, "sidecar", name);
+    words_add(&words, name);
+    if (state_get(state, "mark") == NULL)
+        words_free(&words);
+    else
+        engine_do(&words, -1, &ignored);
 }
 
 /* By role: the agent's container keeps its volume and its network. */
@@ -491,12 +488,12 @@ int oci_gc(const struct engine *engine, struct err *err)
 
 static int podman_gc(struct err *err)
 {
-    return detect(&engine_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
+    return runtime_detect(&runtime_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
 }
 
 static int docker_gc(struct err *err)
 {
-    return detect(&engine_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
+    return runtime_detect(&runtime_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
 }
 
 /* ---- the audit stream ---- */
@@ -528,13 +525,13 @@ int oci_logs(const struct state *state, bool follow, struct err *err)
 }
 
 const struct runtime runtime_podman = {.name = "podman",
-                                       .detect = podman_detect,
+                                       .needs = podman_needs,
                                        .gc = podman_gc,
                                        .attach = oci_attach,
                                        .ended = oci_ended,
                                        OCI_FUNCTIONS};
 const struct runtime runtime_docker = {.name = "docker",
-                                       .detect = docker_detect,
+                                       .needs = docker_needs,
                                        .gc = docker_gc,
                                        .attach = oci_attach,
                                        .ended = oci_ended,

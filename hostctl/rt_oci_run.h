@@ -33,7 +33,7 @@ void words_free(struct words *words);
  * not be run, said too much, or was interrupted (then it has two seconds to end by itself, eight after SIGTERM,
  * and is killed). It is in a process group of its own, so that a terminal's signals do not reach it. `said`: the last line of its stderr, ""
  * when none. */
-#define RUN_SAID 300
+#define RUN_SAID 640 /* runc names several long paths before it says what is wrong */
 struct run {
     struct str in;
     struct buf *out;

@@ -13,6 +13,8 @@
 
 #include <jansson.h>
 
+#include "hostctl/placeholder.h"
+
 /* One value, unless it is there already; line and path: of what names it. NULL after a complaint. */
 static const struct secret_entry *take(const char *name, unsigned line, const char *path,
                                        struct secrets *secrets, struct report *report)
@@ -23,6 +25,10 @@ static const struct secret_entry *take(const char *name, unsigned line, const ch
 
     if (entry != NULL)
         return entry;
+    if (strcmp(name, PLACEHOLDER_CANARY) == 0) {
+        report_add(report, line, path, "the name " PLACEHOLDER_CANARY " is Stopper's own");
+        return NULL;
+    }
     if (value == NULL) {
         report_add(report, line, path, "the environment variable %s is not set%s%s", name, advice,
                    advice[0] != '\0' ? name : "");
@@ -86,7 +92,7 @@ static void forget(const char *name)
 
 struct secrets *secrets_take(const struct manifest *manifest, struct report *report)
 {
-    struct secrets *secrets = calloc(1, sizeof *secrets + (manifest->route_count + manifest->form_count) *
+    struct secrets *secrets = calloc(1, sizeof *secrets + (manifest->route_count + manifest->form_count + 1) *
                                                               sizeof secrets->entries[0]);
     bool all = true;
 
@@ -106,9 +112,9 @@ struct secrets *secrets_take(const struct manifest *manifest, struct report *rep
     for (size_t i = 0; i < manifest->form_count; i++)
         if (!manifest->forms[i].placeholder)
             forget(manifest->forms[i].ref);
-    if (all && secrets->count > SECRETS_MAX) {
+    if (all && secrets->count >= SECRETS_MAX) {
         report_add(report, 0, "", "%zu variables of the host are named; at most %d are allowed",
-                   secrets->count, SECRETS_MAX);
+                   secrets->count, SECRETS_MAX - 1);
         all = false;
     }
     if (all)

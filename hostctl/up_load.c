@@ -133,6 +133,7 @@ int up_load(struct up_load *load)
         return complain(load, &err);
     }
     if (load->policy == NULL || placeholder_env(load->manifest, load->secrets, &err) != 0 ||
+        placeholder_canary(load->manifest, load->seed, load->secrets, &err) != 0 ||
         agent_env(load->manifest, load->agent.prompt.len > 0, &err) != 0)
         return complain(load, &err);
     return 0;

@@ -38,6 +38,7 @@
 #include "init/policy_store.h"
 #include "init/rollout.h"
 #include "init/supervise.h"
+#include "init/try.h"
 #include "sys/privs.h"
 #include "sys/worker.h"
 
@@ -65,7 +66,8 @@ struct init {
     struct desk *desk;
     struct control *control;
     bool was_ready;
-    uint64_t started_ms;
+    uint64_t begun_ns; /* of main, before the first step */
+    uint64_t started_ms, ready_ms;
     int status;
 };
 
@@ -87,6 +89,7 @@ static void on_change(void *ctx)
         control_check(init->control);
     if (!init->was_ready && supervisor_serving(init->supervisor, &why)) {
         init->was_ready = true;
+        init->ready_ms = (uv_hrtime() - init->begun_ns) / 1000000;
         audit_lifecycle(init, AUDIT_ALLOW, "ready");
     }
 }
@@ -139,18 +142,33 @@ static void on_signal(uv_signal_t *signal, int number)
     supervisor_stop(init->supervisor, 0);
 }
 
+/* {"host-not-allowed": 3, …}: what there was. */
+static json_t *describe_denials(const struct audit_mux *audit)
+{
+    const uint64_t *counts = audit_mux_denials(audit);
+    json_t *object = json_object();
+    for (int denial = DENIAL_NONE + 1; denial < DENIAL_COUNT; denial++)
+        if (counts[denial] > 0)
+            json_object_set_new(object, denial_name((enum denial)denial),
+                                json_integer((json_int_t)counts[denial]));
+    return object;
+}
+
 static json_t *describe(void *ctx)
 {
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I, s:i, s:o}", "generation",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
-        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
+        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
+        init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
-        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation, "held",
-        (int)desk_waiting(init->desk), "approvals", desk_approvals(init->desk));
+        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
+        "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards(),
+        "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
+        desk_approvals(init->desk));
 }
 
 /* ---- steps ---- */
@@ -382,6 +400,7 @@ static int init_main(int argc, char *const *argv)
 {
     static struct init init;
     struct err err = {""};
+    init.begun_ns = uv_hrtime();
     if (options_parse(argc, argv, &init.options, &err) < 0) {
         fprintf(stderr, "stopper-init: %s\n", err.text);
         return 2;
@@ -417,5 +436,7 @@ int main(int argc, char **argv)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)
         return meter_main();
+    if (argc == 2 && strcmp(argv[1], "try") == 0)
+        return try_main();
     return init_main(argc, argv);
 }

@@ -227,6 +227,35 @@ int net_wait(struct netlink *nl, const struct options *options, struct net *net,
 
 /* ---- settings ---- */
 
+static bool ipv6_forwards(const char *interface)
+{
+    char path[96], value = '0';
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/forwarding", interface);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool on = fd >= 0 && read(fd, &value, 1) == 1 && value != '0';
+    if (fd >= 0)
+        close(fd);
+    return on;
+}
+
+bool net_forwards(void)
+{
+    struct netlink nl;
+    struct netlink_link *links = NULL;
+    size_t count = 0;
+    struct err ignored;
+    bool on = ipv6_forwards("all");
+    if (netlink_open(&nl, &ignored) < 0)
+        return on;
+    if (netlink_links(&nl, &links, &count, &ignored) == 0)
+        for (size_t i = 0; i < count; i++)
+            on = on || (!(links[i].flags & IFF_LOOPBACK) && links[i].forwarding > 0) ||
+                 ipv6_forwards(links[i].name);
+    free(links);
+    netlink_close(&nl);
+    return on;
+}
+
 /* For what only /proc/sys can set; in many containers it is read-only. */
 static void sysctl_try(const char *path, const char *value)
 {

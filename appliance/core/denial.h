@@ -8,6 +8,8 @@
 #ifndef CORE_DENIAL_H
 #define CORE_DENIAL_H
 
+#include "core/str.h"
+
 /*     symbol, name, HTTP status (0 = never over HTTP), sentence, hint */
 #define DENIALS(X)                                                                                           \
     X(NO_POLICY, "no-policy", 503, "No policy is loaded, so everything is denied.",                          \
@@ -137,5 +139,8 @@ const char *denial_name(enum denial denial);
 const char *denial_sentence(enum denial denial);
 const char *denial_hint(enum denial denial);
 int denial_status(enum denial denial);
+
+/* By name; DENIAL_NONE when it is none. */
+enum denial denial_find(struct str name);
 
 #endif

@@ -91,7 +91,7 @@ bool judge_holdable(const struct policy *policy, unsigned port, bool tls, const 
     struct request copy = *request;
 
     if (!approvals->hold_denied || approvals_ignore(approvals, request->host) ||
-        strcmp(request->host, POLICY_HOST_SERVICE) == 0 || /* a route alone leads there */
+        strcmp(request->host, POLICY_HOST_SERVICE) == 0 || /* by a route of the manifest's only */
         head->method.len > HOLD_METHOD_MAX || request->path.len > HOLD_PATH_MAX ||
         port == (tls ? PORT_HTTP : PORT_HTTPS) || (request->host_port != 0 && request->host_port != port) ||
         str_equal(request->path, str_of("*")))

@@ -255,6 +255,18 @@ def test_a_held_request_is_shown_and_approved(bottle):
         asked.join(WAIT)
 
 
+def test_doctor_finds_every_wall_of_a_bottle_standing_and_all_that_it_needs(bottle):
+    host = bottle.host
+    for words in (bottle.name,), ("--runtime", host.runtime):
+        done = host.hostctl("doctor", *words, "--json")
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["ok"]) == (0, True), [line for line in said["checks"] if line["state"] != "ok"]
+        assert {line["state"] for line in said["checks"]} == {"ok"}
+        names = {(line["area"], line["name"]) for line in said["checks"]}
+        assert names >= ({("bottle", "routes"), ("bottle", "udp"), ("bottle", "ca"), ("sidecar", "audit")} if len(words) == 1
+                         else {("host", "runtimes"), (host.runtime, "wall")})
+
+
 # ---- the user ---------------------------------------------------------------------------------------------------------
 
 
@@ -358,6 +370,26 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
         assert file.read() == "x\n"
 
 
+def test_hooks_that_are_not_there_cannot_be_made_nor_a_worktrees_file_be_replaced(host):
+    bare, tree = (os.path.join(host.dir, name) for name in ("hookless", "tree"))
+    subprocess.run(["git", "init", "-q", "--template=", bare], check=True)
+    os.mkdir(tree)
+    with open(os.path.join(tree, ".git"), "w", encoding="ascii") as file:
+        file.write("gitdir: /nowhere\n")
+    subprocess.run(["chmod", "-R", "a+rwX", bare, tree], check=True)
+    subprocess.run(["chown", "-R", "{}:{}".format(*host.caller), bare, tree], check=True)
+    assert not os.path.exists(os.path.join(bare, ".git/hooks"))
+    commands = ("echo x >/a/.git/hooks/pre-commit", "rmdir /a/.git/hooks", "mv /a/.git/hooks /a/.git/h", "mkdir /a/.git/hooks", "echo x >/b/.git",
+                "rm -f /b/.git", "mv /b/.git /b/g")
+    done = host.run("sh", "-c", "; ".join(f"({command}) && echo '{command}'" for command in commands) + "; touch /a/.git/index /b/x && echo end",
+                    options=("--mount", f"{bare}:/a", "--mount", f"{tree}:/b"))
+    assert (done.returncode, done.stdout) == (0, "end\n"), done
+    info = os.stat(os.path.join(bare, ".git/hooks"))
+    assert os.listdir(os.path.join(bare, ".git/hooks")) == [] and (info.st_uid, info.st_gid) == host.caller
+    with open(file.name, encoding="ascii") as file:
+        assert file.read() == "gitdir: /nowhere\n"
+
+
 AGENT = {
     "bottles/base.md": "---\nenv: {FROM: base, GIVEN: base}\nskills: [review]\n---\n",
     "bottles/top.md": "---\nextends: base\nagent_provider: {template: claude}\nenv: {FROM: top}\n---\n",
@@ -414,6 +446,23 @@ def test_after_a_killed_hostctl_down_leaves_nothing(host):
     assert state_of(host, "u") is None
 
 
+def whole(host, name):
+    """Whether the audit of a bottle that is gone has all of its lines."""
+    done = host.hostctl("logs", name, "--verify")
+    return done.returncode == 0 and "whole from the beginning to the end\n" in done.stdout
+
+
+def test_the_audit_that_is_kept_is_whole(host):
+    assert host.run("true", name="ended").returncode == 0
+    assert whole(host, "ended"), host.hostctl("logs", "ended").stdout
+    bottle = Up(host, "sh", "-c", "echo up; exec sleep 1000", name="killed")
+    bottle.said("up")
+    bottle.signal(signal.SIGKILL)  # in the namespaces of netns that is the sidecar's end, too
+    bottle.process.wait(WAIT)
+    assert host.hostctl("down", "killed").returncode == 0
+    assert whole(host, "killed") == (host.runtime != "netns")
+
+
 def test_down_tells_the_command(host):
     bottle = Up(host, "sh", "-c", "trap 'echo told; exit 4' TERM; echo up; while :; do sleep 0.1; done")
     bottle.said("up")
@@ -425,6 +474,7 @@ def test_down_tells_the_command(host):
 def test_an_image_or_runtime_that_does_not_fit_is_said_before_anything_starts(host):
     for words, text in ((("--runtime", "nothing"), "--runtime must be one of"), (("--memory", "1g"), "--memory needs --image"),
                         (("--runtime", "netns", "--image", "x"), "--runtime netns knows no --image"),
+                        (("--route", "shim"), "--route needs --image"), (("--image", "x", "--route", "me"), "--route must be helper or shim"),
                         (("--image", "x", "--cpus", "many"), "--cpus must be a number"),
                         (("--image", "x", "--memory", "1q"), "--memory must be a number"),
                         (("--image", "x", "--home", "../x"), "--home must be"), (("--workdir", "w"), "--workdir must be"),

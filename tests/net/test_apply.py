@@ -300,16 +300,25 @@ def test_status_is_that_of_the_audit_and_counts_what_the_walls_refuse(bottle):
     denied = now["counters"]["denied"]
     assert bottle.agent.udp(address="203.0.113.77", port=9999)["error"]
     wait_for(lambda: status(bottle)["counters"]["denied"] > denied, "the wall's count")
+    before = wait_for(lambda: status(bottle)["denials"].get("packet") and status(bottle), "the packet's line")["denials"]
+    assert before["host-not-allowed"] >= 1 and "forwarding" in now and now["forwarding"] is False
+    assert now["ruleset_generation"] == now["ruleset_at_boot"]
+    for _ in range(3):
+        assert asked(bottle, "counted", "absent.test")[1:] == (403, "host-not-allowed")
+    wait_for(lambda: status(bottle)["denials"]["host-not-allowed"] >= before["host-not-allowed"] + 3, "the denials' count")
 
 
 def test_status_in_lines_says_the_same(bottle):
     done, now = bottle.host.hostctl("status", bottle.name), status(bottle)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line.split() for line in done.stdout.splitlines()]
-    heads = {line[0]: line[1:] for line in lines if line[0] not in ("worker", "wall")}
+    heads = {line[0]: line[1:] for line in lines if line[0] not in ("worker", "wall", "denied")}
     assert heads["generation"] == [str(now["generation"])] and heads["policy"] == [now["policy_digest"]]
     assert heads["name"] == [bottle.name] and heads["manifest"] == [now["manifest"]] and heads["hostctl"] == [str(now["hostctl"])]
+    assert isinstance(now["ready_ms"], int) and heads["uptime"][-4:] == ["ready", "after", str(now["ready_ms"]), "ms"]
     assert [line[1:5] for line in lines if line[0] == "worker"] == [
         [worker["name"], worker["state"], "pid", str(worker["pid"])] for worker in now["workers"]]
     assert [line[1] for line in lines if line[0] == "wall"] == list(now["counters"])
-    assert all(line[2].isdigit() for line in lines if line[0] == "wall")
+    assert all(line[2].isdigit() for line in lines if line[0] in ("wall", "denied"))
+    told = {line[1] for line in lines if line[0] == "denied"}
+    assert "host-not-allowed" in told and told <= set(now["denials"])

@@ -26,7 +26,7 @@ env:
 """
 AGENT = """
 import json, os, sys, urllib.error, urllib.request
-held, phrase = os.environ["HELD"], os.environ["PHRASE"]
+held, phrase, canary = os.environ["HELD"], os.environ["PHRASE"], os.environ["INTERNAL_API_TOKEN"]
 def ask(host, field, value):
     request = urllib.request.Request(f"https://{host}/echo", headers={field: value})
     try:
@@ -35,8 +35,9 @@ def ask(host, field, value):
     except urllib.error.HTTPError as refused:
         return [refused.code, json.load(refused)["type"]]
 for _ in sys.stdin:
-    print(json.dumps([held, phrase, ask("allowed.test", "Authorization", "token " + held), ask("other.test", "X-Any", held),
-                      ask("other.test", "X-Any", phrase), ask("allowed.test", "X-Any", phrase), ask("other.test", "X-Any", "text")]),
+    print(json.dumps([held, phrase, canary, ask("allowed.test", "Authorization", "token " + held), ask("other.test", "X-Any", held),
+                      ask("other.test", "X-Any", phrase), ask("allowed.test", "X-Any", phrase), ask("other.test", "X-Any", "text"),
+                      ask("allowed.test", "Authorization", "Bearer " + canary)]),
           flush=True)
 """
 
@@ -73,11 +74,11 @@ def test_placeholders_and_the_agents_own_secrets(host, manifest):
         assert line, process.stderr.read()
         return json.loads(line)
     try:
-        held, phrase, *answers = first = turn()
-        assert re.fullmatch("stopper-placeholder-[0-9a-f]{32}", held) and phrase == PHRASE
+        held, phrase, canary, *answers = first = turn()
+        assert re.fullmatch("stopper-placeholder-[0-9a-f]{32}", held) and phrase == PHRASE and re.fullmatch("itk_[0-9a-f]{40}", canary)
         stars = "*" * len(TOKEN)
         alarm = [403, "urn:stopper:denial:secret-elsewhere"]
-        assert answers == [[200, f"you said token {stars}\n"], alarm, alarm, alarm, [200, "you said \n"]]
+        assert answers == [[200, f"you said token {stars}\n"], alarm, alarm, alarm, [200, "you said \n"], alarm]
         log = [json.loads(line) for line in host.lab.world.log()[before:]]
         assert [(line["host"], line["authorization"]) for line in log if line["uri"] == "/echo"] == [
             ("allowed.test", f"token {TOKEN}"), ("other.test", "")]
@@ -95,10 +96,10 @@ def test_placeholders_and_the_agents_own_secrets(host, manifest):
         def alarms():
             lines[:] = [json.loads(line) for line in host.hostctl("logs", "--json", "b").stdout.splitlines()]
             return [(line["detail"], line["host"], line["generation"]) for line in lines if line.get("reason") == "secret-elsewhere"]
-        wait_for(lambda: len(alarms()) >= 6, "the alarms")
+        wait_for(lambda: len(alarms()) >= 8, "the alarms")
         assert alarms() == [(what, where, generation) for generation in (1, 2) for what, where in (
             ("the placeholder of allowed.test", "other.test"), ("the value of THE_PHRASE", "other.test"),
-            ("the value of THE_PHRASE", "allowed.test"))]
+            ("the value of THE_PHRASE", "allowed.test"), ("the value of STOPPER_CANARY", "allowed.test"))]
         assert all(line["verdict"] == "alarm" for line in lines if line.get("reason") == "secret-elsewhere")
         agent = os.path.basename(os.path.realpath("/usr/bin/python3"))
         assert environments(host, PHRASE) == {agent} and environments(host, TOKEN) == set()
@@ -107,22 +108,22 @@ def test_placeholders_and_the_agents_own_secrets(host, manifest):
             for name in names:
                 with open(os.path.join(folder, name), encoding="latin-1") as file:
                     seen += file.read()
-        assert not holds(seen, TOKEN, PHRASE) and len(seen) > 2000
+        assert not holds(seen, TOKEN, PHRASE, canary) and len(seen) > 2000
     finally:
         process.stdin.close()
         process.wait(WAIT)
     assert process.returncode == 0 and process.stderr.read() == ""
 
 
-def test_another_bottle_has_another_placeholder(host, manifest):
+def test_another_bottle_has_another_placeholder_and_canary(host, manifest):
     seen = set()
     for name in "one", "two":
-        done = subprocess.run(host.command("up", "-f", manifest, "--name", name, "--", "printenv", "HELD"), cwd=host.dir,
+        done = subprocess.run(host.command("up", "-f", manifest, "--name", name, "--", "printenv", "HELD", "INTERNAL_API_TOKEN"), cwd=host.dir,
                               env={**host.environment, "FORGE_TOKEN": TOKEN, "THE_PHRASE": PHRASE}, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
-        seen.add(done.stdout)
-    assert len(seen) == 2
+        seen |= set(done.stdout.splitlines())
+    assert len(seen) == 4
 
 
 def test_without_a_variable_nothing_starts(host, manifest):

@@ -162,7 +162,7 @@ END_TEST
 /* The child's signal becomes a run of the passer, which ends the program that the child attends. */
 START_TEST(a_signal_is_handed_on_by_the_passer)
 {
-    struct words words = shell("echo $$; trap 'exit 5' USR1; while :; do sleep 0.05; done");
+    struct words words = shell("trap 'exit 5' USR1; echo $$; while :; do sleep 0.05; done");
     char script[64] = "", text[32] = "";
     int ends[2], status;
 

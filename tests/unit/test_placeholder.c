@@ -127,6 +127,44 @@ START_TEST(the_agent_gets_placeholders_and_its_own_secrets)
 }
 END_TEST
 
+START_TEST(the_canary_is_the_bottles_own_and_goes_over_nothing)
+{
+    static const char *const texts[] = {
+        "env: {A: b}\n", "env: {INTERNAL_API_TOKEN: mine}\n",
+        "env: {INTERNAL_API_TOKEN: {from_env: X}, BACKUP_API_TOKEN: b}\n",
+        "env: {INTERNAL_API_TOKEN: a, BACKUP_API_TOKEN: b, ARCHIVE_API_TOKEN: c}\n"};
+    static const char *const names[] = {
+        "INTERNAL_API_TOKEN=", "BACKUP_API_TOKEN=", "ARCHIVE_API_TOKEN=", NULL};
+    char seen[2][64] = {"", ""};
+    struct err err;
+
+    for (size_t i = 0; i < 8; i++) {
+        const char *name = names[i / 2];
+        struct manifest *manifest = manifest_of(texts[i / 2]);
+        struct secrets *secrets = calloc(1, sizeof *secrets + 2 * sizeof secrets->entries[0]);
+        ck_assert_ptr_nonnull(secrets);
+        strcpy(secrets->entries[0].name, "X");
+        secrets->entries[0].value = secret_new(str_of("the-value-of-x"));
+        secrets->count = 1;
+        ck_assert_int_eq(placeholder_env(manifest, secrets, &err), 0);
+        size_t before = manifest->env_count;
+        ck_assert_int_eq(placeholder_canary(manifest, i % 2 ? seed : placeholder_no_seed, secrets, &err), 0);
+        ck_assert_uint_eq(manifest->env_count, before + (name != NULL));
+        ck_assert_uint_eq(secrets->count, 1u + (name != NULL));
+        if (name != NULL) {
+            struct str value = secret_expose(secrets_find(secrets, PLACEHOLDER_CANARY)->value);
+            ck_assert_int_eq(strncmp(manifest->env[before], name, strlen(name)), 0);
+            ck_assert(str_equal(value, str_of(manifest->env[before] + strlen(name))) && value.len == 44);
+            ck_assert(secret_problem(value) == NULL && manifest->env[before + 1] == NULL);
+            memcpy(seen[i % 2], value.ptr, value.len);
+        }
+        secrets_free(secrets);
+        manifest_free(manifest);
+    }
+    ck_assert_str_ne(seen[0], seen[1]);
+}
+END_TEST
+
 START_TEST(each_bottle_has_a_seed_of_its_own)
 {
     char a[PLACEHOLDER_SEED], b[PLACEHOLDER_SEED];
@@ -141,4 +179,4 @@ END_TEST
 
 SUITE_MAIN("placeholder", a_variable_needs_a_route_with_a_value,
            what_is_made_is_the_bottles_and_the_hosts_own, the_agent_gets_placeholders_and_its_own_secrets,
-           each_bottle_has_a_seed_of_its_own)
+           the_canary_is_the_bottles_own_and_goes_over_nothing, each_bottle_has_a_seed_of_its_own)

@@ -112,6 +112,9 @@ START_TEST(values_for_the_agent_are_taken_beside_those_of_routes)
         "m.yaml:3: env.Q.from_env: the value of the environment variable SHORT is shorter than 8 "
         "bytes\n");
     ck_assert_ptr_null(secrets);
+    setenv("STOPPER_CANARY", "of-the-hosts-own", 1);
+    ck_assert_str_eq(errors_of("env: {P: {from_env: STOPPER_CANARY}}\n", &secrets, &pem),
+                     "m.yaml:1: env.P.from_env: the name STOPPER_CANARY is Stopper's own\n");
 }
 END_TEST
 

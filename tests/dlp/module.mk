@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+test_tokens.with := tests/dlp/finder.c
+test_tokens.pkg := libhs libpcre2-8

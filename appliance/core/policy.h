@@ -17,6 +17,7 @@
  *                "cookies": true, "insecure": true,               optional
  *                "git_fetch": true,                               optional
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
+ *                "dlp": {…},                                      optional; core/dlp_rules.h, with its defaults
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
  *    "generation": 3,                                             by init only
@@ -39,6 +40,7 @@
 #include <stdint.h>
 
 #include "core/cidr.h"
+#include "core/dlp_rules.h"
 #include "core/err.h"
 #include "core/host.h"
 #include "core/match.h"
@@ -77,10 +79,12 @@ struct route {
     bool cookies;  /* the agent's cookies go on */
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
+    bool dlp_said; /* the policy has the member */
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
     struct route_auth auth;
     struct match_rules rules;
+    struct dlp_rules dlp; /* nothing with tls_passthrough */
     struct cidr *allow_private;
     size_t allow_private_count;
 };
@@ -97,6 +101,8 @@ struct policy {
     size_t own_count;
     struct str extra_ca;     /* PEM; empty = none */
     struct secrets *secrets; /* of the proxy only; the policy's own */
+    void *attached;          /* what a worker derives from it; goes with it */
+    void (*detach)(void *attached);
     /* private */
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */

@@ -145,10 +145,7 @@ egress:
       role: codex_oauth
       tcp: [{port: 5432}]
       dlp:
-        outbound_detectors: [entropy]
-        inbound_detectors: [naive_injection_detection]
-        outbound_on_match: block
-        inbound_on_match: log
+        outbound_on_match: supervise
 env:
   A: {from_env: X}
   B: {placeholder_for: chatgpt.com}
@@ -159,9 +156,8 @@ supervise: true
 """)
     route = "egress.routes[0]."
     keys = [(4, "egress.on_denied"), (5, "egress.on_canary"),
-            (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
-            (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
-            (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise")]
+            (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_on_match"),
+            (13, "env.A.from_env"), (14, "env.B.placeholder_for"), (17, "git-gate.repos.r"), (18, "supervise")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -171,7 +167,10 @@ egress:
   dns: {upstreams: [192.0.2.53], denied: sinkhole}
   on_denied: block
   ignore: [t.example, "*.u.example"]
-  routes: [{host: a.example, dlp: {outbound_detectors: false, inbound_detectors: false}}]
+  routes:
+    - host: a.example
+      dlp: {outbound_detectors: [entropy], inbound_detectors: [naive_injection_detection], outbound_on_match: redact, inbound_on_match: log}
+    - {host: b.example, dlp: {outbound_detectors: false, inbound_detectors: false, outbound_on_match: block}}
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""

@@ -26,6 +26,9 @@ enum channel_type {
     /* init -> proxy, immediately before that generation's CHANNEL_POLICY: generation, fd = sealed memfd with
      * the JSON object {"NAME": "value"}. Never sent to any other worker. */
     CHANNEL_SECRETS,
+    /* init -> proxy, before that generation's CHANNEL_POLICY, when the policy has something searched for: generation, fd =
+     * sealed memfd with the database (dlp/rules.h). It holds the secrets' values. Never sent to any other worker. */
+    CHANNEL_DATABASE,
 };
 
 #define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */

@@ -81,7 +81,7 @@ $(call unit,$1)
 $2: $(call obj,$($1.src) $3) $(foreach l,$(filter $($1.layers),dlp sys core),$B/lib$l.a)
 	@echo "  LD   $$@"; mkdir -p $$(@D)
 	$$(Q)$$(CC) $$($$(VARIANT)) $(if $(call static,$1),-static-pie -L$(DEPS)/lib,-pie) $$(ALL_LDFLAGS) -o $$@ $$^ \
-		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $$(call libs,$1) $($1.libs)
+		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $$(call libs,$1) $($1.libs) $(foreach l,$($1.layers),$($l.libs))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$l)))
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARIANT)),tests/asan_options.c))))

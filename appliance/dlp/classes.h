@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * classes: what kind of byte stands where, 64 bytes at a time, one bit each. This is the only look that most bytes of a
+ * stream get besides vectorscan's, so it is written for each processor's vectors; all of them say the same.
+ */
+#ifndef DLP_CLASSES_H
+#define DLP_CLASSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DLP_BLOCK 64 /* bytes of a block */
+
+struct dlp_masks {
+    uint64_t word;    /* what tokens are made of: dlp_is_word */
+    uint64_t other;   /* of those, the ones that standard base64 has not */
+    uint64_t alnum;   /* A-Z a-z 0-9 */
+    uint64_t plain;   /* ASCII but the controls below TAB */
+    uint64_t escape;  /* \ */
+    uint64_t percent; /* % */
+    uint64_t nul;     /* NUL */
+    uint64_t high;    /* 0x80 and up */
+};
+
+/* Letters, digits, and + / - . _ : = ~ */
+bool dlp_is_word(char c);
+
+/* Of `blocks` whole blocks. */
+void dlp_classify(const char *text, size_t blocks, struct dlp_masks *out);
+
+/* Digits of encodings within words. */
+struct dlp_digits {
+    uint64_t hex;   /* 0-9 A-F a-f */
+    uint64_t upper; /* A-Z 2-7: base32 */
+    uint64_t lower; /* a-z 2-7 */
+};
+void dlp_classify_digits(const char *text, size_t blocks, struct dlp_digits *out);
+
+/* The values of base64 digits, both alphabets; DLP_NO_DIGIT for every other byte. */
+#define DLP_NO_DIGIT 0xff
+void dlp_values64(const char *text, size_t len, uint8_t *out);
+
+/* Of the 16 groups of four values that begin at values[0]: whether the group at this phase can be
+ * ASCII, that is the three highest bits of bytes are zero in it. For each phase 0 to 3 one 16-bit mask. */
+void dlp_ascii_groups(const uint8_t values[DLP_BLOCK], uint16_t out[4]);
+
+/* Every function of this page in its plain form and in the form that is chosen on this processor are the same: for tests.
+ * `level` 0 is the plain form; false when this processor has no such level. */
+bool dlp_classes_level(unsigned level);
+
+#endif

@@ -4,3 +4,4 @@ LAYERS += dlp
 dlp.src := $(wildcard appliance/dlp/*.c)
 dlp.pkg := libpcre2-8 zlib libbrotlidec libzstd
 dlp.libs := -lhs_runtime
+test_fuzz_detect.with := tests/fuzz/fuzz_detect.c

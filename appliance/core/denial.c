@@ -37,3 +37,8 @@ int denial_status(enum denial denial)
 {
     return denials[index_of(denial)].status;
 }
+
+bool denial_by_search(enum denial denial)
+{
+    return denial == DENIAL_DLP_MATCH || denial == DENIAL_DLP_STRUCTURE || denial == DENIAL_DLP_INJECTION;
+}

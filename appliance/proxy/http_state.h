@@ -23,6 +23,8 @@ struct look {
 struct http {
     struct h1 request, response;
     struct look *look;            /* NULL = none */
+    struct outbound *outbound;    /* NULL = nothing is searched for in the request */
+    struct inbound *inbound;      /* NULL = nothing is searched for in the response */
     struct redact redact;         /* redactor NULL = nothing was injected */
     struct policy *redact_policy; /* a reference: whose secrets redact uses */
     struct stream *upstream;

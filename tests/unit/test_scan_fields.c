@@ -148,9 +148,10 @@ START_TEST(a_secret_split_over_fields_is_found)
             enum dlp_answer answer = give(scan, given, 3);
             bool first = finding(scan, "github-token", splits[s].surface, 0) != NULL;
             bool last = finding(scan, "github-token", splits[s].surface, 2) != NULL;
-            bool two = splits[s].front == NULL; /* then "ghp_" alone, which says nothing, is left as it is */
-            ck_assert_msg(answer == DLP_FOUND && first == (!two || cut > 4) && last == two, "%s cut at %d",
-                          dlp_surface_name(splits[s].surface), cut);
+            bool split =
+                splits[s].front == NULL; /* then "ghp_" alone, which says nothing, is left as it is */
+            ck_assert_msg(answer == DLP_FOUND && first == (!split || cut > 4) && last == split,
+                          "%s cut at %d", dlp_surface_name(splits[s].surface), cut);
             dlp_scan_end(scan);
         }
 }

@@ -6,6 +6,7 @@
 
 #include "core/secret.h"
 #include "dlp/classes.h"
+#include "dlp/phrases.h"
 #include "dlp/tokens.h"
 
 #define ROOM        (DLP_HELD_MAX + 16384) /* for a body's step, and for a head in one go */
@@ -22,7 +23,8 @@ static void release(struct dlp_engine *engine)
         engine->values[i] = NULL;
     }
     free(engine->letters);
-    engine->letters = NULL;
+    free(engine->plain);
+    engine->letters = engine->plain = NULL;
     engine->room = 0;
 }
 
@@ -31,7 +33,8 @@ int dlp_engine_room(struct dlp_engine *engine, size_t len)
     if (len <= engine->room)
         return 0;
     release(engine);
-    bool good = (engine->letters = malloc(len + SLACK)) != NULL;
+    bool good =
+        (engine->letters = malloc(len + SLACK)) != NULL && (engine->plain = malloc(len + SLACK)) != NULL;
     for (size_t i = 0; i < DLP_DEPTH; i++)
         good = (engine->texts[i] = malloc(len + SLACK)) != NULL &&
                (engine->values[i] = malloc(len + SLACK)) != NULL && good;
@@ -49,14 +52,16 @@ static int allocate(struct dlp_engine *engine)
         if (engine->rules->bases[i] != NULL &&
             hs_alloc_scratch(engine->rules->bases[i], &engine->scratch) != HS_SUCCESS)
             return -1;
-    engine->expressions = calloc(dlp_token_count, sizeof *engine->expressions);
+    engine->expressions = calloc(dlp_token_count + dlp_phrase_count, sizeof *engine->expressions);
     engine->match = pcre2_match_data_create(1, NULL);
     engine->limits = pcre2_match_context_create(NULL);
     for (size_t i = 0; i < DLP_DEPTH; i++)
         if ((engine->folds[i] = malloc(sizeof *engine->folds[i])) == NULL)
             return -1;
-    if (engine->expressions == NULL || engine->match == NULL || engine->limits == NULL ||
-        dlp_engine_room(engine, ROOM) != 0)
+    engine->hits = malloc(sizeof *engine->hits);
+    engine->joined = malloc(DLP_JOINED_MAX);
+    if (engine->hits == NULL || engine->joined == NULL || engine->expressions == NULL ||
+        engine->match == NULL || engine->limits == NULL || dlp_engine_room(engine, ROOM) != 0)
         return -1;
     pcre2_set_match_limit(engine->limits, MATCH_LIMIT);
     pcre2_set_heap_limit(engine->limits, HEAP_LIMIT);
@@ -93,10 +98,12 @@ void dlp_engine_unref(struct dlp_engine *engine)
     if (engine == NULL || --engine->references > 0)
         return;
     release(engine);
+    free(engine->hits);
+    free(engine->joined);
     for (size_t i = 0; i < DLP_DEPTH; i++)
         free(engine->folds[i]);
     if (engine->expressions != NULL)
-        for (size_t i = 0; i < dlp_token_count; i++)
+        for (size_t i = 0; i < dlp_token_count + dlp_phrase_count; i++)
             pcre2_code_free(engine->expressions[i]);
     free(engine->expressions);
     pcre2_match_data_free(engine->match);

@@ -33,10 +33,14 @@ struct dlp_layout {
     uint64_t tables; /* what dlp_tables_digest said of the tables that it was made from */
     uint32_t token_count, phrase_count;
     uint32_t overlap;                 /* the longest match of any token, and one byte */
-    uint32_t phrase_longest;          /* the same of phrases */
     struct dlp_part bases[DLP_BASES]; /* size 0: there are no such rules */
     struct dlp_part known;
 };
+
+/* Rules in their order: tokens, phrases, entropy, known secrets. */
+uint32_t dlp_rule_phrase(size_t phrase);
+uint32_t dlp_rule_entropy(void);
+uint32_t dlp_rule_known(size_t value);
 
 /* Tells tables apart. Both programs ask the same function of their own tables. */
 uint64_t dlp_tables_digest(void);
@@ -46,7 +50,7 @@ struct dlp_rules {
     size_t size;
     const hs_database_t *bases[DLP_BASES]; /* NULL: none */
     struct dlp_known_set known;
-    size_t count; /* of rules: tokens, phrases, known secrets */
+    size_t count;
     struct dlp_rule *rules;
 };
 

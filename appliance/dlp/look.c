@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "dlp/classes.h"
-#include "dlp/tokens.h"
+#include "dlp/entropy.h"
 #include "dlp/view.h"
 
 #define BATCH      16   /* blocks */
@@ -18,8 +18,9 @@
 #define SHORT_TEXT 8192 /* bytes of a text whose letters are searched as a whole */
 #define FOLDED_MIN 32   /* bytes of a word that may go on behind the end of its line */
 #define FOLD_MAX   8    /* bytes between it and the next line's */
-#define ALIKE_SIDE 64   /* bytes around letters that look like others: a piece of a secret has some of them in it */
-#define UTF16_SIDE 4    /* bytes of the widest letter of what has NULs in it */
+#define ALIKE_SIDE                                                                                           \
+    64 /* bytes around letters that look like others: a piece of a secret has some of them in it */
+#define UTF16_SIDE 4 /* bytes of the widest letter of what has NULs in it */
 
 /* A piece of the text that grows until the next one is too far away. */
 struct region {
@@ -107,6 +108,9 @@ static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
     size_t end = word.end;
     bool folded = false;
 
+    if (sweep->view->detectors & DLP_ENTROPY && !(sweep->view->more && word.end == text.len) &&
+        dlp_entropy_suspects((struct str){text.ptr + word.start, word.end - word.start}))
+        dlp_view_hit(sweep->view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end);
     if (word.end - word.start >= FOLDED_MIN) {
         end = last_line(text, word.end);
         folded = end > word.end;
@@ -307,7 +311,7 @@ static void known(const struct dlp_view *view)
     struct dlp_known_find find = {.end = view->since > DLP_BLOCK ? view->since - DLP_BLOCK : 0};
 
     while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
-        dlp_view_hit(view, (uint32_t)(dlp_token_count + find.value), DLP_KNOWN, find.start, find.end);
+        dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end);
 }
 
 void dlp_view_look(const struct dlp_view *view)
@@ -333,7 +337,7 @@ void dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, si
     struct dlp_view view = {
         .engine = engine, .hits = hits, .detectors = detectors, .text = text, .since = since, .more = more};
 
-    if (text.len == 0 || (detectors & (DLP_TOKENS | DLP_KNOWN)) == 0)
+    if (text.len == 0 || (detectors & (DLP_TOKENS | DLP_KNOWN | DLP_ENTROPY)) == 0)
         return;
     if (dlp_engine_room(engine, text.len) != 0) {
         hits->failed = true;

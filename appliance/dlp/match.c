@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "dlp/phrases.h"
 #include "dlp/tokens.h"
 #include "dlp/view.h"
 
@@ -38,23 +39,24 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
     return 0;
 }
 
-static const pcre2_code *expression(struct dlp_engine *engine, unsigned id)
+const pcre2_code *dlp_expression(struct dlp_engine *engine, uint32_t rule)
 {
-    const struct dlp_token *token = &dlp_tokens[id];
+    bool token = rule < dlp_token_count;
+    const char *text = token ? dlp_tokens[rule].expression : dlp_phrases[rule - dlp_token_count].expression;
+    uint32_t options = token && dlp_tokens[rule].flags & DLP_TOKEN_CASELESS ? PCRE2_CASELESS : 0;
     int error;
     PCRE2_SIZE offset;
 
-    if (engine->expressions[id] == NULL)
-        engine->expressions[id] =
-            pcre2_compile((PCRE2_SPTR)token->expression, PCRE2_ZERO_TERMINATED,
-                          token->flags & DLP_TOKEN_CASELESS ? PCRE2_CASELESS : 0, &error, &offset, NULL);
-    return engine->expressions[id];
+    if (engine->expressions[rule] == NULL)
+        engine->expressions[rule] =
+            pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, &error, &offset, NULL);
+    return engine->expressions[rule];
 }
 
 static void confirm(const struct dlp_view *view, const struct report *report, size_t start)
 {
     const struct dlp_token *token = &dlp_tokens[report->id];
-    const pcre2_code *code = expression(view->engine, report->id);
+    const pcre2_code *code = dlp_expression(view->engine, report->id);
     size_t at = start + report->first > token->max_len ? start + report->first - token->max_len : 0;
     size_t last = start + report->last, limit = last + token->max_len + 1u;
     size_t len = limit < view->text.len ? limit : view->text.len;

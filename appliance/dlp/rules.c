@@ -12,6 +12,7 @@
 #include <hs/hs_runtime.h>
 
 #include "dlp/layout.h"
+#include "dlp/phrases.h"
 #include "dlp/tokens.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -35,7 +36,26 @@ uint64_t dlp_tables_digest(void)
         digest = mix(digest, &token->flags, sizeof token->flags);
         digest = mix(digest, &token->max_len, sizeof token->max_len);
     }
+    for (size_t i = 0; i < dlp_phrase_count; i++) {
+        digest = mix(digest, dlp_phrases[i].name, strlen(dlp_phrases[i].name) + 1);
+        digest = mix(digest, dlp_phrases[i].expression, strlen(dlp_phrases[i].expression) + 1);
+    }
     return digest;
+}
+
+uint32_t dlp_rule_phrase(size_t phrase)
+{
+    return (uint32_t)(dlp_token_count + phrase);
+}
+
+uint32_t dlp_rule_entropy(void)
+{
+    return dlp_rule_phrase(dlp_phrase_count);
+}
+
+uint32_t dlp_rule_known(size_t value)
+{
+    return (uint32_t)(dlp_rule_entropy() + 1 + value);
 }
 
 static bool inside(const struct dlp_layout *layout, struct dlp_part part)
@@ -50,7 +70,8 @@ static int check(const struct dlp_layout *layout, size_t size, struct err *err)
         err_set(err, "dlp: this is no database, or one of another version");
         return -1;
     }
-    if (layout->tables != dlp_tables_digest() || layout->token_count != dlp_token_count) {
+    if (layout->tables != dlp_tables_digest() || layout->token_count != dlp_token_count ||
+        layout->phrase_count != dlp_phrase_count) {
         err_set(err, "dlp: the database was made from other tables");
         return -1;
     }
@@ -91,12 +112,15 @@ static int name_rules(struct dlp_rules *rules)
 {
     size_t known = rules->known.part != NULL ? rules->known.part->count : 0, at = 0;
 
-    rules->count = dlp_token_count + known;
+    rules->count = dlp_rule_known(known);
     rules->rules = calloc(rules->count + 1, sizeof *rules->rules);
     if (rules->rules == NULL)
         return -1;
     for (size_t i = 0; i < dlp_token_count; i++)
         rules->rules[at++] = (struct dlp_rule){.name = dlp_tokens[i].name, .detector = DLP_TOKENS};
+    for (size_t i = 0; i < dlp_phrase_count; i++)
+        rules->rules[at++] = (struct dlp_rule){.name = dlp_phrases[i].name, .detector = DLP_PHRASES};
+    rules->rules[at++] = (struct dlp_rule){.name = "entropy", .detector = DLP_ENTROPY};
     for (size_t i = 0; i < known; i++)
         rules->rules[at++] =
             (struct dlp_rule){.name = dlp_known_name(&rules->known, i),

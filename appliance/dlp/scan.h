@@ -40,12 +40,12 @@ enum dlp_surface {
     DLP_METHOD,
     DLP_PATH,  /* as sent, percent signs and all; without the query */
     DLP_QUERY, /* as sent, without the '?' */
-    DLP_NAME,  /* a field's name */
-    DLP_VALUE, /* a field's value; `name` is the field's */
+    DLP_VALUE, /* a field's value; `name` is the field's, which is looked through as well */
+    DLP_NAME,  /* only in findings: a field's name */
     DLP_COOKIE,
     DLP_TRAILER, /* a trailer's value */
-    DLP_HOST,    /* a host name: server name, Host; labels are decoded and joined */
-    DLP_DNS,     /* the name of a query, the same */
+    DLP_HOST,    /* a host name, or of one under a wildcard the labels that the route does not name */
+    DLP_DNS,     /* the same of a query's name */
     DLP_BODY,    /* body, WebSocket message */
 };
 
@@ -79,7 +79,8 @@ struct dlp_finding {
     enum dlp_surface surface;
     uint32_t field; /* which call of dlp_scan_field, from 0; not for DLP_BODY */
     uint64_t start,
-        end; /* bytes of that field's value, or of the body as it was given: encoded as it is there. Whole
+        end;         /* bytes of that field's value, or of the body as it was given, encoded as it is there
+                            (of a compressed one: of what it unpacks to). Whole
                             groups where an encoding has them. `end` may grow with later calls, as long as none of
                             what it grows by may leave */
     bool redactable; /* bytes start to end may be covered; not in a compressed body */
@@ -98,7 +99,7 @@ const struct dlp_rules *dlp_engine_rules(const struct dlp_engine *engine);
 
 /* What consecutive messages to one host have in common: the ends of the last ones, so that what is split over several is
  * found. All zero at first; may be thrown away at any time (wiped: dlp_carry_wipe). Kept per host by the caller. */
-#define DLP_CARRY_SLOTS 8
+#define DLP_CARRY_SLOTS 16
 #define DLP_CARRY_TAIL  240
 struct dlp_carry {
     struct dlp_carry_slot {

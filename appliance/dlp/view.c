@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "dlp/tokens.h"
-
 void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end)
 {
     struct dlp_hits *hits = view->hits;
@@ -56,7 +54,7 @@ static void look_plain(const struct dlp_view *view)
         dlp_view_match(view, DLP_BASE_TEXT, 0, view->text.len);
     if (view->detectors & DLP_KNOWN)
         while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
-            dlp_view_hit(view, (uint32_t)(dlp_token_count + find.value), DLP_KNOWN, find.start, find.end);
+            dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end);
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
         dlp_view_into(view, DLP_JSON, 0, view->text, DLP_PLAIN);
 }
@@ -97,7 +95,7 @@ void dlp_view_letters(const struct dlp_view *view, struct str from)
     letters.code = DLP_ALNUM;
     letters.phase = 0;
     while (dlp_known_next(known, DLP_LETTERS, letters.text, find.end, &find))
-        dlp_view_hit(&letters, (uint32_t)(dlp_token_count + find.value), DLP_KNOWN, find.start, find.end);
+        dlp_view_hit(&letters, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end);
 }
 
 size_t dlp_run_next(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5])

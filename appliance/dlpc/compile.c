@@ -15,6 +15,7 @@
 
 #include "core/secret.h"
 #include "dlp/layout.h"
+#include "dlp/phrases.h"
 #include "dlp/tokens.h"
 #include "dlpc/expression.h"
 #include "dlpc/known_make.h"
@@ -105,6 +106,17 @@ static int sort_tokens(struct work *work, struct err *err)
     return 0;
 }
 
+static int sort_phrases(struct work *work, struct err *err)
+{
+    for (size_t i = 0; i < dlp_phrase_count; i++) {
+        const struct dlp_phrase *phrase = &dlp_phrases[i];
+        if (check(phrase->name, phrase->expression, 0, phrase->max_len, err) < 0)
+            return -1;
+        list_add(&work->lists[DLP_BASE_PHRASES], phrase->expression, 0, i);
+    }
+    return 0;
+}
+
 static int compile(struct work *work, size_t base, struct err *err)
 {
     struct list *list = &work->lists[base];
@@ -139,6 +151,7 @@ static int plan(struct work *work, struct err *err)
     memcpy(layout->magic, DLP_MAGIC, sizeof layout->magic);
     layout->tables = dlp_tables_digest();
     layout->token_count = (uint32_t)dlp_token_count;
+    layout->phrase_count = (uint32_t)dlp_phrase_count;
     layout->size = page(sizeof *layout);
     for (size_t i = 0; i < DLP_BASES; i++) {
         size_t size = 0;
@@ -203,11 +216,11 @@ int dlp_compile(const struct dlp_known *known, size_t count, int fd, struct err 
     int result = -1;
 
     for (size_t i = 0; i < DLP_BASES; i++)
-        if (list_init(&work.lists[i], dlp_token_count) != 0) {
+        if (list_init(&work.lists[i], dlp_token_count + dlp_phrase_count) != 0) {
             err_set(err, "no memory");
             goto out;
         }
-    if (sort_tokens(&work, err) != 0)
+    if (sort_tokens(&work, err) != 0 || sort_phrases(&work, err) != 0)
         goto out;
     for (size_t i = 0; i < DLP_BASES; i++)
         if (compile(&work, i, err) != 0)

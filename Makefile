@@ -3,6 +3,7 @@
 #   LAYERS += L     with L.src, L.pkg (pkg-config names), L.std                        -> build/VARIANT/libL.a
 #   PROGRAMS += P   with P.src, and if need be P.layers (of dlp sys core), P.pkg, P.static-deps (wolfssl llhttp),
 #                   P.static (=1: static-pie in release and debug), P.cflags, P.libs    -> build/VARIANT/P
+#   TOOLS += T      a program that tests run                                            -> build/VARIANT/tests/T
 # A file tests/unit/test_X.c is a Check program of all layers. If it needs more, the module.mk of what it tests says
 # test_X.with (sources), test_X.pkg, test_X.static-deps, test_X.layers.
 VERSION := 0.1.0
@@ -26,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -85,7 +86,7 @@ $2: $(call obj,$($1.src) $3) $(foreach l,$(filter $($1.layers),dlp sys core),$B/
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$l)))
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARIANT)),tests/asan_options.c))))
-$(foreach t,$(TESTS),$(eval $(call program,$t,$B/tests/$t)))
+$(foreach t,$(TESTS) $(TOOLS),$(eval $(call program,$t,$B/tests/$t)))
 
 $(call obj,tests/asan_options.c): FLAGS += $(gnu)
 $B/obj/%.o: %.c $(recipe) | $(DEPS)/ready
@@ -129,6 +130,9 @@ bench-quick: deps ## what a request, a connection and a byte cost, beside haprox
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
 bench: ## the same with more rounds
 	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
+bench-dlp: deps ## what looking through messages for secrets costs, beside PCRE2's JIT with the same expressions
+	$(Q)$(MAKE) $B/tests/bench_dlp
+	$(Q)$B/tests/bench_dlp
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit

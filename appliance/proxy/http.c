@@ -173,6 +173,8 @@ static void begin_request(struct session *session, const struct h1_head *head, s
 
     http->active = true;
     session_wait(session, WAIT_NONE);
+    if (outbound_unpacks(http))
+        outbound_unpacked_head(&session->proxy->head); /* which is this one */
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
     if (buf_append(&http->head, bytes.ptr, bytes.len) != 0 || prepare_redaction(session) != 0 ||
@@ -339,6 +341,10 @@ static bool step_request(struct session *session)
     if (http->active && (http->request_done || http->up_deaf ||
                          (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
+    if (http->active && outbound_waits(http)) {
+        request_data(session, (struct str){0}, false);
+        return true;
+    }
     if (!http->active && !within) {
         if (session->in.len == 0)
             return http->agent_eof && agent_ended(session);

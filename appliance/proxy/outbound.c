@@ -7,13 +7,15 @@
 #include <string.h>
 
 #include "core/forward.h"
+#include "dlp/unpack.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
 #include "proxy/rewrite.h"
 #include "proxy/search.h"
 #include "proxy/session.h"
 
-#define PARTS_MAX (2 * FIELDS_MAX + 8)
+#define PARTS_MAX     (2 * FIELDS_MAX + 8)
+#define UNPACKED_SIZE 16384
 
 struct outbound {
     struct search *search;
@@ -21,8 +23,12 @@ struct outbound {
     struct dlp_scan *scan;
     struct dlp_carry *carry, before; /* before: what a request that is refused whole leaves behind */
     struct dlp_rules rules;
+    struct dlp_unpack *unpack; /* NULL: the body goes on as it comes */
+    struct buf packed;         /* of that, what was not unpacked yet */
+    bool more;                 /* it may yield more without new bytes */
     struct buf held;
-    uint64_t offset; /* in the body, of the first byte of `held` */
+    uint64_t base;   /* where in the body this search began */
+    uint64_t offset; /* from there, of the first byte of `held` */
     size_t seen;     /* findings that were judged */
 };
 
@@ -43,6 +49,8 @@ void outbound_end(struct http *http)
     dlp_scan_end(outbound->scan);
     search_carry_back(outbound->search, outbound->carry);
     dlp_engine_unref(outbound->engine);
+    dlp_unpack_free(outbound->unpack);
+    buf_fini(&outbound->packed);
     buf_fini(&outbound->held);
     free(outbound);
 }
@@ -79,10 +87,14 @@ static struct outbound *begin(struct session *session, struct dlp_engine *engine
     outbound->rules = session->exchange.route->dlp;
     outbound->carry = search_carry(outbound->search, session->exchange.host);
     buf_init(&outbound->held, DLP_HELD_MAX + IN_MAX);
+    buf_init(&outbound->packed, IN_MAX);
+    struct str encoding = joined(head, "content-encoding", coding, sizeof coding);
+    if (outbound->rules.transcript && head->framing != H1_NO_BODY &&
+        dlp_unpack_new(encoding, &outbound->unpack) == DLP_NO_VIOLATION && outbound->unpack != NULL)
+        encoding = str_of("");
     const struct dlp_message message = {.detectors = outbound->rules.outbound,
                                         .content_type = joined(head, "content-type", type, sizeof type),
-                                        .content_encoding =
-                                            joined(head, "content-encoding", coding, sizeof coding),
+                                        .content_encoding = encoding,
                                         .carry = outbound->carry};
     if (outbound->carry != NULL)
         outbound->before = *outbound->carry;
@@ -122,14 +134,14 @@ static enum denial judge(const struct outbound *outbound, const struct dlp_findi
     return DENIAL_DLP_MATCH;
 }
 
-static enum denial violated(struct session *session, const struct outbound *outbound)
+static enum denial violated(struct session *session, enum dlp_violation violation)
 {
     struct exchange *x = &session->exchange;
-    enum dlp_violation violation = dlp_scan_violation(outbound->scan);
 
-    snprintf(x->found, sizeof x->found, "%s", dlp_violation_text(violation));
     x->detector = "structural";
+    x->surface = NULL;
     snprintf(x->pattern, sizeof x->pattern, "%s", dlp_violation_name(violation));
+    snprintf(x->found, sizeof x->found, "%s", dlp_violation_text(violation));
     x->reason = x->found;
     return DENIAL_DLP_STRUCTURE;
 }
@@ -208,7 +220,7 @@ enum denial outbound_head(struct session *session, const struct h1_head *head, c
     }
     outbound->seen = count;
     if (denial == DENIAL_NONE && answer == DLP_VIOLATION)
-        denial = violated(session, outbound);
+        denial = violated(session, dlp_scan_violation(outbound->scan));
     if (denial != DENIAL_NONE)
         *outbound->carry = outbound->before;
     if (denial != DENIAL_NONE || head->framing == H1_NO_BODY)
@@ -248,19 +260,44 @@ static void cover_body(const struct outbound *outbound, struct str leaving)
     }
 }
 
-enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out)
+/* A transcript may hold more than a search can note: what was found is covered where it waits, and a new search begins there.
+ * Each time there is less to be found. */
+static bool begin_again(struct outbound *outbound)
+{
+    const struct dlp_message message = {.detectors = outbound->rules.outbound};
+
+    if (!outbound->rules.transcript || dlp_scan_violation(outbound->scan) != DLP_FLOOD)
+        return false;
+    cover_body(outbound, buf_str(&outbound->held));
+    dlp_scan_end(outbound->scan);
+    outbound->scan = dlp_scan_begin(outbound->engine, &message);
+    outbound->base += outbound->offset;
+    outbound->offset = outbound->seen = 0;
+    return outbound->scan != NULL;
+}
+
+static enum denial search_body(struct session *session, struct str data, bool last, bool chunked,
+                               struct buf *out)
 {
     struct outbound *outbound = session->http->outbound;
     struct buf *held = &outbound->held;
-    uint64_t leave = outbound->offset;
+    enum dlp_answer answer;
+    enum denial denial;
+    struct str window;
+    uint64_t leave;
 
     if (data.len > 0 && buf_append(held, data.ptr, data.len) != 0)
         return DENIAL_OVERLOADED;
-    struct str window = buf_str(held);
-    enum dlp_answer answer = dlp_scan_body(outbound->scan, window, outbound->offset, last, &leave);
-    enum denial denial = judge_body(session, outbound);
+    do {
+        window = buf_str(held);
+        leave = outbound->offset;
+        answer = dlp_scan_body(outbound->scan, window, outbound->offset, last, &leave);
+        denial = judge_body(session, outbound);
+    } while (denial == DENIAL_NONE && answer == DLP_VIOLATION && begin_again(outbound));
+    if (outbound->scan == NULL)
+        return DENIAL_OVERLOADED;
     if (denial == DENIAL_NONE && answer == DLP_VIOLATION)
-        denial = violated(session, outbound);
+        denial = violated(session, dlp_scan_violation(outbound->scan));
     if (denial != DENIAL_NONE)
         return denial;
     if (leave <= outbound->offset || leave > outbound->offset + window.len)
@@ -271,4 +308,58 @@ enum denial outbound_body(struct session *session, struct str data, bool last, b
     buf_consume(held, leaving.len);
     outbound->offset = leave;
     return fits == 0 ? DENIAL_NONE : DENIAL_OVERLOADED;
+}
+
+/* As much as there is room for; the rest waits (outbound_waits). */
+static enum denial unpack_body(struct session *session, struct str data, bool last, struct buf *out)
+{
+    struct outbound *outbound = session->http->outbound;
+    char text[UNPACKED_SIZE];
+
+    if (data.len > 0 && buf_append(&outbound->packed, data.ptr, data.len) != 0)
+        return DENIAL_OVERLOADED;
+    outbound->more = outbound->more || data.len > 0;
+    while (outbound->more && out->len < READ_SIZE) {
+        struct str in = buf_str(&outbound->packed);
+        size_t had = in.len, made = 0;
+        enum dlp_violation wrong = dlp_unpack_next(outbound->unpack, &in, text, sizeof text, &made);
+        if (wrong != DLP_NO_VIOLATION)
+            return violated(session, wrong);
+        buf_consume(&outbound->packed, had - in.len);
+        outbound->more = in.len > 0 || made == sizeof text;
+        enum denial denial = search_body(session, (struct str){text, made}, false, true, out);
+        if (denial != DENIAL_NONE)
+            return denial;
+    }
+    if (!last)
+        return DENIAL_NONE;
+    return dlp_unpack_whole(outbound->unpack) ? search_body(session, (struct str){0}, true, true, out)
+                                              : violated(session, DLP_BAD_ENCODING);
+}
+
+bool outbound_waits(const struct http *http)
+{
+    return http->outbound != NULL && http->outbound->unpack != NULL && http->outbound->more;
+}
+
+bool outbound_unpacks(const struct http *http)
+{
+    return http->outbound != NULL && http->outbound->unpack != NULL;
+}
+
+void outbound_unpacked_head(struct h1_head *head)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < head->field_count; i++)
+        if (!str_equal_nocase(head->fields[i].name, str_of("content-encoding")))
+            head->fields[kept++] = head->fields[i];
+    head->field_count = kept;
+    head->framing = H1_CHUNKED;
+}
+
+enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out)
+{
+    return session->http->outbound->unpack != NULL ? unpack_body(session, data, last, out)
+                                                   : search_body(session, data, last, chunked, out);
 }

@@ -10,6 +10,10 @@
 #ifndef PROXY_OUTBOUND_H
 #define PROXY_OUTBOUND_H
 
+#include <stdbool.h>
+
+#include <stdbool.h>
+
 #include "core/denial.h"
 #include "core/h1_head.h"
 #include "core/request.h"
@@ -23,6 +27,22 @@ struct session;
  * forwarded. *covered: something was covered in it, so that what decided has to decide again. */
 enum denial outbound_head(struct session *session, const struct h1_head *head, const struct request *request,
                           bool *covered);
+
+/* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
+ * that, and the body has no length that is known before. */
+bool outbound_unpacks(const struct http *http);
+void outbound_unpacked_head(struct h1_head *head);
+
+/* Whether bytes that were taken wait for room: to be called again, without new ones, when there is some. */
+bool outbound_waits(const struct http *http);
+
+/* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
+ * that, and the body has no length that is known before. */
+bool outbound_unpacks(const struct http *http);
+void outbound_unpacked_head(struct h1_head *head);
+
+/* Whether bytes that were taken wait for room: to be called again, without new ones, when there is some. */
+bool outbound_waits(const struct http *http);
 
 /* The next bytes of the body, `last` when it is whole. Puts what may leave into `out` (perhaps nothing), in chunks if
  * `chunked`. Returns DENIAL_NONE, or why nothing more is forwarded. */

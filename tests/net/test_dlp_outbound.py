@@ -266,11 +266,7 @@ def test_bodies_without_a_finding_arrive_whole(rig, recorder):
             assert client.message().status == 200
     first, _, rest = bytes(recorder.raw).partition(b"\r\n\r\n" + body)
     assert b"Content-Length: %d" % len(body) in first and rest.startswith(b"POST / HTTP/1.1\r\n")
-    data, at = b"", rest.index(b"\r\n\r\n") + 4
-    while size := int(rest[at:rest.index(b"\r\n", at)], 16):
-        at = rest.index(b"\r\n", at) + 2
-        data, at = data + rest[at:at + size], at + size + 2
-    assert data == body
+    assert unchunked(rest.partition(b"\r\n\r\n")[2]) == body
 
 
 def test_what_was_let_through_before_a_finding_is_cut_off_there(rig, recorder):
@@ -353,7 +349,15 @@ def test_what_is_held_back_leaves_by_no_pause_and_ends_with_408(timed):
 
 # ---- covering
 
-def covered(recorder, host="redact.test"):
+def unchunked(data):
+    body, at = b"", 0
+    while size := int(data[at:data.index(b"\r\n", at)], 16):
+        at = data.index(b"\r\n", at) + 2
+        body, at = body + data[at:at + size], at + size + 2
+    return body
+
+
+def covered(recorder):
     """The last request as the upstream has it: head and body."""
     head, _, body = bytes(recorder.raw).rpartition(b"POST ")[2].partition(b"\r\n\r\n")
     return head, body
@@ -422,6 +426,29 @@ def test_a_transcript_is_covered_and_never_ends(rig, recorder):
     assert nothing_of(recorder, SECRET)
     line = rig.worker.line(host="provider.test")
     assert (line["verdict"], line["detector"], line["pattern"]) == ("redact", "known_secrets", "TOKEN")
+
+
+def test_a_transcript_that_is_compressed_goes_on_unpacked(rig, recorder):
+    text = json.dumps({"a": [SECRET, "words " * 200000, LOGIN]}).encode()
+    stars = json.dumps({"a": ["*" * len(SECRET), "words " * 200000, "*" * len(LOGIN)]}).encode()
+    for coding, packed in ("gzip", gzip.compress(text)), ("deflate", zlib.compress(text)):
+        fields = f"Content-Type: application/json\r\nContent-Encoding: {coding}\r\n"
+        with rig.client(send=post("provider.test", packed, fields)) as client:
+            assert client.message().status == 200
+        head, body = covered(recorder)
+        assert b"Content-Encoding" not in head and b"Content-Length" not in head and unchunked(body) == stars
+        with rig.client(send=post("provider.test", packed[:-20], fields)) as client:
+            problem(client.message(), 403, "dlp-structure")
+    assert nothing_of(recorder, SECRET) and nothing_of(recorder, LOGIN)
+
+
+def test_a_transcript_with_a_thousand_findings_is_covered_too(rig, recorder):
+    text = b", ".join([SECRET.encode(), b"words between"] * 1000)
+    with rig.client(send=post("provider.test", text)) as client:
+        assert client.message().status == 200
+    assert covered(recorder)[1] == text.replace(SECRET.encode(), b"*" * len(SECRET))
+    with rig.client(send=post("matched.test", text, path="/v1")) as client:  # elsewhere it is a violation
+        problem(client.message(), 403, "dlp-structure")
 
 
 # ---- over several requests

@@ -437,10 +437,8 @@ FORMATS["unix-password-hash"] = lambda r: r.choice(["root", "agent"]) + ":" + r.
 
 # Addresses. A password of letters and digits, as generators give it.
 def password(r):
-    while True:
-        word = some(r, 12, 32)
-        if any(c in DIGITS for c in word):
-            return word
+    at = r.randrange(12)
+    return pick(r, at) + pick(r, 1, DIGITS) + some(r, 12 - at, 32 - at)
 
 
 def address(name, *shapes):

@@ -59,7 +59,7 @@ static void note(struct joined *joined, const struct dlp_hit *hit, bool across)
     bool carried = false;
 
     for (size_t i = 0; i < joined->count; i++)
-        if (joined->pieces[i].start < hit->end && joined->pieces[i].end > hit->start) {
+        if (joined->pieces[i].start < hit->end && joined->pieces[i].end > hit->begin) {
             touched++;
             carried = carried || joined->pieces[i].carried;
         }

@@ -110,7 +110,7 @@ static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
 
     if (sweep->view->detectors & DLP_ENTROPY && !(sweep->view->more && word.end == text.len) &&
         dlp_entropy_suspects((struct str){text.ptr + word.start, word.end - word.start}))
-        dlp_view_hit(sweep->view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end);
+        dlp_view_hit(sweep->view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end, 0);
     if (word.end - word.start >= FOLDED_MIN) {
         end = last_line(text, word.end);
         folded = end > word.end;
@@ -311,7 +311,7 @@ static void known(const struct dlp_view *view)
     struct dlp_known_find find = {.end = view->since > DLP_BLOCK ? view->since - DLP_BLOCK : 0};
 
     while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
-        dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end);
+        dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
 void dlp_view_look(const struct dlp_view *view)

@@ -19,6 +19,7 @@ struct dlp_hit {
     uint32_t rule;
     unsigned detector;
     size_t start, end; /* of the text that was given, however deep it was found */
+    size_t begin;      /* where the match begins: before start are fixed words, which are not secret */
 };
 
 struct dlp_hits {

@@ -69,7 +69,7 @@ static void confirm(const struct dlp_view *view, const struct report *report, si
         if (found == PCRE2_ERROR_NOMATCH)
             return;
         if (found < 0) { /* it cannot be asked: then what vectorscan said holds */
-            dlp_view_hit(view, report->id, DLP_TOKENS, at, last);
+            dlp_view_hit(view, report->id, DLP_TOKENS, at, last, 0);
             return;
         }
         const PCRE2_SIZE *pair = pcre2_get_ovector_pointer(view->engine->match);
@@ -84,7 +84,7 @@ static void confirm(const struct dlp_view *view, const struct report *report, si
         while (to < view->text.len && dlp_token_goes_on(token, view->text.ptr[to]))
             to++;
         size_t skip = token->skip < at - from ? token->skip : 0;
-        dlp_view_hit(view, report->id, DLP_TOKENS, from + skip, to);
+        dlp_view_hit(view, report->id, DLP_TOKENS, from + skip, to, skip);
     }
 }
 

@@ -217,7 +217,7 @@ static void look_across(struct dlp_scan *scan, struct str before, struct str beg
     dlp_scan_judge(scan, hits);
     for (size_t i = 0; i < hits->count; i++) {
         const struct dlp_hit *hit = &hits->hits[i];
-        if (hit->start >= before.len || hit->end <= before.len)
+        if (hit->begin >= before.len || hit->end <= before.len)
             continue;
         dlp_scan_note(scan, &(struct dlp_finding){.rule = hit->rule,
                                                   .detector = hit->detector,

@@ -294,13 +294,13 @@ static enum dlp_violation both(struct dlp_unpack *unpack, struct str *in, char *
     enum dlp_violation wrong;
 
     for (*made = 0;;) {
-        size_t more;
+        size_t more, before = unpack->waiting.len;
         wrong = stage_next(&unpack->stages[1], &unpack->waiting, out + *made, room - *made, &more);
         *made += more;
         if (wrong != DLP_NO_VIOLATION || *made == room)
             return wrong;
         if (unpack->waiting.len > 0) {
-            if (more == 0)
+            if (more == 0 && unpack->waiting.len == before)
                 return DLP_BAD_ENCODING; /* neither takes nor gives */
             continue;
         }

@@ -4,18 +4,22 @@
 
 #include <string.h>
 
-void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end)
+void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end,
+                  size_t words)
 {
     struct dlp_hits *hits = view->hits;
+    size_t begin = start - words;
 
     for (; view->up != NULL; view = view->up) {
         size_t at = (size_t)(view->from.ptr - view->up->text.ptr);
+        begin = at + dlp_decode_start(view->code, view->phase, view->from, begin);
         start = at + dlp_decode_start(view->code, view->phase, view->from, start);
         end = at + dlp_decode_end(view->code, view->phase, view->from, end);
     }
     for (size_t i = 0; i < hits->count; i++) {
         struct dlp_hit *hit = &hits->hits[i];
-        if (hit->rule == rule && start <= hit->end && hit->start <= end) {
+        if (hit->rule == rule && begin <= hit->end && hit->begin <= end) {
+            hit->begin = begin < hit->begin ? begin : hit->begin;
             hit->start = start < hit->start ? start : hit->start;
             hit->end = end > hit->end ? end : hit->end;
             return;
@@ -26,7 +30,7 @@ void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector,
         return;
     }
     hits->hits[hits->count++] =
-        (struct dlp_hit){.rule = rule, .detector = detector, .start = start, .end = end};
+        (struct dlp_hit){.rule = rule, .detector = detector, .start = start, .end = end, .begin = begin};
 }
 
 /* Whether a dozen characters of text follow each other, NULs between them or not. */
@@ -54,7 +58,7 @@ static void look_plain(const struct dlp_view *view)
         dlp_view_match(view, DLP_BASE_TEXT, 0, view->text.len);
     if (view->detectors & DLP_KNOWN)
         while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
-            dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end);
+            dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
         dlp_view_into(view, DLP_JSON, 0, view->text, DLP_PLAIN);
 }
@@ -95,7 +99,7 @@ void dlp_view_letters(const struct dlp_view *view, struct str from)
     letters.code = DLP_ALNUM;
     letters.phase = 0;
     while (dlp_known_next(known, DLP_LETTERS, letters.text, find.end, &find))
-        dlp_view_hit(&letters, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end);
+        dlp_view_hit(&letters, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
 size_t dlp_run_next(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5])

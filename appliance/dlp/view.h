@@ -28,8 +28,9 @@ struct dlp_view {
 /* Looks through the view. */
 void dlp_view_look(const struct dlp_view *view);
 
-/* Notes a find; start and end are of this view's text. */
-void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end);
+/* Notes a find. All places are of this view's text; it begins `words` bytes before start, with what is not secret. */
+void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end,
+                  size_t words);
 
 /* Decodes a piece of the view's text, and looks through what comes out: for everything, or (`plain`) without asking what
  * else could be written in it than escapes. Does nothing below the last depth. `promising`: only when it looks like text. */

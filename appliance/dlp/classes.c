@@ -16,6 +16,7 @@
 /* Kinds: A-O a-o; P-Z p-z; 0-9; + /; - .; _; : =; ~ */
 #define ALNUM 0x07
 #define OTHER 0xf0
+#define CORE  (ALNUM | 0x20) /* and '-' */
 static const uint8_t low_half[16] = {0x02 | 0x04,
                                      0x07,
                                      0x07,
@@ -44,6 +45,11 @@ bool dlp_is_word(char c)
     return kind((uint8_t)c) != 0;
 }
 
+bool dlp_is_core(char c)
+{
+    return (kind((uint8_t)c) & CORE) != 0 || c == '-';
+}
+
 static bool between(uint8_t c, uint8_t first, uint8_t last)
 {
     return c >= first && c <= last;
@@ -59,6 +65,7 @@ static void classify_plain(const char *text, size_t blocks, struct dlp_masks *ou
             uint8_t c = (uint8_t)text[i], k = kind(c);
             m.word |= (uint64_t)(k != 0) << i;
             m.other |= (uint64_t)((k & OTHER) != 0) << i;
+            m.core |= (uint64_t)((k & CORE) != 0 || c == '-') << i;
             m.alnum |= (uint64_t)((k & ALNUM) != 0) << i;
             m.plain |= (uint64_t)((int8_t)c > 8) << i;
             m.escape |= (uint64_t)(c == '\\') << i;
@@ -137,6 +144,8 @@ __attribute__((target("avx512f,avx512bw"))) static void classify_512(const char 
         out[block] = (struct dlp_masks){
             .word = _mm512_test_epi8_mask(k, k),
             .other = _mm512_test_epi8_mask(k, _mm512_set1_epi8((char)OTHER)),
+            .core = _mm512_test_epi8_mask(k, _mm512_set1_epi8(CORE)) |
+                    _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('-')),
             .alnum = _mm512_test_epi8_mask(k, _mm512_set1_epi8(ALNUM)),
             .plain = _mm512_cmpgt_epi8_mask(v, _mm512_set1_epi8(8)),
             .escape = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')),
@@ -203,7 +212,8 @@ __attribute__((target("avx2"))) static void classify_256(const char *text, size_
                                                          struct dlp_masks *out)
 {
     const __m256i zero = _mm256_setzero_si256(), eight = _mm256_set1_epi8(8);
-    const __m256i escape = _mm256_set1_epi8('\\'), percent = _mm256_set1_epi8('%');
+    const __m256i escape = _mm256_set1_epi8('\\'), percent = _mm256_set1_epi8('%'),
+                  dash = _mm256_set1_epi8('-');
 
     for (size_t block = 0; block < blocks; block++, text += DLP_BLOCK) {
         __m256i a = _mm256_loadu_si256((const __m256i *)text),
@@ -212,6 +222,8 @@ __attribute__((target("avx2"))) static void classify_256(const char *text, size_
         out[block] = (struct dlp_masks){
             .word = ~MASK64(lack_256(ka, 0xff), lack_256(kb, 0xff)),
             .other = ~MASK64(lack_256(ka, OTHER), lack_256(kb, OTHER)),
+            .core = ~MASK64(lack_256(ka, CORE), lack_256(kb, CORE)) |
+                    MASK64(_mm256_cmpeq_epi8(a, dash), _mm256_cmpeq_epi8(b, dash)),
             .alnum = ~MASK64(lack_256(ka, ALNUM), lack_256(kb, ALNUM)),
             .plain = MASK64(_mm256_cmpgt_epi8(a, eight), _mm256_cmpgt_epi8(b, eight)),
             .escape = MASK64(_mm256_cmpeq_epi8(a, escape), _mm256_cmpeq_epi8(b, escape)),
@@ -249,30 +261,38 @@ __attribute__((target("avx2"))) static void digits_256(const char *text, size_t 
     }
 }
 
+__attribute__((target("avx2"))) static __m256i value_256(__m256i v)
+{
+    __m256i upper = range_256(v, 'A', 'Z'), lower = range_256(v, 'a', 'z'), digit = range_256(v, '0', '9');
+    __m256i plus = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('+')),
+                                   _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-')));
+    __m256i slash = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('/')),
+                                    _mm256_cmpeq_epi8(v, _mm256_set1_epi8('_')));
+    __m256i shift = _mm256_or_si256(_mm256_and_si256(upper, _mm256_set1_epi8(-'A')),
+                                    _mm256_or_si256(_mm256_and_si256(lower, _mm256_set1_epi8(26 - 'a')),
+                                                    _mm256_and_si256(digit, _mm256_set1_epi8(52 - '0'))));
+    __m256i plain = _mm256_or_si256(upper, _mm256_or_si256(lower, digit));
+    __m256i special = _mm256_or_si256(_mm256_and_si256(plus, _mm256_set1_epi8(62)),
+                                      _mm256_and_si256(slash, _mm256_set1_epi8(63)));
+    __m256i known = _mm256_or_si256(plain, _mm256_or_si256(plus, slash));
+    __m256i value = _mm256_or_si256(_mm256_and_si256(plain, _mm256_add_epi8(v, shift)), special);
+
+    return _mm256_or_si256(value, _mm256_xor_si256(known, _mm256_set1_epi8(-1)));
+}
+
 __attribute__((target("avx2"))) static void values_256(const char *text, size_t len, uint8_t *out)
 {
+    char rest[32] = {0};
     size_t at = 0;
 
-    for (; at + 32 <= len; at += 32) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(text + at));
-        __m256i upper = range_256(v, 'A', 'Z'), lower = range_256(v, 'a', 'z'),
-                digit = range_256(v, '0', '9');
-        __m256i plus = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('+')),
-                                       _mm256_cmpeq_epi8(v, _mm256_set1_epi8('-')));
-        __m256i slash = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('/')),
-                                        _mm256_cmpeq_epi8(v, _mm256_set1_epi8('_')));
-        __m256i shift = _mm256_or_si256(_mm256_and_si256(upper, _mm256_set1_epi8(-'A')),
-                                        _mm256_or_si256(_mm256_and_si256(lower, _mm256_set1_epi8(26 - 'a')),
-                                                        _mm256_and_si256(digit, _mm256_set1_epi8(52 - '0'))));
-        __m256i plain = _mm256_or_si256(upper, _mm256_or_si256(lower, digit));
-        __m256i special = _mm256_or_si256(_mm256_and_si256(plus, _mm256_set1_epi8(62)),
-                                          _mm256_and_si256(slash, _mm256_set1_epi8(63)));
-        __m256i known = _mm256_or_si256(plain, _mm256_or_si256(plus, slash));
-        __m256i value = _mm256_or_si256(_mm256_and_si256(plain, _mm256_add_epi8(v, shift)), special);
+    for (; at + 32 <= len; at += 32)
         _mm256_storeu_si256((__m256i *)(out + at),
-                            _mm256_or_si256(value, _mm256_xor_si256(known, _mm256_set1_epi8(-1))));
-    }
-    values_plain(text + at, len - at, out + at);
+                            value_256(_mm256_loadu_si256((const __m256i *)(text + at))));
+    if (at == len)
+        return;
+    memcpy(rest, text + at, len - at);
+    _mm256_storeu_si256((__m256i *)rest, value_256(_mm256_loadu_si256((const __m256i *)rest)));
+    memcpy(out + at, rest, len - at);
 }
 
 __attribute__((target("avx2"))) static void groups_256(const uint8_t values[DLP_BLOCK], uint16_t out[4])
@@ -327,6 +347,7 @@ static void classify_neon(const char *text, size_t blocks, struct dlp_masks *out
                                    vcgtq_u8(v[2], vdupq_n_u8(8)), vcgtq_u8(v[3], vdupq_n_u8(8)));
         out[block] = (struct dlp_masks){.word = TESTED(0xff),
                                         .other = TESTED(OTHER),
+                                        .core = TESTED(CORE) | EQUAL('-'),
                                         .alnum = TESTED(ALNUM),
                                         .plain = above & ~high,
                                         .escape = EQUAL('\\'),

@@ -15,6 +15,7 @@
 struct dlp_masks {
     uint64_t word;    /* what tokens are made of: dlp_is_word */
     uint64_t other;   /* of those, the ones that standard base64 has not */
+    uint64_t core;    /* letters, digits, '-' and '_': what the random part of a token is made of */
     uint64_t alnum;   /* A-Z a-z 0-9 */
     uint64_t plain;   /* ASCII but the controls below TAB */
     uint64_t escape;  /* \ */
@@ -25,6 +26,8 @@ struct dlp_masks {
 
 /* Letters, digits, and + / - . _ : = ~ */
 bool dlp_is_word(char c);
+/* Letters, digits, and - _ */
+bool dlp_is_core(char c);
 
 /* Of `blocks` whole blocks. */
 void dlp_classify(const char *text, size_t blocks, struct dlp_masks *out);

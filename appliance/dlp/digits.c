@@ -11,8 +11,7 @@
 
 #define HEX_MIN    24 /* digits of DLP_FRAGMENT bytes */
 #define BASE32_MIN 20
-#define GROUPS_MIN                                                                                           \
-    3 /* groups of base64 in a row that DLP_FRAGMENT bytes fill at least, in digits counted by fours */
+#define ASCII_MIN  15 /* digits of base64 that hold nothing but DLP_FRAGMENT bytes */
 
 static size_t place(const struct dlp_folds *folds, size_t start, size_t value)
 {
@@ -58,6 +57,8 @@ static void into(struct digits *digits, unsigned phase, size_t at)
     while (last < digits->count && ascii_digit(digits->values[last], last, phase))
         last++;
     digits->done[phase] = last;
+    if (last - first < ASCII_MIN)
+        return;
     /* The group that the first one belongs to, as far as it is there. */
     unsigned missing = (unsigned)((first + 4 - phase) % 4);
     while (missing > 0 && first > 0 && digits->values[first - 1] != DLP_NO_DIGIT) {

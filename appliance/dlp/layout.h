@@ -32,7 +32,8 @@ struct dlp_layout {
     uint64_t size;
     uint64_t tables; /* what dlp_tables_digest said of the tables that it was made from */
     uint32_t token_count, phrase_count;
-    uint32_t overlap;                 /* the longest match of any token, and one byte */
+    uint32_t loose_min; /* the shortest token that is a word without DLP_WORD_MIN of dlp_is_core in a row */
+    uint32_t overlap;   /* the longest match of any token, and one byte */
     struct dlp_part bases[DLP_BASES]; /* size 0: there are no such rules */
     struct dlp_part known;
 };

@@ -14,32 +14,45 @@
 #include "dlp/view.h"
 
 #define BATCH      16   /* blocks */
-#define NEAR       64   /* bytes between words that are shown together: fewer calls */
+#define NEAR       192  /* bytes between words that are looked at together: fewer calls */
 #define SHORT_TEXT 8192 /* bytes of a text whose letters are searched as a whole */
 #define FOLDED_MIN 32   /* bytes of a word that may go on behind the end of its line */
 #define FOLD_MAX   8    /* bytes between it and the next line's */
 #define ALIKE_SIDE                                                                                           \
     64 /* bytes around letters that look like others: a piece of a secret has some of them in it */
+#define QUOTE_SIDE                                                                                           \
+    384 /* bytes around an escape: what a token of several words has between two of them, twice */
 #define UTF16_SIDE 4 /* bytes of the widest letter of what has NULs in it */
 
-/* A piece of the text that grows until the next one is too far away. */
+/* Pieces of the text that grow until the next one is too far away. */
 struct region {
     bool open;
-    bool strong; /* for escapes: some could be within a token */
     size_t start, end;
+};
+
+/* What is written with escapes or percent signs: the words around them, which are looked into for everything, and all that is
+ * near them, which is searched for known secrets and for tokens of several words. */
+struct written {
+    struct region words, all;
 };
 
 struct sweep {
     const struct dlp_view *view;
-    size_t margin;
+    size_t margin, loose_min;
     bool letters; /* known secrets are looked for among letters that stand apart, or look like others */
-    struct dlp_run words, apart;
-    bool other; /* the open word may hold more than standard base64 */
+    struct dlp_run words, cores, apart;
+    bool other;       /* the open word may hold more than standard base64 */
+    size_t core_seen; /* where the last run of a token's random part has ended, or goes on */
     struct {
-        bool open, other, folded;
+        bool open, other;
         size_t start, end;
-    } piece; /* words that are near each other */
-    struct region percent, escape, nuls, high;
+    } tokens; /* words that may be tokens, and are near each other */
+    struct {
+        bool open, folded;
+        size_t start, end;
+    } digits; /* the same of words that may hold digits of base64 and others */
+    struct written percent, escape;
+    struct region nuls, high;
 };
 
 static struct str slice(const struct sweep *sweep, size_t start, size_t end, size_t margin)
@@ -53,19 +66,26 @@ static struct str slice(const struct sweep *sweep, size_t start, size_t end, siz
 
 /* Words. */
 
-static void flush_piece(struct sweep *sweep)
+static void flush_tokens(struct sweep *sweep)
 {
     const struct dlp_view *view = sweep->view;
-    size_t start = sweep->piece.start, end = sweep->piece.end;
+    size_t start = sweep->tokens.start, end = sweep->tokens.end;
 
-    if (!sweep->piece.open)
+    if (!sweep->tokens.open)
         return;
-    sweep->piece.open = false;
+    sweep->tokens.open = false;
     size_t seen = view->since > sweep->margin ? view->since - sweep->margin : 0;
-    if (end > seen && view->detectors & DLP_TOKENS)
-        dlp_view_match(view, sweep->piece.other ? DLP_BASE_WORDS : DLP_BASE_DIGITS,
+    if (end > seen)
+        dlp_view_match(view, sweep->tokens.other ? DLP_BASE_WORDS : DLP_BASE_DIGITS,
                        start > seen ? start : seen, end);
-    dlp_view_digits(view, start, end, sweep->piece.folded);
+}
+
+static void flush_digits(struct sweep *sweep)
+{
+    if (!sweep->digits.open)
+        return;
+    sweep->digits.open = false;
+    dlp_view_digits(sweep->view, sweep->digits.start, sweep->digits.end, sweep->digits.folded);
 }
 
 /* Whether a word is one line of several: only what ends a line stands between them. */
@@ -102,6 +122,20 @@ static size_t last_line(struct str text, size_t from)
     return at;
 }
 
+static void token_word(struct sweep *sweep, struct dlp_span word, bool other)
+{
+    if (sweep->tokens.open && word.start <= sweep->tokens.end + NEAR) {
+        sweep->tokens.end = word.end;
+        sweep->tokens.other = true; /* and what is between them */
+        return;
+    }
+    flush_tokens(sweep);
+    sweep->tokens.open = true;
+    sweep->tokens.other = other;
+    sweep->tokens.start = word.start;
+    sweep->tokens.end = word.end;
+}
+
 static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
 {
     struct str text = sweep->view->text;
@@ -111,28 +145,39 @@ static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
     if (sweep->view->detectors & DLP_ENTROPY && !(sweep->view->more && word.end == text.len) &&
         dlp_entropy_suspects((struct str){text.ptr + word.start, word.end - word.start}))
         dlp_view_hit(sweep->view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end, 0);
+    if (sweep->view->detectors & DLP_TOKENS &&
+        (sweep->core_seen >= word.start + DLP_WORD_MIN || word.end - word.start >= sweep->loose_min))
+        token_word(sweep, word, other);
     if (word.end - word.start >= FOLDED_MIN) {
         end = last_line(text, word.end);
         folded = end > word.end;
     }
-    if (sweep->piece.open && word.start <= sweep->piece.end + NEAR) {
-        sweep->piece.end = end > sweep->piece.end ? end : sweep->piece.end;
-        sweep->piece.other = sweep->piece.other || other || folded;
-        sweep->piece.folded = sweep->piece.folded || folded;
+    if (sweep->digits.open && word.start <= sweep->digits.end + NEAR) {
+        sweep->digits.end = end > sweep->digits.end ? end : sweep->digits.end;
+        sweep->digits.folded = sweep->digits.folded || folded;
         return;
     }
-    flush_piece(sweep);
-    sweep->piece.open = true;
-    sweep->piece.other = other || folded;
-    sweep->piece.folded = folded;
-    sweep->piece.start = word.start;
-    sweep->piece.end = end;
+    flush_digits(sweep);
+    sweep->digits.open = true;
+    sweep->digits.folded = folded;
+    sweep->digits.start = word.start;
+    sweep->digits.end = end;
 }
 
 static void words(struct sweep *sweep, const struct dlp_masks *m, size_t base)
 {
     struct dlp_span ended[5];
 
+    if (!dlp_run_stirs(&sweep->words, m->word)) { /* then the core of a word does not either */
+        sweep->words.before = m->word;
+        sweep->cores.before = m->core;
+        sweep->other = m->other != 0;
+        return;
+    }
+    size_t cores = dlp_run_next(&sweep->cores, m->core, base, ended);
+    for (size_t i = 0; i < cores; i++)
+        if (ended[i].end - ended[i].start >= DLP_WORD_MIN)
+            sweep->core_seen = ended[i].end;
     if (m->word == UINT64_MAX && sweep->words.open) {
         sweep->other = sweep->other || m->other != 0;
         return;
@@ -147,54 +192,81 @@ static void words(struct sweep *sweep, const struct dlp_masks *m, size_t base)
 
 /* Regions. */
 
-static size_t side(const struct sweep *sweep, enum dlp_code code)
-{
-    return code == DLP_ALNUM ? ALIKE_SIDE : code == DLP_NULS ? UTF16_SIDE * sweep->margin : sweep->margin;
-}
-
-static void flush_region(struct sweep *sweep, struct region *region, enum dlp_code code)
+static void flush_region(struct sweep *sweep, struct region *region, enum dlp_code code, size_t side,
+                         enum dlp_effort effort)
 {
     if (!region->open)
         return;
     region->open = false;
-    struct str from = slice(sweep, region->start, region->end, side(sweep, code));
+    struct str from = slice(sweep, region->start, region->end, side);
     if (code == DLP_ALNUM)
         dlp_view_letters(sweep->view, from);
     else
-        dlp_view_into(sweep->view, code, 0, from,
-                      code != DLP_JSON || region->strong ? DLP_THOROUGH : DLP_PLAIN);
+        dlp_view_into(sweep->view, code, 0, from, effort);
 }
 
-static void grow(struct sweep *sweep, struct region *region, enum dlp_code code, size_t start, size_t end,
-                 bool strong)
+/* Returns whether it is another region than before. */
+static bool grow(struct sweep *sweep, struct region *region, enum dlp_code code, size_t start, size_t end,
+                 size_t side, enum dlp_effort effort)
 {
-    if (region->open && start > region->end + 2 * side(sweep, code))
-        flush_region(sweep, region, code);
-    if (!region->open)
+    bool other = !region->open || start > region->end + 2 * side;
+
+    if (other) {
+        flush_region(sweep, region, code, side, effort);
         *region = (struct region){.open = true, .start = start};
-    region->end = end;
-    region->strong = region->strong || strong;
+    }
+    region->end = end > region->end ? end : region->end;
+    return other;
 }
 
-static bool hex(struct str text, size_t at, size_t count)
+static bool of_a_word(char c)
 {
-    if (text.len < at + count)
-        return false;
-    for (size_t i = at; i < at + count; i++) {
-        char c = text.ptr[i], folded = c | 0x20;
-        if (!((c >= '0' && c <= '9') || (folded >= 'a' && folded <= 'f')))
-            return false;
-    }
-    return true;
+    return dlp_is_word(c) || c == '\\' || c == '%';
+}
+
+static void grow_written(struct sweep *sweep, struct written *written, enum dlp_code code, size_t at,
+                         size_t len, bool in_word)
+{
+    struct str text = sweep->view->text;
+    size_t start = at, end = at + len;
+
+    grow(sweep, &written->all, code, start, end, code == DLP_PERCENT ? sweep->margin : QUOTE_SIDE, DLP_PLAIN);
+    if (!in_word || (written->words.open && end <= written->words.end))
+        return;
+    while (start > 0 && at - start < DLP_MATCH_MAX && of_a_word(text.ptr[start - 1]))
+        start--;
+    while (end < text.len && of_a_word(text.ptr[end]))
+        end++;
+    if (end - start >= DLP_WORD_MIN)
+        grow(sweep, &written->words, code, start, end < text.len ? end + 1 : end, 1, DLP_THOROUGH);
+}
+
+static int hex(struct str text, size_t at)
+{
+    char c = at < text.len ? text.ptr[at] : 0, folded = c | 0x20;
+
+    return c >= '0' && c <= '9' ? c - '0' : folded >= 'a' && folded <= 'f' ? folded - 'a' + 10 : -1;
 }
 
 static void percents(struct sweep *sweep, uint64_t mask, size_t base)
 {
     for (; mask != 0; mask &= mask - 1) {
         size_t at = base + (size_t)__builtin_ctzll(mask);
-        if (hex(sweep->view->text, at + 1, 2))
-            grow(sweep, &sweep->percent, DLP_PERCENT, at, at + 3, true);
+        if (hex(sweep->view->text, at + 1) >= 0 && hex(sweep->view->text, at + 2) >= 0)
+            grow_written(sweep, &sweep->percent, DLP_PERCENT, at, 3, true);
     }
+}
+
+/* \u0041, and what stands for a letter or shows nothing: U+02xx to U+04xx, U+1Dxx, U+20xx to U+24xx, U+FFxx, surrogates. */
+static bool matters(struct str text, size_t at)
+{
+    int one = hex(text, at), two = hex(text, at + 1), three = hex(text, at + 2), four = hex(text, at + 3);
+
+    if (one < 0 || two < 0 || three < 0 || four < 0)
+        return false;
+    int page = one << 4 | two;
+    return page == 0 ? three < 8 || three == 0xa
+                     : page <= 5 || page == 0x1d || (page >= 0x20 && page <= 0x24) || page >= 0xd8;
 }
 
 static void escapes(struct sweep *sweep, uint64_t mask, size_t base)
@@ -204,10 +276,11 @@ static void escapes(struct sweep *sweep, uint64_t mask, size_t base)
     for (; mask != 0; mask &= mask - 1) {
         size_t at = base + (size_t)__builtin_ctzll(mask);
         char c = at + 1 < text.len ? text.ptr[at + 1] : 0;
-        if (c == '/' || (c == 'u' && hex(text, at + 2, 4)) || (c == 'x' && hex(text, at + 2, 2)))
-            grow(sweep, &sweep->escape, DLP_JSON, at, at + 6, true);
-        else if (c == '"' || c == '\\' || c == 'n' || c == 't' || c == 'r')
-            grow(sweep, &sweep->escape, DLP_JSON, at, at + 2, false);
+        if (c == '/' || (c == 'u' && matters(text, at + 2)) ||
+            (c == 'x' && hex(text, at + 2) >= 0 && hex(text, at + 3) >= 0))
+            grow_written(sweep, &sweep->escape, DLP_JSON, at, c == '/' ? 2 : c == 'u' ? 6 : 4, true);
+        else if (c == '"' || c == '\\')
+            grow_written(sweep, &sweep->escape, DLP_JSON, at, 2, false);
     }
 }
 
@@ -217,24 +290,30 @@ static void nuls(struct sweep *sweep, uint64_t nul, size_t base)
     uint64_t two = nul & ~(nul >> 1), four = ~nul & nul >> 1 & nul >> 2 & nul >> 3;
 
     if ((two & two >> 2 & two >> 4 & two >> 6) != 0 || (four & four >> 4 & four >> 8 & four >> 12) != 0)
-        grow(sweep, &sweep->nuls, DLP_NULS, base, base + DLP_BLOCK, true);
+        grow(sweep, &sweep->nuls, DLP_NULS, base, base + DLP_BLOCK, UTF16_SIDE * sweep->margin, DLP_THOROUGH);
 }
 
-/* Bytes that begin a character that looks like a letter, or that nobody sees: see decode.c. Blocks with bytes that are in no
- * UTF-8 are left alone. */
+/* Characters that look like a letter, or that nobody sees: see decode.c. Blocks that are not UTF-8 are left alone. */
 static void highs(struct sweep *sweep, uint64_t mask, size_t base)
 {
+    struct str text = sweep->view->text;
     bool alike = false;
 
-    for (; mask != 0; mask &= mask - 1) {
-        uint8_t c = (uint8_t)sweep->view->text.ptr[base + (size_t)__builtin_ctzll(mask)];
-        if (c >= 0xf5 || c == 0xc0 || c == 0xc1)
+    while (mask != 0) {
+        size_t bit = (size_t)__builtin_ctzll(mask), at = base + bit;
+        uint8_t c = (uint8_t)text.ptr[at];
+        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0;
+        if (c >= 0xf5 || (more == 0 && bit >= 3)) /* one that the block before began may end here */
             return;
+        for (size_t i = 1; i <= more && at + i < text.len; i++)
+            if (((uint8_t)text.ptr[at + i] & 0xc0) != 0x80)
+                return;
         alike = alike || (c >= 0xc2 && c <= 0xd6) || c == 0xe1 || c == 0xe2 || c == 0xea || c == 0xef ||
                 c >= 0xf0;
+        mask &= bit + more < 63 ? UINT64_MAX << (bit + more + 1) : 0;
     }
     if (alike)
-        grow(sweep, &sweep->high, DLP_ALNUM, base, base + DLP_BLOCK, true);
+        grow(sweep, &sweep->high, DLP_ALNUM, base, base + DLP_BLOCK, ALIKE_SIDE, DLP_PLAIN);
 }
 
 /* Stretches of ASCII in which no three letters or digits follow each other. */
@@ -269,15 +348,20 @@ static void finish(struct sweep *sweep)
     struct dlp_span ended[5];
     size_t len = sweep->view->text.len;
 
+    if (dlp_run_last(&sweep->cores, len, ended) > 0 && ended[0].end - ended[0].start >= DLP_WORD_MIN)
+        sweep->core_seen = len;
     if (dlp_run_last(&sweep->words, len, ended) > 0)
         on_word(sweep, ended[0], sweep->other);
-    flush_piece(sweep);
-    flush_region(sweep, &sweep->percent, DLP_PERCENT);
-    flush_region(sweep, &sweep->escape, DLP_JSON);
-    flush_region(sweep, &sweep->nuls, DLP_NULS);
+    flush_tokens(sweep);
+    flush_digits(sweep);
+    flush_region(sweep, &sweep->percent.words, DLP_PERCENT, 1, DLP_THOROUGH);
+    flush_region(sweep, &sweep->percent.all, DLP_PERCENT, sweep->margin, DLP_PLAIN);
+    flush_region(sweep, &sweep->escape.words, DLP_JSON, 1, DLP_THOROUGH);
+    flush_region(sweep, &sweep->escape.all, DLP_JSON, QUOTE_SIDE, DLP_PLAIN);
+    flush_region(sweep, &sweep->nuls, DLP_NULS, UTF16_SIDE * sweep->margin, DLP_THOROUGH);
     if (!sweep->letters)
         return;
-    flush_region(sweep, &sweep->high, DLP_ALNUM);
+    flush_region(sweep, &sweep->high, DLP_ALNUM, ALIKE_SIDE, DLP_PLAIN);
     if (dlp_run_last(&sweep->apart, len, ended) > 0)
         dlp_view_letters(sweep->view, slice(sweep, ended[0].start, ended[0].end, 0));
 }
@@ -316,7 +400,9 @@ static void known(const struct dlp_view *view)
 
 void dlp_view_look(const struct dlp_view *view)
 {
-    struct sweep sweep = {.view = view, .margin = view->engine->rules->layout->overlap};
+    struct sweep sweep = {.view = view,
+                          .margin = view->engine->rules->layout->overlap,
+                          .loose_min = view->engine->rules->layout->loose_min};
     size_t len = view->text.len, seen = view->since > sweep.margin ? view->since - sweep.margin : 0;
 
     if (view->detectors & DLP_TOKENS)

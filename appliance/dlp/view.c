@@ -59,8 +59,16 @@ static void look_plain(const struct dlp_view *view)
     if (view->detectors & DLP_KNOWN)
         while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
             dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
+    if (view->detectors & DLP_KNOWN && dlp_known_has(&view->engine->rules->known, DLP_LETTERS))
+        for (size_t i = 0; i < view->text.len; i++)
+            if (view->text.ptr[i] & 0x80) { /* letters that only look like others */
+                dlp_view_letters(view, view->text);
+                break;
+            }
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
         dlp_view_into(view, DLP_JSON, 0, view->text, DLP_PLAIN);
+    if (view->code != DLP_PERCENT && memchr(view->text.ptr, '%', view->text.len) != NULL)
+        dlp_view_into(view, DLP_PERCENT, 0, view->text, DLP_PLAIN);
 }
 
 void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned phase, struct str from,
@@ -102,15 +110,17 @@ void dlp_view_letters(const struct dlp_view *view, struct str from)
         dlp_view_hit(&letters, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
-size_t dlp_run_next(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5])
+size_t dlp_run_blocks(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5])
 {
     size_t count = 0;
 
-    if (mask == UINT64_MAX) {
-        if (!run->open)
-            *run = (struct dlp_run){true, base};
-        return 0;
+    if (!run->open && mask & 1) {
+        run->open = true;
+        run->start = base - (unsigned)(run->before == UINT64_MAX ? 0 : __builtin_clzll(~run->before));
     }
+    run->before = 0;
+    if (mask == UINT64_MAX)
+        return 0;
     if (run->open) {
         unsigned lead = (unsigned)__builtin_ctzll(~mask);
         if (base + lead - run->start >= DLP_RUN_MIN)
@@ -120,7 +130,8 @@ size_t dlp_run_next(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_
     }
     unsigned trail = (unsigned)__builtin_clzll(~mask);
     if (trail > 0) {
-        *run = (struct dlp_run){true, base + 64 - trail};
+        run->open = true;
+        run->start = base + 64 - trail;
         mask &= UINT64_MAX >> trail;
     }
     uint64_t begins = mask & mask >> 1;

@@ -52,6 +52,7 @@ void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end, bool
 struct dlp_run {
     bool open;
     size_t start;
+    uint64_t before; /* the block before, unless a run is open: a run may begin at its end */
 };
 
 struct dlp_span {
@@ -62,7 +63,26 @@ struct dlp_span {
 
 /* The runs of at least DLP_RUN_MIN set bits that end in this block, whose first bit stands for `base`: at most five.
  * Returns their number. */
-size_t dlp_run_next(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5]);
+size_t dlp_run_blocks(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5]);
+
+/* Whether a block can end a run or belong to one: a run that is long enough fills one of its eight bytes. */
+static inline bool dlp_run_stirs(const struct dlp_run *run, uint64_t mask)
+{
+    return run->open || ((~mask - 0x0101010101010101u) & mask & 0x8080808080808080u) != 0;
+}
+
+/* The same, quickly where there is nothing. */
+static inline size_t dlp_run_next(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5])
+{
+    if (!dlp_run_stirs(run, mask)) {
+        run->before = mask;
+        return 0;
+    }
+    if (mask == UINT64_MAX && run->open)
+        return 0;
+    return dlp_run_blocks(run, mask, base, ended);
+}
+
 /* The one that is open at the end. Returns 0 or 1. */
 size_t dlp_run_last(struct dlp_run *run, size_t end, struct dlp_span ended[5]);
 

@@ -97,6 +97,8 @@ static int sort_tokens(struct work *work, struct err *err)
             list_add(&work->lists[DLP_BASE_TEXT], token->expression, flags, i);
         } else {
             list_add(&work->lists[DLP_BASE_WORDS], token->expression, flags, i);
+            if (!known.core && (unsigned long)min < work->layout.loose_min)
+                work->layout.loose_min = (uint32_t)min;
             if (known.digits)
                 list_add(&work->lists[DLP_BASE_DIGITS], token->expression, flags, i);
         }
@@ -212,7 +214,7 @@ static int fill(struct work *work, int fd, struct err *err)
 
 int dlp_compile(const struct dlp_known *known, size_t count, int fd, struct err *err)
 {
-    struct work work = {0};
+    struct work work = {.layout.loose_min = UINT32_MAX};
     int result = -1;
 
     for (size_t i = 0; i < DLP_BASES; i++)

@@ -6,9 +6,11 @@
  */
 #include "dlpc/expression.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "dlp/classes.h"
+#include "dlp/layout.h"
 
 struct reader {
     const char *at;
@@ -106,11 +108,11 @@ static void read_atom(struct reader *reader)
     }
 }
 
-/* Behind an atom or a parenthesis. Returns whether it may be left out. */
-static bool read_quantifier(struct reader *reader)
+/* Behind an atom or a parenthesis. Returns how often it has to be there. */
+static unsigned long read_quantifier(struct reader *reader)
 {
     char c = *reader->at;
-    bool optional = c == '?' || c == '*' || (c == '{' && reader->at[1] == '0');
+    unsigned long least = c == '?' || c == '*' ? 0 : c == '{' ? strtoul(reader->at + 1, NULL, 10) : 1;
 
     if (c == '{') {
         reader->at += strcspn(reader->at, "}");
@@ -121,7 +123,7 @@ static bool read_quantifier(struct reader *reader)
     }
     if (*reader->at == '?' || *reader->at == '+') /* lazy, possessive */
         reader->at++;
-    return optional;
+    return least;
 }
 
 /* Behind "(": the options, if any. A group that captures is fine too. */
@@ -136,10 +138,10 @@ static void read_group(struct reader *reader)
     reader->at += *reader->at != '\0';
 }
 
-static bool only_words(const struct reader *reader)
+static bool only(const struct reader *reader, bool is(char c))
 {
     for (unsigned c = 0; c < 256; c++)
-        if (reader->set[c] && !dlp_is_word((char)c))
+        if (reader->set[c] && !is((char)c))
             return false;
     return true;
 }
@@ -153,10 +155,23 @@ static bool any_digit(const struct reader *reader)
     return false;
 }
 
+/* What is known after another atom outside of parentheses: how many bytes of the core alphabet stand in a row here. */
+static void count_core(const struct reader *reader, unsigned long least, unsigned long *row, bool *enough)
+{
+    if (reader->zero_width)
+        return;
+    if (only(reader, dlp_is_core))
+        *row += least;
+    else
+        *row = 0;
+    *enough = *enough || *row >= DLP_WORD_MIN;
+}
+
 struct dlpc_expression dlpc_expression_read(const char *expression)
 {
     struct reader reader = {.at = expression};
     struct dlpc_expression result = {.word = true, .digits = true};
+    unsigned long row = 0;
     unsigned depth = 0;
     bool choice = false;
 
@@ -165,6 +180,7 @@ struct dlpc_expression dlpc_expression_read(const char *expression)
             reader.at++;
             read_group(&reader);
             depth++;
+            row = 0;
         } else if (*reader.at == ')') {
             reader.at++;
             reader.failed = depth == 0;
@@ -175,14 +191,17 @@ struct dlpc_expression dlpc_expression_read(const char *expression)
             choice = choice || depth == 0;
         } else {
             read_atom(&reader);
-            bool optional = read_quantifier(&reader);
-            result.word = result.word && only_words(&reader);
-            if (depth == 0 && !optional && !reader.zero_width && !any_digit(&reader))
+            unsigned long least = read_quantifier(&reader);
+            result.word = result.word && only(&reader, dlp_is_word);
+            if (depth == 0)
+                count_core(&reader, least, &row, &result.core);
+            if (depth == 0 && least > 0 && !reader.zero_width && !any_digit(&reader))
                 result.digits = false;
         }
     }
     if (reader.failed || depth != 0)
         return (struct dlpc_expression){.word = false, .digits = true};
     result.digits = result.digits || choice;
+    result.core = result.core && !choice;
     return result;
 }

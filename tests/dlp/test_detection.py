@@ -96,6 +96,10 @@ def found():
     return slices | {encoding: fired([encode(text) for _, text in POSITIVES], "--encoding", encoding) for encoding, encode in CONTENT.items()}
 
 
+def test_each_rule_has_its_format():
+    assert sorted(formats.FORMATS) == sorted(run(["--tokens"], b"").split())
+
+
 @pytest.mark.parametrize("encoding", [*ENCODINGS, *CONTENT])
 def test_credentials_are_found(found, encoding):
     missed = [(name, text) for (name, text), rules in zip(POSITIVES, found[encoding]) if name not in rules]

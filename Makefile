@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -110,7 +110,7 @@ deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch th
 	$(Q)ARCH=$(ARCH) image/deps/deps.sh
 	$(Q)image/deps/registry.sh
 all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
-tests: $(TESTS:%=$B/tests/%)
+tests: $(patsubst %,$B/tests/%,$(TESTS) $(TOOLS))
 demo: ## show on this machine, in under a minute, what the appliance does
 	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
@@ -136,12 +136,17 @@ bench-dlp: deps ## what looking through messages for secrets costs, beside PCRE2
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-dlp
 	$(Q)$(MAKE) check-image
 	$(Q)$(MAKE) check-arm64
 	$(Q)$(MAKE) check-net
 	$(Q)$(MAKE) check-e2e
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
+check-dlp: deps ## what the detectors find of made-up credentials, and how many ordinary files fire (STOPPER_CORPUS=all: of all)
+	$(Q)$(MAKE) $B/tests/scan_file
+	$(Q)env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+		$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/dlp
 check-image: image ## the image: that it is reproducible, what is in it, that it starts
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
 check-e2e: image ## bottles by every runtime that there is: namespaces, podman, docker (each in a host of its own)

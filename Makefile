@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-up bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -50,7 +50,7 @@ asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 cov := -O0 --coverage
 gnu := -std=gnu17 -D_GNU_SOURCE=
 ALL_CFLAGS = -g $(or $($(VARIANT)),$(error VARIANT is one of release debug asan cov)) $(warn) -pthread -fPIE \
-	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -Iappliance -I. -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
+	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -iquote appliance -iquote . -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
 
 # $(call pkg,cflags|libs|static,NAMES): asked once, and only when first needed, so that deps may come first in the same run.
@@ -110,7 +110,7 @@ deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch th
 	$(Q)ARCH=$(ARCH) image/deps/deps.sh
 	$(Q)image/deps/registry.sh
 all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
-tests: $(TESTS:%=$B/tests/%)
+tests: $(patsubst %,$B/tests/%,$(TESTS) $(TOOLS))
 demo: ## show on this machine, in under a minute, what the appliance does
 	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
@@ -133,15 +133,27 @@ bench: ## the same with more rounds
 bench-dlp: deps ## what looking through messages for secrets costs, beside PCRE2's JIT with the same expressions
 	$(Q)$(MAKE) $B/tests/bench_dlp
 	$(Q)$B/tests/bench_dlp
+bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
+	$(Q)$(MAKE) image
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)
+bench-denials: deps ## ten million denied attempts as fast as an agent can: what becomes of audit, memory and others' traffic (minutes)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_FLOOD=$(or $(DENIALS),10000000) $(PYTHON) -m pytest -q \
+		-o cache_dir=$(CURDIR)/build/pytest tests/net/test_audit.py -k flood_of_denials
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-dlp
 	$(Q)$(MAKE) check-image
 	$(Q)$(MAKE) check-arm64
 	$(Q)$(MAKE) check-net
 	$(Q)$(MAKE) check-e2e
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
+check-dlp: deps ## what the detectors find of made-up credentials, and how many ordinary files fire (STOPPER_CORPUS=all: of all)
+	$(Q)$(MAKE) $B/tests/scan_file
+	$(Q)env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+		$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/dlp
 check-image: image ## the image: that it is reproducible, what is in it, that it starts
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
 check-e2e: image ## bottles by every runtime that there is: namespaces, podman, docker (each in a host of its own)

@@ -8,7 +8,7 @@ static void audit_end(struct rollout *rollout, uint64_t generation, const struct
 {
     struct audit line = {.kind = AUDIT_CONTROL,
                          .verdict = err == NULL ? AUDIT_ALLOW : AUDIT_BLOCK,
-                         .rule = "apply",
+                         .rule = rollout->approving ? "approvals" : "apply",
                          .detail = str_of(err == NULL ? "the policy is in force" : err->text),
                          .generation = generation};
     audit_mux_emit(rollout->audit, &line);
@@ -106,13 +106,14 @@ int rollout_boot(struct rollout *rollout, void (*failed)(void *boot, const struc
     return policy_version_ready(current) ? 0 : compile(rollout, current, err);
 }
 
-int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
-                  void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
-                  struct err *err)
+/* What was staged goes out, or err says why nothing was. */
+static int begin(struct rollout *rollout, int staged,
+                 void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                 struct err *err)
 {
     struct policy_version *next = &rollout->policies->next;
 
-    if (policy_store_stage(rollout->policies, policy, secrets, err) < 0) {
+    if (staged < 0) {
         audit_end(rollout, 0, err);
         return -1;
     }
@@ -130,4 +131,20 @@ int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *s
     if (policy_version_ready(next))
         offer(rollout);
     return 0;
+}
+
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
+                  void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                  struct err *err)
+{
+    rollout->approving = false;
+    return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, err), done, ctx, err);
+}
+
+int rollout_approvals(struct rollout *rollout, json_t *approvals,
+                      void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                      struct err *err)
+{
+    rollout->approving = true;
+    return begin(rollout, policy_store_stage_approvals(rollout->policies, approvals, err), done, ctx, err);
 }

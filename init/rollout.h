@@ -28,7 +28,8 @@ struct rollout {
     bool running;
     bool offered; /* the next version: else it is still compiled */
     void (*failed)(void *boot, const struct err *err);
-    void *boot; /* of rollout_boot */
+    void *boot;     /* of rollout_boot */
+    bool approving; /* by rollout_approvals */
     /* called once for each rollout that began: generation, or 0 with err */
     void (*done)(void *ctx, uint64_t generation, const struct err *err);
     void *ctx;
@@ -48,6 +49,11 @@ int rollout_boot(struct rollout *rollout, void (*failed)(void *boot, const struc
 int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err);
+
+/* The same for the policy in force, with these approvals over it. */
+int rollout_approvals(struct rollout *rollout, json_t *approvals,
+                      void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                      struct err *err);
 
 /* To be called whenever a worker has changed. */
 void rollout_check(struct rollout *rollout);

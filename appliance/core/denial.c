@@ -42,3 +42,11 @@ bool denial_by_search(enum denial denial)
 {
     return denial == DENIAL_DLP_MATCH || denial == DENIAL_DLP_STRUCTURE || denial == DENIAL_DLP_INJECTION;
 }
+
+enum denial denial_find(struct str name)
+{
+    for (int denial = DENIAL_NONE + 1; denial < DENIAL_COUNT; denial++)
+        if (str_equal(name, str_of(denials[denial].name)))
+            return (enum denial)denial;
+    return DENIAL_NONE;
+}

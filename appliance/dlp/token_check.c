@@ -89,6 +89,11 @@ static unsigned distinct(struct str s)
     return count;
 }
 
+bool token_is_crossed_out(struct str value)
+{
+    return holds(value, "xxxx") || holds(value, "XXXX");
+}
+
 bool token_is_placeholder(struct str value)
 {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -97,9 +102,8 @@ bool token_is_placeholder(struct str value)
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
         if (holds(value, samples[i]))
             return true;
-    if (holds(value, "xxxx") || holds(value, "XXXX"))
-        return true;
-    return runs(value, 6, 8) || repeats(value) || (value.len >= 16 && distinct(value) < 6);
+    return token_is_crossed_out(value) || runs(value, 6, 8) || repeats(value) ||
+           (value.len >= 16 && distinct(value) < 6);
 }
 
 /* The CRC-32 of ISO 3309, as in gzip (RFC 1952 section 8), bit by bit: what it is asked for is short. */

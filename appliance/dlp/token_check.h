@@ -10,6 +10,9 @@
 
 #include "core/str.h"
 
+/* Whether a value has x's where its characters should be. */
+bool token_is_crossed_out(struct str value);
+
 /* Whether a value is one of those that documentation shows: words such as EXAMPLE, a run or a repetition of few characters,
  * 12345678, or a sample that a vendor prints in its own documentation. */
 bool token_is_placeholder(struct str value);

@@ -23,8 +23,8 @@ const size_t dlp_token_count = sizeof dlp_tokens / sizeof dlp_tokens[0];
 bool dlp_token_holds(const struct dlp_token *token, struct str match)
 {
     size_t skip = token->skip < match.len ? token->skip : match.len;
-    if (!(token->flags & DLP_TOKEN_OPAQUE) &&
-        token_is_placeholder((struct str){match.ptr + skip, match.len - skip}))
+    struct str value = {match.ptr + skip, match.len - skip};
+    if (token->flags & DLP_TOKEN_OPAQUE ? token_is_crossed_out(value) : token_is_placeholder(value))
         return false;
     return token->check == NULL || token->check(match);
 }

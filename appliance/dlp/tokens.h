@@ -21,7 +21,7 @@
 
 enum {
     DLP_TOKEN_CASELESS = 1, /* letters of the expression match both cases */
-    DLP_TOKEN_OPAQUE = 2,   /* holds runs that would look like a placeholder's: `check` alone decides */
+    DLP_TOKEN_OPAQUE = 2,   /* holds runs and words that would look like a placeholder's: only xxxx is one */
 };
 
 struct dlp_token {

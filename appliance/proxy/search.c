@@ -42,14 +42,14 @@ int search_database(struct search *search, uint64_t generation, int fd, struct e
     return search->arrived != NULL ? 0 : err_prefix(err, "what is searched for");
 }
 
-static void detach(void *attached)
+static void engine_free(void *engine)
 {
-    dlp_engine_unref(attached);
+    dlp_engine_unref(engine);
 }
 
 int search_offer(struct search *search, struct policy *policy, struct err *err)
 {
-    bool searches = false;
+    bool searches = policy->approvals.hold_denied; /* what is approved later is searched too */
 
     for (size_t i = 0; i < policy->route_count; i++)
         searches = searches || policy->routes[i].dlp.outbound + policy->routes[i].dlp.inbound > 0;
@@ -57,15 +57,15 @@ int search_offer(struct search *search, struct policy *policy, struct err *err)
         return 0;
     if (search->arrived == NULL || search->generation != policy->generation)
         return err_set(err, "what the policy searches for did not arrive");
-    policy->attached = search->arrived;
-    policy->detach = detach;
+    policy->engine = search->arrived;
+    policy->engine_free = engine_free;
     search->arrived = NULL;
     return 0;
 }
 
 struct dlp_engine *search_engine(const struct policy *policy)
 {
-    return policy->attached;
+    return policy->engine;
 }
 
 /* The list of hosts, by their last use. */

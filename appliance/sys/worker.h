@@ -28,6 +28,7 @@ struct worker {
     void (*on_policy)(void *ctx,
                       struct policy *old); /* after the swap; old may be NULL and is released afterwards */
     void (*on_ca)(void *ctx, struct str bytes); /* CHANNEL_CA; the bytes are gone afterwards */
+    void (*on_verdict)(void *ctx, uint64_t number, struct str text); /* CHANNEL_VERDICT */
     void (*on_audit_room)(void *ctx);
     /* CHANNEL_DATABASE for the policy of that generation, which follows. The descriptor is closed afterwards. Returns 0, or
      * -1 with err: the policy is not taken. May be NULL. */

@@ -437,10 +437,8 @@ FORMATS["unix-password-hash"] = lambda r: r.choice(["root", "agent"]) + ":" + r.
 
 # Addresses. A password of letters and digits, as generators give it.
 def password(r):
-    while True:
-        word = some(r, 12, 32)
-        if any(c in DIGITS for c in word):
-            return word
+    at = r.randrange(12)
+    return pick(r, at) + pick(r, 1, DIGITS) + some(r, 12 - at, 32 - at)
 
 
 def address(name, *shapes):
@@ -460,5 +458,5 @@ address("sql-server-connection-string", "Server=tcp:{host},1433;Initial Catalog=
 
 # Named values: 32 and more random characters.
 FORMATS["quoted-secret"] = lambda r: r.choice(['api_key = "%s"', "apiKey: '%s'", '"client_secret": "%s"', 'password = "%s"', 'auth_token := "%s"', "secret-key => '%s'",
-                                               '{"accessToken":"%s"}', 'ENCRYPTION_KEY = "%s"']) % some(r, 32, 64)
+                                               '{"accessToken":"%s"}', 'ACCESS_KEY = "%s"']) % some(r, 32, 64)
 FORMATS["environment-secret"] = lambda r: r.choice(["ACME_API_KEY=%s", "DB_PASSWORD=%s", "X_SECRET_KEY=%s", "SESSION_SECRET=%s", "BOT_TOKEN=%s"]) % some(r, 32, 64)

@@ -4,6 +4,7 @@
  * records of a body each.
  *
  *   scan_file [OPTION…] < LIST      a path a line: prints "PATH<TAB>RULE" for each rule that fired, then "N files, M fired, B bytes"
+ *   scan_file --tokens              the names of the table of tokens, one a line
  *   scan_file --records [OPTION…]   records of a length (32 bits, this machine's order) and so many bytes: for each a line of
  *                                   the rules that fired, between blanks
  *
@@ -24,6 +25,7 @@
 
 #include "dlp/rules.h"
 #include "dlp/scan.h"
+#include "dlp/tokens.h"
 #include "dlpc/compile.h"
 
 #define LARGEST (256u << 20) /* bytes of a body */
@@ -213,9 +215,13 @@ static struct options options_of(char **words)
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--tokens") == 0) {
+        for (size_t i = 0; i < dlp_token_count; i++)
+            puts(dlp_tokens[i].name);
+        return 0;
+    }
     struct options options = options_of(argv + 1);
     struct dlp_engine *engine = engine_for_tests();
-    (void)argc;
     (options.records ? records : files)(engine, &options);
     dlp_engine_unref(engine);
     return ferror(stdout) || fflush(stdout) != 0 ? 2 : 0;

@@ -259,7 +259,7 @@ class Authority:
         self.message = b"".join(struct.pack("@I", len(part)) + part for part in parts)
 
 
-POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 8
+POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
 HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
 START = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1

@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED, CA, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 8
+POLICY, READY, APPLIED, REFUSED, CA, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy

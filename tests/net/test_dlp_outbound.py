@@ -305,7 +305,7 @@ def test_a_bomb_is_refused_in_little_time_and_memory(rig, recorder):
 # ---- time
 
 @pytest.fixture(scope="module")
-def timed():
+def long_timed():
     clock = Clock()
     made = Rig(environment=clock.environment)
     made.clock = clock
@@ -314,6 +314,13 @@ def timed():
     yield made
     made.close()
     clock.close()
+
+
+@pytest.fixture
+def timed(long_timed):
+    yield long_timed
+    while long_timed.things:
+        long_timed.things.pop().close()
 
 
 def settle(rig):
@@ -325,13 +332,13 @@ def test_a_secret_that_is_dripped_byte_by_byte_is_found(timed):
     request = post("block.test", b"some words " + SECRET.encode() + b" more")
     at = request.index(b"some words ") + 11
     with timed.client(send=request[:at]) as client:
+        wait_until(lambda: recorder.raw.endswith(b"\r\n\r\n"))  # no dial has its time now
         for byte in request[at:]:
             settle(timed)
             timed.clock.forward(1)
             client.send(bytes([byte]))
         problem(client.message(), 403, "dlp-match")
     assert nothing_of(recorder, SECRET) and b"some words" not in recorder.raw
-    timed.things.pop().close()
 
 
 def test_what_is_held_back_leaves_by_no_pause_and_ends_with_408(timed):
@@ -347,7 +354,6 @@ def test_what_is_held_back_leaves_by_no_pause_and_ends_with_408(timed):
         settle(timed)
         problem(client.message(), 408, "http-timeout")
     assert b"words" not in recorder.raw
-    timed.things.pop().close()
 
 
 # ---- covering

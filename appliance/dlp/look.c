@@ -299,26 +299,13 @@ static void nuls(struct sweep *sweep, uint64_t nul, size_t base)
 }
 
 /* Characters that look like a letter, or that nobody sees: see decode.c. Blocks that are not UTF-8 are left alone. */
-static void highs(struct sweep *sweep, uint64_t mask, size_t base)
+static void highs(struct sweep *sweep, size_t base)
 {
     struct str text = sweep->view->text;
-    bool alike = false;
+    size_t end = base + DLP_BLOCK < text.len ? base + DLP_BLOCK : text.len;
 
-    while (mask != 0) {
-        size_t bit = (size_t)__builtin_ctzll(mask), at = base + bit;
-        uint8_t c = (uint8_t)text.ptr[at];
-        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0;
-        if (c >= 0xf5 || (more == 0 && bit >= 3)) /* one that the block before began may end here */
-            return;
-        for (size_t i = 1; i <= more && at + i < text.len; i++)
-            if (((uint8_t)text.ptr[at + i] & 0xc0) != 0x80)
-                return;
-        alike = alike || (c >= 0xc2 && c <= 0xd6) || c == 0xe1 || c == 0xe2 || c == 0xea || c == 0xef ||
-                c >= 0xf0;
-        mask &= bit + more < 63 ? UINT64_MAX << (bit + more + 1) : 0;
-    }
-    if (alike)
-        grow(sweep, &sweep->high, DLP_ALNUM, base, base + DLP_BLOCK, ALIKE_SIDE, DLP_PLAIN);
+    if (dlp_has_alikes((struct str){text.ptr + base, end - base}, end == text.len))
+        grow(sweep, &sweep->high, DLP_ALNUM, base, end, ALIKE_SIDE, DLP_PLAIN);
 }
 
 /* Stretches of ASCII in which no three letters or digits follow each other. */
@@ -343,7 +330,7 @@ static void block(struct sweep *sweep, const struct dlp_masks *m, size_t base)
         nuls(sweep, m->nul, base);
     if (sweep->letters) {
         if (m->high != 0)
-            highs(sweep, m->high, base);
+            highs(sweep, base);
         apart(sweep, m, base);
     }
 }

@@ -15,7 +15,7 @@
 
 #define BATCH      16   /* blocks */
 #define NEAR       192  /* bytes between words that are looked at together: fewer calls */
-#define SHORT_TEXT 8192 /* bytes of a text whose letters are searched as a whole */
+#define SHORT_TEXT 2048 /* bytes of a text whose letters are searched as a whole */
 #define FOLDED_MIN 32   /* bytes of a word that may go on behind the end of its line */
 #define FOLD_MAX   8    /* bytes between it and the next line's */
 #define ALIKE_SIDE                                                                                           \
@@ -329,7 +329,7 @@ static void block(struct sweep *sweep, const struct dlp_masks *m, size_t base)
     if (m->nul != 0)
         nuls(sweep, m->nul, base);
     if (sweep->letters) {
-        if (m->high != 0)
+        if (m->high != 0 && m->bad == 0)
             highs(sweep, base);
         apart(sweep, m, base);
     }

@@ -46,11 +46,9 @@ struct sweep {
     struct {
         bool open, other;
         size_t start, end;
-    } tokens; /* words that may be tokens, and are near each other */
-    struct {
-        bool open, folded;
-        size_t start, end;
-    } digits; /* the same of words that may hold digits of base64 and others */
+    } tokens;             /* words that may be tokens, and are near each other */
+    struct region digits; /* the same of words that may hold digits of base64 and others */
+    struct region lines;  /* lines of digits that follow each other */
     struct written percent, escape;
     struct region nuls, high;
 };
@@ -82,10 +80,16 @@ static void flush_tokens(struct sweep *sweep)
 
 static void flush_digits(struct sweep *sweep)
 {
-    if (!sweep->digits.open)
-        return;
+    if (sweep->digits.open)
+        dlp_view_digits(sweep->view, sweep->digits.start, sweep->digits.end);
     sweep->digits.open = false;
-    dlp_view_digits(sweep->view, sweep->digits.start, sweep->digits.end, sweep->digits.folded);
+}
+
+static void flush_lines(struct sweep *sweep)
+{
+    if (sweep->lines.open)
+        dlp_view_lines(sweep->view, sweep->lines.start, sweep->lines.end);
+    sweep->lines.open = false;
 }
 
 /* Whether a word is one line of several: only what ends a line stands between them. */
@@ -105,8 +109,19 @@ static bool folds(struct str text, size_t from, size_t to)
     return line;
 }
 
-/* The short last line of what is folded: its words do not count as words by themselves. */
-static size_t last_line(struct str text, size_t from)
+/* Whether a word ends like a line of base64 that goes on: with FOLDED_MIN digits of it. */
+static bool is_line(struct str text, struct dlp_span word)
+{
+    if (word.end - word.start < FOLDED_MIN)
+        return false;
+    for (size_t i = word.end - FOLDED_MIN; i < word.end; i++)
+        if (!dlp_is_core(text.ptr[i]) && text.ptr[i] != '+' && text.ptr[i] != '/')
+            return false;
+    return true;
+}
+
+/* Where the word of the next line ends, which may be the last and short; `from` when there is none. */
+static size_t next_line(struct str text, size_t from)
 {
     size_t at = from;
 
@@ -139,8 +154,6 @@ static void token_word(struct sweep *sweep, struct dlp_span word, bool other)
 static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
 {
     struct str text = sweep->view->text;
-    size_t end = word.end;
-    bool folded = false;
 
     if (sweep->view->detectors & DLP_ENTROPY && !(sweep->view->more && word.end == text.len) &&
         dlp_entropy_suspects((struct str){text.ptr + word.start, word.end - word.start}))
@@ -148,20 +161,19 @@ static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
     if (sweep->view->detectors & DLP_TOKENS &&
         (sweep->core_seen >= word.start + DLP_WORD_MIN || word.end - word.start >= sweep->loose_min))
         token_word(sweep, word, other);
-    if (word.end - word.start >= FOLDED_MIN) {
-        end = last_line(text, word.end);
-        folded = end > word.end;
-    }
     if (sweep->digits.open && word.start <= sweep->digits.end + NEAR) {
-        sweep->digits.end = end > sweep->digits.end ? end : sweep->digits.end;
-        sweep->digits.folded = sweep->digits.folded || folded;
-        return;
+        sweep->digits.end = word.end;
+    } else {
+        flush_digits(sweep);
+        sweep->digits = (struct region){true, word.start, word.end};
     }
-    flush_digits(sweep);
-    sweep->digits.open = true;
-    sweep->digits.folded = folded;
-    sweep->digits.start = word.start;
-    sweep->digits.end = end;
+    size_t end = is_line(text, word) ? next_line(text, word.end) : word.end;
+    if (end > word.end && (!sweep->lines.open || word.start > sweep->lines.end)) {
+        flush_lines(sweep);
+        sweep->lines = (struct region){true, word.start, end};
+    } else if (end > word.end) {
+        sweep->lines.end = end;
+    }
 }
 
 static void words(struct sweep *sweep, const struct dlp_masks *m, size_t base)
@@ -346,6 +358,7 @@ static void finish(struct sweep *sweep)
         on_word(sweep, ended[0], sweep->other);
     flush_tokens(sweep);
     flush_digits(sweep);
+    flush_lines(sweep);
     flush_region(sweep, &sweep->percent.words, DLP_PERCENT, 1, DLP_THOROUGH);
     flush_region(sweep, &sweep->percent.all, DLP_PERCENT, sweep->margin, DLP_PLAIN);
     flush_region(sweep, &sweep->escape.words, DLP_JSON, 1, DLP_THOROUGH);

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "core/budget.h"
 #include "core/forward.h"
 #include "core/swap.h"
 #include "hostctl/command.h"
@@ -230,9 +231,10 @@ static json_t *looked_for(const struct explained *x)
     if (x->tunnel || x->denial != DENIAL_NONE)
         return json_null();
     const struct dlp_rules *rules = &x->judged.route->dlp;
-    return json_pack("{s:o,s:s,s:o,s:s}", "outbound", detectors(rules->outbound), "outbound_on_match",
+    return json_pack("{s:o,s:s,s:o,s:s,s:o}", "outbound", detectors(rules->outbound), "outbound_on_match",
                      dlp_rules_action_name(rules->outbound_on_match), "inbound", detectors(rules->inbound),
-                     "inbound_on_match", dlp_rules_action_name(rules->inbound_on_match));
+                     "inbound_on_match", dlp_rules_action_name(rules->inbound_on_match), "budget",
+                     rules->budget > 0 ? json_integer((json_int_t)rules->budget) : json_null());
 }
 
 /* What this command cannot know. */
@@ -271,6 +273,10 @@ static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
             array,
             json_string("secrets in the head: the value or the placeholder of another route, or a value "
                         "of from_env, is refused (secret-elsewhere)"));
+    if (route->dlp.budget > 0)
+        json_array_append_new(
+            array, json_string("what other requests of the route sent in the last minute: what does not fit "
+                               "into the budget is refused (dlp-budget)"));
     if (x->request.look)
         json_array_append_new(
             array, json_string("the body: a Git LFS batch that is not clearly a download is refused "
@@ -356,6 +362,17 @@ static void print_looked_for(const json_t *dlp, const char *direction, const cha
     print_list(before, list, ", ");
 }
 
+static void print_budget(const json_t *dlp)
+{
+    char text[BUDGET_TEXT];
+    json_int_t bytes = json_integer_value(json_object_get(dlp, "budget"));
+
+    if (bytes == 0)
+        return;
+    budget_format((uint64_t)bytes, text);
+    printf("  budget: %s, for all requests of the route together\n", text);
+}
+
 static void print_placeholder(const json_t *placeholder)
 {
     const char *value = text_of(placeholder, "value");
@@ -402,6 +419,7 @@ static void print_text(const json_t *said, const char *file)
     print_list("  stripped: ", json_object_get(said, "stripped"), ", ");
     print_looked_for(json_object_get(said, "dlp"), "outbound", "what is sent");
     print_looked_for(json_object_get(said, "dlp"), "inbound", "what comes back");
+    print_budget(json_object_get(said, "dlp"));
     print_list("  not judged: ", json_object_get(said, "unjudged"), "\n  not judged: ");
     json_array_foreach(json_object_get(said, "unenforced"), i, later) {
         printf("  up refuses to start: ");

@@ -60,7 +60,7 @@ struct manifest_route {
     struct dlp_rules dlp; /* what was said of it: manifest_dlp */
     struct {
         bool outbound, inbound, outbound_on_match, inbound_on_match;
-    } dlp_said;
+    } dlp_said;                   /* the budget's 0 says the same by itself */
     const char *matches_file;     /* of rules.matches, when they are the role's; NULL: as `file` */
     const char *role;             /* NULL: none; static */
     unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */

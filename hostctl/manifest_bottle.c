@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/budget.h"
 #include "hostctl/manifest_reader.h"
 #include "hostctl/templates.h"
 
@@ -410,6 +411,16 @@ int manifest_take_inbound_on_match(struct manifest_reader *reader, const struct 
         return -1;
     reader->route->dlp.inbound_on_match = (enum dlp_rules_action)dlp_rules_action(false, text_of(node));
     reader->route->dlp_said.inbound_on_match = true;
+    return 0;
+}
+
+int manifest_take_budget(struct manifest_reader *reader, const struct node *node)
+{
+    char quoted[REPORT_QUOTED];
+    const char *problem = budget_parse(text_of(node), &reader->route->dlp.budget);
+
+    if (problem != NULL)
+        COMPLAIN(reader, node, "%s %s", report_quote(text_of(node), quoted), problem);
     return 0;
 }
 

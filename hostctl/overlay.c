@@ -269,6 +269,7 @@ struct dlp_rules manifest_dlp(const struct manifest_route *route)
         rules.outbound_on_match = route->dlp.outbound_on_match;
     if (route->dlp_said.inbound_on_match)
         rules.inbound_on_match = route->dlp.inbound_on_match;
+    rules.budget = route->dlp.budget;
     return rules;
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/gitfetch.h"
+#include "proxy/budgets.h"
 #include "proxy/credentials.h"
 #include "proxy/deny.h"
 #include "proxy/hold.h"
@@ -102,6 +103,7 @@ void http_refuse(struct session *session, enum denial denial)
         .method = x->method,
         .path = x->path,
         .reason = x->reason,
+        .retry_s = x->retry_s,
         .to_head = http->to_head,
         .close = !keep,
     };
@@ -173,6 +175,11 @@ void http_begin(struct session *session, const struct h1_head *head, struct requ
 
     http->active = true;
     session_wait(session, WAIT_NONE);
+    enum denial denial = budgets_begin(session, head, http->head.len);
+    if (denial != DENIAL_NONE) {
+        http_refuse(session, denial);
+        return;
+    }
     if (outbound_unpacks(http))
         outbound_unpacked_head(&session->proxy->head); /* which is this one */
     http->chunk_up = head->framing == H1_CHUNKED;
@@ -260,15 +267,21 @@ static void bad_request(struct session *session, enum h1_error error)
 static void request_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
+    enum denial denial = budgets_go_on(session, data.len);
     int fits = 0;
 
+    if (denial != DENIAL_NONE) {
+        http->keep_refused = false;
+        http_refuse(session, denial);
+        return;
+    }
     if (http->look != NULL && data.len > 0 && buf_append(&http->look->body, data.ptr, data.len) != 0) {
         http->keep_refused = false;
         http_refuse(session, DENIAL_GIT_PUSH); /* too long to be read whole */
         return;
     }
     if (http->outbound != NULL) {
-        enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
+        denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
         if (denial != DENIAL_NONE) {
             http->keep_refused = false;
             http_refuse(session, denial);

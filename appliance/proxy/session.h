@@ -29,6 +29,7 @@
 #include "proxy/tls.h"
 #include "sys/worker.h"
 
+struct budgets;
 struct http;
 struct session;
 
@@ -56,6 +57,7 @@ struct proxy {
     struct leaves *leaves;
     struct tls_kit *tls;
     struct search *search;
+    struct budgets *budgets;
     struct session *sessions; /* all live ones */
     size_t count, max;
     struct holds holds;
@@ -94,6 +96,8 @@ struct exchange {
     char found[256];   /* the same in words */
     unsigned findings; /* in what goes out */
     unsigned marked;   /* in what comes in */
+    uint64_t counted;  /* bytes that its route's budget has counted */
+    unsigned retry_s;  /* refused for the budget: when it may come again; 0 = not said */
     bool alarm, in_host;
 };
 

@@ -231,17 +231,20 @@ def test_the_line_is_that_of_the_layer(files):
 
 def test_it_names_what_is_looked_for(files):
     files.put("m.yaml", json.dumps({"agent_provider": {"template": "claude"}, "egress": {"routes": [
-        {"host": "a.example.com", "dlp": {"outbound_detectors": False, "inbound_on_match": "annotate"}},
+        {"host": "a.example.com", "dlp": {"outbound_detectors": False, "inbound_on_match": "annotate", "budget": "10m/minute"}},
         {"host": "b.example.com", "dlp": {"outbound_detectors": ["entropy"], "outbound_on_match": "redact", "inbound_detectors": False}},
         {"host": "c.example.com", "tls": {"passthrough": True}}]}}))
     both, scan = ["token_patterns", "known_secrets"], ["naive_injection_detection"]
-    for host, path, wanted in (("a.example.com", "/", ([], "block", scan, "annotate")), ("c.example.com", "/", None),
-                               ("b.example.com", "/", (["entropy"], "redact", [], "block")), ("d.example.com", "/", None),
-                               ("api.anthropic.com", "/v1/models", (both, "redact", scan, "log"))):
+    for host, path, wanted in (("a.example.com", "/", ([], "block", scan, "annotate", 10 << 20)), ("c.example.com", "/", None),
+                               ("b.example.com", "/", (["entropy"], "redact", [], "block", None)), ("d.example.com", "/", None),
+                               ("api.anthropic.com", "/v1/models", (both, "redact", scan, "log", None))):
         said = explain(files, "-f", "m.yaml", "GET", f"https://{host}{path}")["dlp"]
-        assert said == (wanted and dict(zip(("outbound", "outbound_on_match", "inbound", "inbound_on_match"), wanted))), host
+        assert said == (wanted and dict(zip(("outbound", "outbound_on_match", "inbound", "inbound_on_match", "budget"), wanted))), host
+    budget = "  budget: 10m/minute, for all requests of the route together\n"
+    text = files("explain", "-f", "m.yaml", "GET", "https://a.example.com/")[1]
+    assert budget in text and "what does not fit into the budget is refused (dlp-budget)" in text
     text = files("explain", "-f", "m.yaml", "GET", "https://b.example.com/")[1]
-    assert "  looked for in what is sent (redact): entropy\n" in text and "comes back" not in text
+    assert "  looked for in what is sent (redact): entropy\n" in text and "comes back" not in text and "budget" not in text
 
 
 def test_what_would_be_held_is_denied_unless_the_operator_approves(files):

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * budgets: how much the requests of each route with dlp.budget sent in the last minute (core/budget.h), in this worker, whose
- * policy has its part of the whole (init/policy_store.c). Counted are heads and the data of bodies as the agent sent them, when
- * they are let through: what an upstream gets of a request is never more than what was counted of it, but for what the sidecar
- * itself adds. There is one count for a route, whatever the number of hosts that a wildcard stands for.
+ * policy has its part of the whole (init/policy_store.c). Counted are heads that were let through, and their bodies, as the agent
+ * sent them: with the framing of chunks, and what is compressed as it is, also where it goes on unpacked. There is one count for
+ * a route, whatever the number of hosts that a wildcard stands for.
  */
 #ifndef PROXY_BUDGETS_H
 #define PROXY_BUDGETS_H
@@ -29,7 +29,7 @@ int budgets_offer(struct budgets *budgets, const struct policy *policy, struct e
  * fit: nothing of it leaves. */
 enum denial budgets_begin(struct session *session, const struct h1_head *head, size_t head_bytes);
 
-/* So much more of its body. Both return DENIAL_NONE or DENIAL_DLP_BUDGET, with what the exchange says of it. */
+/* So many bytes more of its body, framing included. Both return DENIAL_NONE or DENIAL_DLP_BUDGET, with what the exchange says of it. */
 enum denial budgets_go_on(struct session *session, size_t bytes);
 
 #endif

@@ -251,40 +251,37 @@ static void take_request(struct session *session, const struct h1_head *head, st
         http_begin(session, head, &request);
 }
 
+/* The rest of the body is not wanted. */
+static void refuse_within(struct session *session, enum denial denial)
+{
+    session->http->keep_refused = false;
+    http_refuse(session, denial);
+}
+
 /* What the agent sent cannot be understood from here on. */
 static void bad_request(struct session *session, enum h1_error error)
 {
-    struct http *http = session->http;
     struct request request;
 
-    http->keep_refused = false;
-    if (!http->active)
+    if (!session->http->active)
         session_judge(session, &session->proxy->head, &request); /* for what the audit says */
-    http_refuse(session, request_denial(error));
+    refuse_within(session, request_denial(error));
 }
 
 /* The next part of the body, or its end. */
 static void request_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
-    enum denial denial = budgets_go_on(session, data.len);
     int fits = 0;
 
-    if (denial != DENIAL_NONE) {
-        http->keep_refused = false;
-        http_refuse(session, denial);
-        return;
-    }
     if (http->look != NULL && data.len > 0 && buf_append(&http->look->body, data.ptr, data.len) != 0) {
-        http->keep_refused = false;
-        http_refuse(session, DENIAL_GIT_PUSH); /* too long to be read whole */
+        refuse_within(session, DENIAL_GIT_PUSH); /* too long to be read whole */
         return;
     }
     if (http->outbound != NULL) {
-        denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
+        enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
         if (denial != DENIAL_NONE) {
-            http->keep_refused = false;
-            http_refuse(session, denial);
+            refuse_within(session, denial);
             return;
         }
     } else if (data.len > 0) {
@@ -303,6 +300,13 @@ static void request_data(struct session *session, struct str data, bool last)
 /* bytes: those that the event is made of. */
 static void request_event(struct session *session, const struct h1_event *event, struct str bytes)
 {
+    bool body = event->type != H1_EVENT_HEAD && session->http->active;
+    enum denial denial = body ? budgets_go_on(session, bytes.len) : DENIAL_NONE;
+
+    if (denial != DENIAL_NONE) {
+        refuse_within(session, denial);
+        return;
+    }
     switch (event->type) {
     case H1_EVENT_HEAD:
         take_request(session, &session->proxy->head, bytes);
@@ -444,9 +448,8 @@ static void on_deadline(struct session *session)
         http_hold_late(session);
         return;
     }
-    http->keep_refused = false;
-    http_refuse(session, http->phase == PHASE_STREAM && !http->request_done ? DENIAL_HTTP_TIMEOUT
-                                                                            : denials[http->phase]);
+    refuse_within(session, http->phase == PHASE_STREAM && !http->request_done ? DENIAL_HTTP_TIMEOUT
+                                                                              : denials[http->phase]);
 }
 
 static enum phase phase_of(const struct session *session)

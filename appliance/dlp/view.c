@@ -62,6 +62,8 @@ static void look_plain(const struct dlp_view *view)
     if (view->detectors & DLP_KNOWN && dlp_known_has(&view->engine->rules->known, DLP_LETTERS) &&
         dlp_has_alikes(view->text, true))
         dlp_view_letters(view, view->text); /* letters that only look like others */
+    if (memchr(view->text.ptr, 0, view->text.len) != NULL)
+        dlp_view_into(view, DLP_NULS, 0, view->text, DLP_THOROUGH);
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
         dlp_view_into(view, DLP_JSON, 0, view->text, DLP_PLAIN);
     if (view->code != DLP_PERCENT && memchr(view->text.ptr, '%', view->text.len) != NULL)

@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-up bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -50,7 +50,7 @@ asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 cov := -O0 --coverage
 gnu := -std=gnu17 -D_GNU_SOURCE=
 ALL_CFLAGS = -g $(or $($(VARIANT)),$(error VARIANT is one of release debug asan cov)) $(warn) -pthread -fPIE \
-	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -Iappliance -I. -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
+	-ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)/= -iquote appliance -iquote . -DSTOPPER_VERSION='"$(VERSION)"' $(CFLAGS)
 ALL_LDFLAGS = -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--as-needed $(LDFLAGS)
 
 # $(call pkg,cflags|libs|static,NAMES): asked once, and only when first needed, so that deps may come first in the same run.
@@ -133,6 +133,13 @@ bench: ## the same with more rounds
 bench-dlp: deps ## what looking through messages for secrets costs, beside PCRE2's JIT with the same expressions
 	$(Q)$(MAKE) $B/tests/bench_dlp
 	$(Q)$B/tests/bench_dlp
+bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
+	$(Q)$(MAKE) image
+	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)
+bench-denials: deps ## ten million denied attempts as fast as an agent can: what becomes of audit, memory and others' traffic (minutes)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_FLOOD=$(or $(DENIALS),10000000) $(PYTHON) -m pytest -q \
+		-o cache_dir=$(CURDIR)/build/pytest tests/net/test_audit.py -k flood_of_denials
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit

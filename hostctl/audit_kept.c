@@ -184,3 +184,21 @@ int audit_kept_gc(unsigned days, struct err *err)
     time_text(time(NULL) - (time_t)days * DAY_S, 0, until);
     return folder(path, err) != 0 ? -1 : sweep(path, days > 0 ? until : "9", INT_MAX, err);
 }
+
+int audit_kept_each(int (*each)(void *ctx, const char *name), void *ctx)
+{
+    char path[PATH_MAX], name[BOTTLE_NAME_MAX + 1];
+    struct dirent **entries;
+    struct err err;
+    int status = 0, count = folder(path, &err) == 0 ? scandir(path, &entries, is_kept, by_time) : -1;
+
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(entries[i]->d_name, "."), entries[i]->d_name);
+        if (status == 0)
+            status = each(ctx, name);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return status;
+}

@@ -28,6 +28,10 @@ int audit_kept_add(const struct state *state, struct err *err);
 /* The latest of this name. Returns 0, or -1 when there is none. */
 int audit_kept_find(const char *name, char path[PATH_MAX]);
 
+/* Calls `each` with the name of every bottle that has one, oldest first, so maybe several times. Returns the first value that is
+ * not 0, or 0. */
+int audit_kept_each(int (*each)(void *ctx, const char *name), void *ctx);
+
 /* Removes those that ended more than `days` ago; 0 = all. Returns their number, or -1 with err. */
 int audit_kept_gc(unsigned days, struct err *err);
 

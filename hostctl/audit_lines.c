@@ -122,6 +122,39 @@ int audit_lines_next(struct audit_lines *lines, struct str *line, struct err *er
     return lines->given > 0;
 }
 
+int audit_lines_live(struct audit_lines *lines, struct err *err)
+{
+    int flags = fcntl(lines->fd, F_GETFL);
+
+    if (flags < 0 || fcntl(lines->fd, F_SETFL, flags | O_NONBLOCK) != 0)
+        return err_set_errno(err, "the audit stream");
+    lseek(lines->fd, 0, SEEK_END); /* not of a pipe, which begins at the beginning */
+    return 0;
+}
+
+int audit_lines_try(struct audit_lines *lines, struct str *line, struct err *err)
+{
+    bool running = lines->follow == NULL || state_owner(lines->follow) != 0;
+
+    buf_consume(&lines->in, lines->given);
+    lines->given = 0;
+    while ((lines->given = whole_line(lines, false)) == 0) {
+        char *into = buf_reserve(&lines->in, READ_SIZE);
+        if (into == NULL)
+            return err_set(err, "out of memory");
+        ssize_t got = read(lines->fd, into, READ_SIZE);
+        buf_commit(&lines->in, got > 0 ? (size_t)got : 0);
+        if (got < 0 && errno != EINTR && errno != EAGAIN)
+            return err_set_errno(err, "the audit stream");
+        if (got < 0 || (got == 0 && lines->follow != NULL && running))
+            return 2;
+        if (got == 0)
+            return 0;
+    }
+    *line = (struct str){buf_str(&lines->in).ptr, lines->given};
+    return 1;
+}
+
 void audit_lines_close(struct audit_lines *lines)
 {
     buf_fini(&lines->in);

@@ -29,6 +29,13 @@ int audit_lines_bottle(struct audit_lines *lines, const struct state *state, con
  * comes as it is. Returns 1, 0 at the end, -1 with err. */
 int audit_lines_next(struct audit_lines *lines, struct str *line, struct err *err);
 
+/* For who waits for several things at once: from here on at the end of what is there (a file), and without waiting. The
+ * stream is a bottle's, with follow. Returns 0, or -1 with err. */
+int audit_lines_live(struct audit_lines *lines, struct err *err);
+
+/* As audit_lines_next; also 2: there is none now. */
+int audit_lines_try(struct audit_lines *lines, struct str *line, struct err *err);
+
 /* Whether the next call would find its line without reading. */
 bool audit_lines_ready(const struct audit_lines *lines);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/audit.h"
+#include "hostctl/escape.h"
 
 int audit_filter_check(const struct audit_filter *filter, struct err *err)
 {
@@ -52,27 +53,6 @@ static bool wanted(const struct audit_filter *filter, const json_t *line)
     return kind_fits && fits;
 }
 
-/* One text, escaped as JSON escapes. words: our own, which may hold spaces; in an agent's a space would look like
- * the end of a column. */
-static void put(FILE *to, const char *text, bool words)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-        unsigned code = *p;
-        if ((code > 0x20 && code < 0x7f && code != '\\') || (code == ' ' && words)) {
-            putc((int)code, to);
-            continue;
-        }
-        size_t more = code >= 0xf0   ? 3
-                      : code >= 0xe0 ? 2
-                      : code >= 0xc0 ? 1
-                                     : 0; /* jansson: it is valid UTF-8 */
-        code = more > 0 ? code & (0x3fu >> more) : code;
-        for (; more > 0 && (p[1] & 0xc0) == 0x80; more--)
-            code = code << 6 | (*++p & 0x3fu);
-        fprintf(to, code > 0xffff ? "\\U%08x" : "\\u%04x", code);
-    }
-}
-
 static void put_text(FILE *to, const json_t *line, const char *key, const char *before, const char *behind)
 {
     const char *text = text_of(line, key);
@@ -80,7 +60,7 @@ static void put_text(FILE *to, const json_t *line, const char *key, const char *
     if (text[0] == '\0')
         return;
     fputs(before, to);
-    put(to, text, strcmp(key, "detail") == 0 || strcmp(key, "rule") == 0);
+    escape_put(to, text, strcmp(key, "detail") == 0 || strcmp(key, "rule") == 0);
     fputs(behind, to);
 }
 
@@ -100,9 +80,9 @@ static void show_person(const json_t *line, FILE *to)
     put_text(to, line, "time", "", " ");
     snprintf(verdict, sizeof verdict, "%-6.8s", text_of(line, "verdict"));
     snprintf(kind, sizeof kind, "%-9.9s", text_of(line, "kind"));
-    put(to, verdict, true);
+    escape_put(to, verdict, true);
     putc(' ', to);
-    put(to, kind, true);
+    escape_put(to, kind, true);
     put_text(to, line, "protocol", " ", "");
     put_text(to, line, "method", " ", "");
     put_text(to, line, text_of(line, "host")[0] != '\0' ? "host" : "address", " ", "");

@@ -42,14 +42,25 @@ bool bottle_kept(const struct state *state)
     return is_yes(state, "kept");
 }
 
+/* While its sidecar is there. That of a bottle whose container was kept has gone already. */
+static void audit_take(const struct state *state, const struct runtime *runtime)
+{
+    if (bottle_kept(state))
+        return;
+    if (runtime->settle != NULL)
+        runtime->settle(state);
+    audit_kept_fetch(state, runtime);
+}
+
 /* Returns whether it was kept; a failure is said, and then the bottle is removed as others are. */
 static bool keep(struct state *state, const struct runtime *runtime, const struct command *command)
 {
     char name[100];
     struct err err;
 
-    if (runtime->keep(state, name, &err) != 0 || state_set(state, "detached", "no", &err) != 0 ||
-        state_set(state, "kept", "yes", &err) != 0) {
+    audit_take(state, runtime);
+    if (audit_kept_add(state, &err) != 0 || runtime->keep(state, name, &err) != 0 ||
+        state_set(state, "detached", "no", &err) != 0 || state_set(state, "kept", "yes", &err) != 0) {
         command_fail(command, &err);
         return false;
     }
@@ -106,7 +117,7 @@ int bottle_remove(struct state *state, struct err *err)
     const struct runtime *runtime = bottle_runtime(state, err);
 
     if (runtime != NULL)
-        audit_kept_fetch(state, runtime);
+        audit_take(state, runtime);
     if ((runtime == NULL && err->text[0] != '\0') || (runtime != NULL && runtime->clean(state, err) != 0) ||
         audit_kept_add(state, err) != 0) {
         state_close(state);

@@ -21,10 +21,11 @@ static const struct option options[] = {
      offsetof(struct apply, confirm), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
-static void tell_fixed(const struct command *command, const struct up_load *load, const struct state *state)
+static void tell_fixed(const struct command *command, const struct up_load *load, const struct state *state,
+                       bool host)
 {
     const char *names[FIXED_PARTS];
-    int count = fixed_changed(&load->fixed, state, names);
+    int count = fixed_changed(&load->fixed, state, host, names);
 
     if (count < 0)
         fprintf(stderr,
@@ -45,12 +46,13 @@ static int apply(const struct command *command, const struct runtime *runtime, c
 
     if (load->file == NULL && up_load_recorded(load, state, &err) != 0)
         return command_fail(command, &err);
+    up_load_same(load, state);
     if (up_load(load) != 0)
         return EXIT_USAGE;
     json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, &err);
     if (generation < 0)
         return command_fail(command, &err);
-    tell_fixed(command, load, state);
+    tell_fixed(command, load, state, !runtime->images);
     printf("generation %lld\n", (long long)generation);
     return EXIT_OK;
 }
@@ -79,6 +81,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_apply = {"apply", "NAME [-f FILE] [--confirm DIGEST]",
-                                  "Put a bottle's manifest, read again, in force while it runs", options,
+const struct command cmd_apply = {"apply",
+                                  "NAME [-f FILE] [--confirm DIGEST]",
+                                  "Put a bottle's manifest, read again, in force while it runs",
+                                  options,
+                                  "BOTTLE",
                                   run};

@@ -67,5 +67,5 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_attach = {"attach", "NAME", "Come back to a bottle that was left to run", options,
-                                   run};
+const struct command cmd_attach = {"attach", "NAME",   "Come back to a bottle that was left to run",
+                                   options,  "BOTTLE", run};

@@ -35,5 +35,5 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct command cmd_ca = {"ca", "NAME", "Print the certificate of a bottle's authority (PEM)", options,
-                               run};
+const struct command cmd_ca = {"ca",    "NAME",   "Print the certificate of a bottle's authority (PEM)",
+                               options, "BOTTLE", run};

@@ -146,5 +146,5 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_down = {"down", "NAME... | --all", "End bottles and remove all that belongs to them",
-                                 options, run};
+const struct command cmd_down = {
+    "down", "NAME... | --all", "End bottles and remove all that belongs to them", options, "BOTTLE...", run};

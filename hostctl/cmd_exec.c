@@ -66,6 +66,8 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_exec = {"exec", "NAME [-w DIR] -- COMMAND [ARGUMENT...]",
-                                 "Run one more command in a bottle", options, run};
-const struct command cmd_shell = {"shell", "NAME [-w DIR]", "Open a login shell in a bottle", options, run};
+const struct command cmd_exec = {
+    "exec", "NAME [-w DIR] -- COMMAND [ARGUMENT...]", "Run one more command in a bottle", options, "BOTTLE",
+    run};
+const struct command cmd_shell = {"shell", "NAME [-w DIR]", "Open a login shell in a bottle",
+                                  options, "BOTTLE",        run};

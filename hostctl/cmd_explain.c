@@ -10,10 +10,12 @@
 #include <jansson.h>
 
 #include "core/forward.h"
+#include "core/swap.h"
 #include "hostctl/command.h"
 #include "hostctl/compile.h"
 #include "hostctl/explain.h"
 #include "hostctl/layers.h"
+#include "hostctl/placeholder.h"
 #include "hostctl/places.h"
 
 #define RULE_NONE "default" /* the audit's word for "no route" */
@@ -75,6 +77,8 @@ static int load(struct loaded *loaded, const char *path, bool agent, struct err 
     report_print(&report, stderr);
     bool good = report.count == 0 && loaded->manifest != NULL;
     report_fini(&report);
+    if (good && placeholder_fill(loaded->manifest, placeholder_no_seed) != 0)
+        good = err_set(err, "out of memory") == 0;
     char *text = good ? compile_policy(loaded->manifest, NULL, 0, NULL, err) : NULL;
     int status = text != NULL ? policy_parse(str_of(text), false, &loaded->policy, err) : -1;
     free(text);
@@ -112,26 +116,93 @@ static json_t *place_of_entry(const struct loaded *loaded, const struct explaine
     return json_pack("{s:s,s:i}", "file", file, "line", (int)written->entries[entry - judged->entries].line);
 }
 
-static json_t *injected(const struct manifest_route *route, const struct explained *x)
+/* Whether the value takes the placeholder's place in a field that was given. */
+static bool is_swapped(const struct explained *x, const struct h1_field *field)
 {
-    if (route == NULL || route->auth.token_ref == NULL || x->denial != DENIAL_NONE)
-        return json_null();
-    return json_pack("{s:s,s:s,s:s}", "variable", route->auth.token_ref, "header",
-                     x->judged.route->auth.header, "scheme", policy_scheme_name(route->auth.scheme));
+    return swap_field(x->judged.route, field) && !h1_head_lists(&x->head, "connection", field->name);
 }
 
-/* Of the fields that were given, those that stay behind. */
+/* The parameters of the query of which this becomes, as "query:NAME". */
+static void add_parameters(json_t *array, const struct explained *x, enum swap_parameter which)
+{
+    struct str pair, name;
+
+    for (size_t at = 1; x->request.query.len > 0 && swap_next_pair(x->request.query, &at, &pair);)
+        if (swap_parameter(x->judged.route, pair, &name) == which)
+            json_array_append_new(array, json_sprintf("query:%.*s", (int)name.len, name.ptr));
+}
+
+/* Where in this request the value goes instead of into its own field. */
+static json_t *swapped(const struct explained *x)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < x->head.field_count; i++)
+        if (is_swapped(x, &x->head.fields[i]))
+            json_array_append_new(array,
+                                  json_stringn(x->head.fields[i].name.ptr, x->head.fields[i].name.len));
+    add_parameters(array, x, SWAP_VALUE);
+    return array;
+}
+
+/* Of the fields and parameters that were given, those that stay behind. */
 static json_t *stripped(const struct explained *x)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; !x->tunnel && x->denial == DENIAL_NONE && i < x->head.field_count; i++) {
+    if (x->tunnel || x->denial != DENIAL_NONE)
+        return array;
+    for (size_t i = 0; i < x->head.field_count; i++) {
         const struct h1_field *field = &x->head.fields[i];
         if (!str_equal_nocase(field->name, str_of("host")) &&
-            !forward_field(&x->head, x->judged.route, field))
+            !forward_field(&x->head, x->judged.route, field) && !is_swapped(x, field))
             json_array_append_new(array, json_stringn(field->name.ptr, field->name.len));
     }
+    add_parameters(array, x, SWAP_OUT);
     return array;
+}
+
+/* Where the value goes instead, if the agent has put the placeholder there, and where it has. */
+static json_t *placeholder(const struct loaded *loaded, const struct manifest_route *route,
+                           const struct explained *x)
+{
+    const struct route *judged = x->judged.route;
+
+    static const char authorization[] = "Authorization";
+    json_t *in = json_pack("[s]", authorization), *env = json_array();
+
+    if (!str_equal_nocase(str_of(judged->auth.header), str_of(authorization)))
+        json_array_append_new(in, json_string(judged->auth.header));
+    for (size_t i = 0; i < route->auth.in_count; i++)
+        json_array_append_new(in, json_string(route->auth.in[i]));
+    for (size_t i = 0; i < loaded->manifest->form_count; i++)
+        if (loaded->manifest->forms[i].held == route->auth.placeholder)
+            json_array_append_new(env, json_string(loaded->manifest->forms[i].name.text));
+    return json_pack("{s:s?,s:o,s:o,s:o}", "value", route->auth.generated ? NULL : route->auth.placeholder,
+                     "in", in, "env", env, "here", swapped(x));
+}
+
+static json_t *injected(const struct loaded *loaded, const struct explained *x)
+{
+    const struct manifest_route *route = route_of(loaded, x);
+
+    if (route == NULL || route->auth.token_ref == NULL || x->denial != DENIAL_NONE)
+        return json_null();
+    json_t *said = json_pack("{s:s,s:s,s:s}", "variable", route->auth.token_ref, "header",
+                             x->judged.route->auth.header, "scheme", policy_scheme_name(route->auth.scheme));
+    if (route->auth.placeholder != NULL)
+        json_object_set_new(said, "placeholder", placeholder(loaded, route, x));
+    return said;
+}
+
+/* Whether there is a value or a placeholder that must not be in the head of a request. */
+static bool holds_secrets(const struct manifest *manifest)
+{
+    bool holds = manifest->form_count > 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++)
+        holds = holds || manifest->routes[i].auth.token_ref != NULL;
+    return holds;
 }
 
 static json_t *ports(const struct explained *x)
@@ -153,20 +224,32 @@ static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
     if (x->denial == DENIAL_HOST_NOT_ALLOWED && manifest->dns_refuse)
         json_array_append_new(
             array, json_string("DNS, which refuses this name before there is a request (dns-name)"));
+    if (x->held)
+        json_array_append_new(array,
+                              json_string("the operator, for whom the request is held: it goes on when he "
+                                          "approves it"));
     if (x->denial != DENIAL_NONE)
         return array;
-    json_array_append_new(array,
-                          json_string(route->allow_private_count > 0
-                                          ? "the address that the name resolves to: it must be public, or in "
-                                            "allow_private (else address-refused)"
-                                          : "the address that the name resolves to: it must be public (else "
-                                            "address-refused)"));
+    json_array_append_new(
+        array, json_string(route->host_service
+                               ? "the host: whether one of its services takes connections on this port "
+                                 "from the bottle"
+                           : route->allow_private_count > 0
+                               ? "the address that the name resolves to: it must be public, or in "
+                                 "allow_private (else address-refused)"
+                               : "the address that the name resolves to: it must be public (else "
+                                 "address-refused)"));
     if (x->tunnel)
         json_array_append_new(array,
                               json_string("method, path and fields: nobody sees them, TLS is not opened"));
     if (x->tunnel && !route->tls_ech)
         json_array_append_new(
             array, json_string("Encrypted ClientHello: a client that uses it is refused (tls-ech)"));
+    if (!x->tunnel && holds_secrets(manifest))
+        json_array_append_new(
+            array,
+            json_string("secrets in the head: the value or the placeholder of another route, or a value "
+                        "of from_env, is refused (secret-elsewhere)"));
     if (x->request.look)
         json_array_append_new(
             array, json_string("the body: a Git LFS batch that is not clearly a download is refused "
@@ -207,7 +290,7 @@ static json_t *describe(const struct loaded *loaded, const struct explained *x, 
                      !x->tls     ? "none"
                      : x->tunnel ? "passthrough"
                                  : "opened",
-                     "ports", ports(x), "injected", injected(route, x), "stripped", stripped(x), "unjudged",
+                     "ports", ports(x), "injected", injected(loaded, x), "stripped", stripped(x), "unjudged",
                      unjudged(loaded, x), "unenforced", keys_not_enforced(loaded->manifest, file));
 }
 
@@ -242,6 +325,19 @@ static void print_list(const char *name, const json_t *list, const char *before)
     printf("\n");
 }
 
+static void print_placeholder(const json_t *placeholder)
+{
+    const char *value = text_of(placeholder, "value");
+
+    if (!json_is_object(placeholder))
+        return;
+    printf("  placeholder: %s%s%s; where it stands the value takes its place instead\n",
+           value[0] != '\0' ? "\"" : "", value[0] != '\0' ? value : "one of the bottle's own",
+           value[0] != '\0' ? "\"" : "");
+    print_list("  placeholder in: ", json_object_get(placeholder, "in"), ", ");
+    print_list("  placeholder for the agent in: ", json_object_get(placeholder, "env"), ", ");
+}
+
 static void print_text(const json_t *said, const char *file)
 {
     const json_t *entry = json_object_get(said, "entry"), *auth = json_object_get(said, "injected"), *later;
@@ -263,9 +359,15 @@ static void print_text(const json_t *said, const char *file)
                           : strcmp(tls, "passthrough") == 0 ? "passed through, by the server name"
                                                             : "opened");
     print_list("  ports: ", json_object_get(said, "ports"), ", ");
-    if (json_is_object(auth))
+    const json_t *here = json_object_get(json_object_get(auth, "placeholder"), "here");
+    if (json_array_size(here) > 0) {
+        printf("  injected: the value of %s in the placeholder's place", text_of(auth, "variable"));
+        print_list(" in ", here, ", ");
+    } else if (json_is_object(auth)) {
         printf("  injected: the value of %s in %s, scheme %s\n", text_of(auth, "variable"),
                text_of(auth, "header"), text_of(auth, "scheme"));
+    }
+    print_placeholder(json_object_get(auth, "placeholder"));
     print_list("  stripped: ", json_object_get(said, "stripped"), ", ");
     print_list("  not judged: ", json_object_get(said, "unjudged"), "\n  not judged: ");
     json_array_foreach(json_object_get(said, "unenforced"), i, later) {
@@ -343,6 +445,9 @@ static int run(const struct command *command, int argc, char **argv)
     return status;
 }
 
-const struct command cmd_explain = {"explain", "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
-                                    "Say whether a request would be allowed, and by which line", options,
+const struct command cmd_explain = {"explain",
+                                    "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
+                                    "Say whether a request would be allowed, and by which line",
+                                    options,
+                                    "MANIFEST|AGENT? METHOD URL",
                                     run};

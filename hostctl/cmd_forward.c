@@ -36,5 +36,6 @@ static int run(const struct command *command, int argc, char **argv)
     return result == 0 ? EXIT_OK : command_fail(command, &err);
 }
 
-const struct command cmd_forward = {"forward", "NAME PORT[:AGENTPORT]...",
-                                    "Lead ports of the host's loopback into a bottle", options, run};
+const struct command cmd_forward = {
+    "forward", "NAME PORT[:AGENTPORT]...", "Lead ports of the host's loopback into a bottle",
+    options,   "BOTTLE PORT...",           run};

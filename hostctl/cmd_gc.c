@@ -71,4 +71,5 @@ static int run(const struct command *command, int argc, char **argv)
     return sweep.status;
 }
 
-const struct command cmd_gc = {"gc", "[--all]", "Remove what a killed hostctl left behind", options, run};
+const struct command cmd_gc = {"gc",    "[--all]", "Remove what a killed hostctl left behind",
+                               options, NULL,      run};

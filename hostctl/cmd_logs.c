@@ -99,6 +99,10 @@ static int use_bottle(const struct logs *logs, const char *name)
         return use_file(logs, kept);
     if (result != STATE_OK)
         return command_fail(&cmd_logs, &err);
+    if (bottle_kept(&state) && audit_kept_find(name, kept) == 0) {
+        state_close(&state);
+        return use_file(logs, kept);
+    }
     const struct runtime *runtime = bottle_runtime(&state, &err);
     if (runtime == NULL && err.text[0] == '\0')
         err_set(&err, "the bottle \"%s\" is being made or removed", state.name);
@@ -137,5 +141,9 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command cmd_logs = {
-    "logs", "NAME|FILE [-f] [--deny] [--host HOST]... [--kind KIND]... [--json] | --verify",
-    "Show a bottle's audit stream, or verify it", options, run};
+    "logs",
+    "NAME|FILE [-f] [--deny] [--host HOST]... [--kind KIND]... [--json] | --verify",
+    "Show a bottle's audit stream, or verify it",
+    options,
+    "BOTTLE|KEPT|FILE",
+    run};

@@ -88,4 +88,4 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct command cmd_ps = {"ps", "[--json]", "List bottles", options, run};
+const struct command cmd_ps = {"ps", "[--json]", "List bottles", options, NULL, run};

@@ -63,19 +63,50 @@ static void print_head(const json_t *status)
         printf("%-10s %s\n", texts[i], text_of(status, texts[i], out));
     if (number_of(status, "hostctl") > 0)
         printf("%-10s %lld\n", "hostctl", number_of(status, "hostctl"));
-    printf("%-10s %lldh %lldm %llds\n", "uptime", uptime / 3600, uptime / 60 % 60, uptime % 60);
+    printf("%-10s %lldh %lldm %llds, ready after %lld ms\n", "uptime", uptime / 3600, uptime / 60 % 60,
+           uptime % 60, number_of(status, "ready_ms"));
     printf("%-10s %lld\n", "generation", number_of(status, "generation"));
     printf("%-10s %s\n", "policy", text_of(status, "policy_digest", out));
     printf("%-10s %s\n", "egress", text_of(interfaces, "egress", out));
     printf("%-10s %s %s\n", "agent", text_of(interfaces, "agent", out), text_of(status, "address", other));
 }
 
+static void print_counts(json_t *counts, const char *what)
+{
+    char name[200];
+    const char *key;
+    json_t *count;
+
+    json_object_foreach(counts, key, count) {
+        json_t *named = json_pack("{s:s}", "name", key);
+        printf("%-10s %-18s %lld\n", what, text_of(named, "name", name),
+               (long long)json_integer_value(count));
+        json_decref(named);
+    }
+}
+
+/* "approval   7 GET https://a.example:443/b, once, by root: REASON" */
+static void print_approvals(const json_t *approvals)
+{
+    char text[4][200];
+    const json_t *one;
+    size_t at;
+
+    json_array_foreach(approvals, at, one) {
+        printf("%-10s %lld %s %s://%s:%lld", "approval", number_of(one, "id"),
+               text_of(one, "method", text[0]), json_is_true(json_object_get(one, "tls")) ? "https" : "http",
+               text_of(one, "host", text[1]), number_of(one, "port"));
+        printf("%s, %s", text_of(one, "path", text[0]), text_of(one, "how", text[1]));
+        if (json_object_get(one, "left_s") != NULL)
+            printf(" %llds", number_of(one, "left_s"));
+        printf(", by %s: %s\n", text_of(one, "by", text[2]), text_of(one, "reason", text[3]));
+    }
+}
+
 static void print(json_t *status)
 {
-    json_t *workers = json_object_get(status, "workers"), *counters = json_object_get(status, "counters");
+    json_t *workers = json_object_get(status, "workers");
     char name[200], how[200];
-    const char *key;
-    json_t *counter;
 
     print_head(status);
     for (size_t i = 0; i < json_array_size(workers); i++) {
@@ -84,12 +115,10 @@ static void print(json_t *status)
                text_of(worker, "name", name), text_of(worker, "state", how), number_of(worker, "pid"),
                number_of(worker, "restarts"), number_of(worker, "memory_kib"));
     }
-    json_object_foreach(counters, key, counter) {
-        json_t *named = json_pack("{s:s}", "name", key);
-        printf("%-10s %-18s %lld\n", "wall", text_of(named, "name", name),
-               (long long)json_integer_value(counter));
-        json_decref(named);
-    }
+    printf("%-10s %lld\n", "held", number_of(status, "held"));
+    print_approvals(json_object_get(status, "approvals"));
+    print_counts(json_object_get(status, "counters"), "wall");
+    print_counts(json_object_get(status, "denials"), "denied");
 }
 
 static int run(const struct command *command, int argc, char **argv)
@@ -122,6 +151,6 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct command cmd_status = {"status", "NAME [--json]",
-                                   "Say how a bottle's sidecar is: workers, counters of every wall, policy",
-                                   options, run};
+const struct command cmd_status = {
+    "status", "NAME [--json]", "Say how a bottle's sidecar is: workers, counters of every wall, policy",
+    options,  "BOTTLE",        run};

@@ -26,11 +26,9 @@
 #include "hostctl/signals.h"
 #include "hostctl/up_load.h"
 
-#define RUNTIMES "netns|podman|docker|apple"
-
 struct up {
     const char *file, *name, *uplink, *runtime, *workdir, *confirm;
-    const char *image, *sidecar_image, *memory, *cpus, *home;
+    const char *image, *sidecar_image, *memory, *cpus, *home, *route;
     struct option_list mounts, variables;
     bool allow_userns, detach, keep;
 };
@@ -58,6 +56,9 @@ static const struct option options[] = {
     {0, "memory", "SIZE", "limit for the agent: bytes, or with k, m or g", offsetof(struct up, memory), 0},
     {0, "cpus", "NUMBER", "limit for the agent", offsetof(struct up, cpus), 0},
     {0, "home", "VOLUME[:DIR]", "a volume of the engine's as the agent's home", offsetof(struct up, home), 0},
+    {0, "route", "helper|shim",
+     "who leads the agent's network to the sidecar (default: a container beside it)",
+     offsetof(struct up, route), 0},
     {0, "keep", NULL, "leave the agent's container, stopped, when the command has ended",
      offsetof(struct up, keep), 0},
     {0, "confirm", "DIGEST", "the agent's file of this sha256 was read and may run",
@@ -131,6 +132,7 @@ static int check_image(struct plan *plan, struct err *err)
                       {"memory", up->memory != NULL},
                       {"cpus", up->cpus != NULL},
                       {"home", up->home != NULL},
+                      {"route", up->route != NULL},
                       {"detach", up->detach},
                       {"keep", up->keep}};
 
@@ -207,6 +209,10 @@ static int choose_image(struct plan *plan, struct err *err)
     plan->spec.user_namespaces = up->allow_userns;
     if ((image->agent != NULL && !is_reference(image->agent)) || !is_reference(image->sidecar))
         return err_set(err, "--image and --sidecar-image must be references of images");
+    if (up->route != NULL && strcmp(up->route, "helper") != 0 && strcmp(up->route, "shim") != 0)
+        return err_set(err, "--route must be helper or shim");
+    if (up->route != NULL)
+        image->sealer = strcmp(up->route, "shim") == 0 ? SEALER_SHIM : SEALER_HELPER;
     if (image->memory != NULL && !is_amount(image->memory, "bkmg"))
         return err_set(err, "--memory must be a number of bytes, or one with k, m or g behind it");
     if (image->cpus != NULL && !is_amount(image->cpus, NULL))
@@ -354,7 +360,7 @@ static const struct runtime *choose_runtime(const struct plan *plan, struct err 
         if ((*runtime)->images != (plan->options.image != NULL) ||
             (wanted != NULL && strcmp((*runtime)->name, wanted) != 0))
             continue;
-        if ((*runtime)->detect(&why) == 0)
+        if (runtime_detect(*runtime, &why) == 0)
             return *runtime;
         size_t len = strlen(all);
         snprintf(all + len, sizeof all - len, "%s%.20s: %.200s", len > 0 ? "; " : "", (*runtime)->name,
@@ -408,6 +414,8 @@ static int record(const struct plan *plan, const struct runtime *runtime, struct
         status = state_set(state, "created", created, err);
     if (status == 0 && plan->spec.image.keep)
         status = state_set(state, "keep", "yes", err);
+    if (status == 0 && plan->spec.user_namespaces)
+        status = state_set(state, "user_namespaces", "yes", err);
     if (status == 0)
         status = guard_record(state, plan->mounts, plan->mount_count, err);
     return status != 0 ? -1 : state_set(state, "runtime", runtime->name, err);
@@ -471,6 +479,11 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
+    const struct manifest_route *host = manifest_host_route(plan->load.manifest);
+    if (host != NULL) {
+        plan->spec.host_ports = host->ports;
+        plan->spec.host_port_count = host->port_count;
+    }
     plan->spec.interrupt = signals_interrupt_fd();
     bool lived = record(plan, runtime, &state, &err) == 0 && add_prompt(plan, &state, &err) == 0 &&
                  live(plan, runtime, &state, &entry, &status, &err) == 0;
@@ -517,4 +530,7 @@ const struct command cmd_up = {
     "up",
     "-f FILE|AGENT [-n NAME] [-m HOST[:AGENT[:ro]]]... [-e NAME[=VALUE]]... [-w DIR] [--image IMAGE]\n"
     "                  [--runtime " RUNTIMES "] [OPTION...] [-- COMMAND [ARGUMENT...]]",
-    "Run a command in a new bottle (default: a login shell)", options, run};
+    "Run a command in a new bottle (default: a login shell)",
+    options,
+    "AGENT?",
+    run};

@@ -14,6 +14,7 @@
 #include "hostctl/command.h"
 #include "hostctl/layers.h"
 #include "hostctl/places.h"
+#include "hostctl/validate.h"
 
 struct validate {
     bool json;
@@ -185,6 +186,24 @@ static int check_folder(struct check *check, const char *folder, const char *kin
     return status;
 }
 
+int validate_count(const char *config, size_t *files, size_t *wrong, struct err *err)
+{
+    struct check check = {.json = true, .list = json_array()};
+    int status = check_folder(&check, config, "bottles", err);
+    size_t i;
+    json_t *file;
+
+    if (status == 0)
+        status = check_folder(&check, config, "agents", err);
+    *files = check.files;
+    *wrong = 0;
+    json_array_foreach(check.list, i, file) {
+        *wrong += !json_is_true(json_object_get(file, "ok"));
+    }
+    json_decref(check.list);
+    return status;
+}
+
 static int check_all(struct check *check, const char *config, struct err *err)
 {
     if (check_folder(check, config, "bottles", err) != 0 || check_folder(check, config, "agents", err) != 0 ||
@@ -233,6 +252,6 @@ static int run(const struct command *command, int argc, char **argv)
     return status != 0 || check.bad ? EXIT_USAGE : EXIT_OK;
 }
 
-const struct command cmd_validate = {"validate", "[FILE|NAME...] [--json]",
-                                     "Check bottles and agents (default: all), and start nothing", options,
-                                     run};
+const struct command cmd_validate = {
+    "validate", "[FILE|NAME...] [--json]", "Check bottles and agents (default: all), and start nothing",
+    options,    "MANIFEST|AGENT|FILE...",  run};

@@ -27,4 +27,5 @@ static int run(const struct command *command, int argc, char **argv)
     return EXIT_OK;
 }
 
-const struct command cmd_version = {"version", "[--json]", "Show the version of this program", options, run};
+const struct command cmd_version = {"version", "[--json]", "Show the version of this program",
+                                    options,   NULL,       run};

@@ -44,6 +44,13 @@ static json_t *compile_auth(const struct manifest_route *route)
                              route->auth.token_ref);
     if (route->auth.header != NULL)
         json_object_set_new(auth, "header", json_string(route->auth.header));
+    if (route->auth.placeholder != NULL)
+        json_object_set_new(auth, "placeholder", json_string(route->auth.placeholder));
+    json_t *in = route->auth.in_count > 0 ? json_array() : NULL;
+    for (size_t i = 0; i < route->auth.in_count; i++)
+        json_array_append_new(in, json_string(route->auth.in[i]));
+    if (in != NULL)
+        json_object_set_new(auth, "in", in);
     return auth;
 }
 
@@ -87,6 +94,29 @@ static json_t *compile_route(const struct manifest_route *route)
     return object;
 }
 
+/* What waits for the operator, and what never does. */
+static void compile_hold(const struct manifest *manifest, json_t *root)
+{
+    json_t *hold = json_pack("{s:b}", "denied", 1), *ignore = json_array();
+
+    if (manifest->hold_seconds > 0)
+        json_object_set_new(hold, "seconds", json_integer(manifest->hold_seconds));
+    json_object_set_new(root, "hold", hold);
+    for (size_t i = 0; i < manifest->ignore_count; i++)
+        json_array_append_new(ignore, json_string(manifest->ignore[i].text));
+    if (manifest->ignore_count > 0)
+        json_object_set(root, "ignore", ignore);
+    json_decref(ignore);
+}
+
+static bool same_hold(const struct approvals *approvals, const struct manifest *wanted)
+{
+    if (!manifest_holds(wanted))
+        return !approvals->hold_denied && approvals->ignored_count == 0;
+    return approvals->hold_denied && approvals->hold_seconds == wanted->hold_seconds &&
+           approvals->ignored_count == wanted->ignore_count;
+}
+
 static bool same_list(const struct match_list *list, const struct match_list *wanted)
 {
     json_t *a = match_json_write(list), *b = match_json_write(wanted);
@@ -97,20 +127,30 @@ static bool same_list(const struct match_list *list, const struct match_list *wa
     return same;
 }
 
+static bool same_auth(const struct route *route, const struct manifest_route *wanted)
+{
+    const char *placeholder = wanted->auth.placeholder;
+
+    return route->auth.scheme == wanted->auth.scheme &&
+           route_injects(route) == (wanted->auth.token_ref != NULL) &&
+           (route->auth.placeholder == NULL) == (placeholder == NULL) &&
+           (placeholder == NULL || strcmp(route->auth.placeholder, placeholder) == 0) &&
+           route->auth.in_count == wanted->auth.in_count;
+}
+
 static bool same_route(const struct route *route, const struct manifest_route *wanted)
 {
     char name[HOST_MAX + 3];
 
     route_name(route, name);
-    bool same =
-        strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
-        route->tls_ech == wanted->tls_ech && route->allow_private_count == wanted->allow_private_count &&
-        route->auth.scheme == wanted->auth.scheme &&
-        route_injects(route) == (wanted->auth.token_ref != NULL) && route->cookies == wanted->cookies &&
-        route->insecure == wanted->insecure && route->git_fetch == wanted->git_fetch &&
-        (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
-        same_list(&route->rules.matches, &wanted->rules.matches) &&
-        same_list(&route->rules.deny, &wanted->rules.deny);
+    bool same = strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
+                route->tls_ech == wanted->tls_ech &&
+                route->allow_private_count == wanted->allow_private_count && same_auth(route, wanted) &&
+                route->cookies == wanted->cookies && route->insecure == wanted->insecure &&
+                route->git_fetch == wanted->git_fetch &&
+                (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
+                same_list(&route->rules.matches, &wanted->rules.matches) &&
+                same_list(&route->rules.deny, &wanted->rules.deny);
     for (size_t i = 0; i < wanted->port_count; i++)
         same = same && route->ports[i] == wanted->ports[i];
     return same;
@@ -125,7 +165,8 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
     if (policy_parse(str_of(text), false, &policy, err) != 0)
         return -1;
     bool same = policy->route_count == manifest->route_count &&
-                policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse;
+                policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse &&
+                same_hold(&policy->approvals, manifest);
     for (size_t i = 0; same && i < policy->route_count; i++)
         same = same_route(&policy->routes[i], &manifest->routes[i]);
     policy_unref(policy);
@@ -149,6 +190,8 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     for (size_t i = 0; i < manifest->route_count; i++)
         json_array_append_new(routes, compile_route(&manifest->routes[i]));
     json_object_set_new(root, "routes", routes);
+    if (manifest_holds(manifest))
+        compile_hold(manifest, root);
     if (extra_ca != NULL)
         json_object_set_new(root, "extra_ca", json_string(extra_ca));
     char *text = json_dumps(root, JSON_COMPACT);

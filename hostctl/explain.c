@@ -103,6 +103,8 @@ static void judge(const struct policy *policy, struct explained *x)
     x->denial = request_read(&x->head, x->tls, &x->request);
     if (x->denial == DENIAL_NONE)
         x->denial = judge_request(policy, x->port, x->tls, &x->head, &x->request, &x->judged);
+    x->held = x->denial == DENIAL_HOST_NOT_ALLOWED && error == H1_OK &&
+              judge_holdable(policy, x->port, x->tls, &x->head, &x->request);
     if (error != H1_OK) /* judged all the same, as far as it was understood, for the rule's name */
         x->denial = request_denial(error);
 }

@@ -18,6 +18,7 @@ struct explained {
     bool tls;             /* the URL is one of https */
     bool tunnel;          /* TLS goes through unopened: method, path and fields are not seen */
     enum denial denial;   /* DENIAL_NONE: it would go on */
+    bool held;            /* it would wait for the operator before it is denied */
     struct judged judged; /* lives as long as the policy */
     struct h1_head head;  /* its slices point into bytes */
     struct request request;

@@ -10,8 +10,13 @@
 #define BYTES_MAX  (64u << 20) /* of all variables together */
 
 static const char *const part_names[FIXED_PARTS] = {
-    [FIXED_ENV] = "env",     [FIXED_USER] = "git-gate.user", [FIXED_SKILLS] = "skills",
-    [FIXED_IMAGE] = "image", [FIXED_RUNTIME] = "runtime",    [FIXED_PROMPT] = "prompt",
+    [FIXED_ENV] = "env",
+    [FIXED_USER] = "git-gate.user",
+    [FIXED_SKILLS] = "skills",
+    [FIXED_IMAGE] = "image",
+    [FIXED_RUNTIME] = "runtime",
+    [FIXED_PROMPT] = "prompt",
+    [FIXED_HOST] = "ports of host.stopper.internal",
 };
 
 /* A text with its NUL, so that no two lists run together alike. One that is not there differs from an empty one. */
@@ -28,6 +33,12 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
     case FIXED_ENV:
         for (size_t i = 0; i < manifest->env_count && status == 0; i++)
             status = add(buf, manifest->env[i]);
+        for (size_t i = 0; i < manifest->form_count && status == 0; i++) { /* no value of a secret */
+            const struct manifest_env *form = &manifest->forms[i];
+            status = add(buf, form->name.text) != 0 || add(buf, form->ref) != 0 || add(buf, form->held) != 0
+                         ? -1
+                         : 0;
+        }
         return status;
     case FIXED_USER:
         return add(buf, manifest->user_name) != 0 ? -1 : add(buf, manifest->user_email);
@@ -39,6 +50,12 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
         return add(buf, manifest->image.text);
     case FIXED_RUNTIME:
         return add(buf, manifest->runtime.text);
+    case FIXED_HOST:
+        for (size_t i = 0; i < manifest->route_count && status == 0; i++)
+            if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
+                status = buf_append(buf, manifest->routes[i].ports,
+                                    manifest->routes[i].port_count * sizeof manifest->routes[i].ports[0]);
+        return status;
     default:
         return prompt.len > 0 ? buf_append(buf, prompt.ptr, prompt.len) : 0;
     }
@@ -70,7 +87,8 @@ int fixed_record(const struct fixed *fixed, struct state *state, struct err *err
     return state_set(state, RECORD_KEY, text, err);
 }
 
-int fixed_changed(const struct fixed *fixed, const struct state *state, const char *names[FIXED_PARTS])
+int fixed_changed(const struct fixed *fixed, const struct state *state, bool host,
+                  const char *names[FIXED_PARTS])
 {
     const char *text = state_get(state, RECORD_KEY);
     int count = 0;
@@ -78,7 +96,8 @@ int fixed_changed(const struct fixed *fixed, const struct state *state, const ch
     if (text == NULL || strlen(text) != FIXED_PARTS * SHA256_HEX - 1)
         return -1;
     for (int part = 0; part < FIXED_PARTS; part++)
-        if (memcmp(text + (size_t)part * SHA256_HEX, fixed->digest[part], SHA256_HEX - 1) != 0)
+        if ((part != FIXED_HOST || host) &&
+            memcmp(text + (size_t)part * SHA256_HEX, fixed->digest[part], SHA256_HEX - 1) != 0)
             names[count++] = part_names[part];
     return count;
 }

@@ -11,7 +11,16 @@
 #include "hostctl/sha256.h"
 #include "hostctl/state.h"
 
-enum { FIXED_ENV, FIXED_USER, FIXED_SKILLS, FIXED_IMAGE, FIXED_RUNTIME, FIXED_PROMPT, FIXED_PARTS };
+enum {
+    FIXED_ENV,
+    FIXED_USER,
+    FIXED_SKILLS,
+    FIXED_IMAGE,
+    FIXED_RUNTIME,
+    FIXED_PROMPT,
+    FIXED_HOST,
+    FIXED_PARTS
+};
 
 struct fixed {
     char digest[FIXED_PARTS][SHA256_HEX];
@@ -24,8 +33,10 @@ int fixed_take(const struct manifest *manifest, struct str prompt, struct fixed 
 /* Needs the lock. Returns 0, or -1 with err. */
 int fixed_record(const struct fixed *fixed, struct state *state, struct err *err);
 
-/* The names of the parts that are not as recorded, as the manifest spells them. Returns their number, or -1 when the
+/* The names of the parts that are not as recorded, as the manifest spells them; host: the ports of the host's services are
+ * one of them, as they are where the uplink has them from the start. Returns their number, or -1 when the
  * record has no digests that are understood. */
-int fixed_changed(const struct fixed *fixed, const struct state *state, const char *names[FIXED_PARTS]);
+int fixed_changed(const struct fixed *fixed, const struct state *state, bool host,
+                  const char *names[FIXED_PARTS]);
 
 #endif

@@ -6,6 +6,7 @@
 #include "hostctl/guard.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -24,34 +25,6 @@ static const struct {
     bool folder, read_only;
 } guarded[GUARD_MORE] = {{".git", true, false}, {".git/hooks", true, true}, {".git/config", false, true}};
 
-/* One of them below a mount. Returns 1 when it was added, 0 when it is not there, -1 with err. */
-static int add(const struct mount *below, size_t which, struct mount *mount, struct err *err)
-{
-    const char *name = guarded[which].name;
-    struct stat info;
-
-    *mount = (struct mount){.fd = -1, .folder = guarded[which].folder, .read_only = guarded[which].read_only};
-    /* .git itself must not be a link; of the other two the way is through it. */
-    int git = openat(below->fd, ".git", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (git < 0)
-        return 0;
-    const char *last = strchr(name, '/') != NULL ? strchr(name, '/') + 1 : ".";
-    mount->fd = openat(git, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    close(git);
-    if (mount->fd < 0)
-        return 0;
-    if (fstat(mount->fd, &info) != 0 || (mount->folder ? !S_ISDIR(info.st_mode) : !S_ISREG(info.st_mode))) {
-        mount_close(mount);
-        return 0;
-    }
-    if ((size_t)snprintf(mount->host, sizeof mount->host, "%s/%s", below->host, name) < sizeof mount->host &&
-        (size_t)snprintf(mount->agent, sizeof mount->agent, "%s/%s", below->agent, name) <
-            sizeof mount->agent)
-        return 1;
-    mount_close(mount);
-    return err_set(err, "--mount %s: the path is too long", below->host);
-}
-
 static bool is_taken(const struct mount *mounts, size_t count, const char *agent)
 {
     for (size_t i = 0; i < count; i++)
@@ -60,19 +33,85 @@ static bool is_taken(const struct mount *mounts, size_t count, const char *agent
     return false;
 }
 
+/* An absent folder could be made by the agent. The owner of the repository gets it. Where nobody may write, nor may
+ * the agent, who has no more rights there. Returns 0, or -1 with errno. */
+static int hooks_make(int git)
+{
+    struct stat info;
+
+    if (mkdirat(git, "hooks", 0755) != 0)
+        return errno == EEXIST || errno == EROFS || errno == EACCES || errno == EPERM ? 0 : -1;
+    if (fstat(git, &info) != 0)
+        return -1;
+    return info.st_uid == geteuid() ||
+                   fchownat(git, "hooks", info.st_uid, info.st_gid, AT_SYMLINK_NOFOLLOW) == 0
+               ? 0
+               : -1;
+}
+
+/* Opens what is to be guarded. -1 with errno: it is not there (ENOENT), or not what it should be. */
+static int open_guarded(const struct mount *below, size_t which)
+{
+    /* .git itself must not be a link; of the other two the way is through it. */
+    int git = openat(below->fd, ".git", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (git < 0 || which == 0)
+        return git;
+    const char *last = strchr(guarded[which].name, '/') + 1;
+    int fd = openat(git, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && guarded[which].folder && hooks_make(git) == 0)
+        fd = openat(git, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int reason = errno;
+    close(git);
+    errno = reason;
+    return fd;
+}
+
+/* One of them below a mount, unless the user has said something about that place. A .git that is a file (of a worktree
+ * or a submodule) says where the repository is, and is read-only. Returns 1 when it was added, 0 when it is not there,
+ * -1 with err. */
+static int add(const struct mount *below, size_t which, const struct mount *mounts, size_t count,
+               struct mount *mount, struct err *err)
+{
+    const char *name = guarded[which].name;
+    struct stat info;
+
+    *mount = (struct mount){.fd = -1, .folder = guarded[which].folder, .read_only = guarded[which].read_only};
+    if ((size_t)snprintf(mount->host, sizeof mount->host, "%s/%s", below->host, name) >= sizeof mount->host ||
+        (size_t)snprintf(mount->agent, sizeof mount->agent, "%s/%s", below->agent, name) >=
+            sizeof mount->agent)
+        return err_set(err, "--mount %s: the path is too long", below->host);
+    if (is_taken(mounts, count, mount->agent))
+        return 0;
+    mount->fd = open_guarded(below, which);
+    if (mount->fd < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO
+                   ? 0
+                   : err_set_errno(err, "--mount %s: %s", below->host, name);
+    if (fstat(mount->fd, &info) != 0) {
+        err_set_errno(err, "--mount %s: %s", below->host, name);
+        mount_close(mount);
+        return -1;
+    }
+    if (which == 0 && S_ISREG(info.st_mode)) {
+        mount->folder = false;
+        mount->read_only = true;
+    } else if (mount->folder ? !S_ISDIR(info.st_mode) : !S_ISREG(info.st_mode)) {
+        mount_close(mount);
+        return 0;
+    }
+    return 1;
+}
+
 int guard_mounts(struct mount *mounts, size_t *count, struct err *err)
 {
     size_t given = *count;
 
     for (size_t i = 0; i < given; i++)
         for (size_t which = 0; mounts[i].folder && !mounts[i].read_only && which < GUARD_MORE; which++) {
-            int added = add(&mounts[i], which, &mounts[*count], err);
+            int added = add(&mounts[i], which, mounts, *count, &mounts[*count], err);
             if (added < 0)
                 return -1;
-            if (added > 0 && is_taken(mounts, *count, mounts[*count].agent))
-                mount_close(&mounts[*count]); /* the user's own word on that place */
-            else
-                *count += (size_t)added;
+            *count += (size_t)added;
         }
     return 0;
 }

@@ -16,8 +16,9 @@
 #define GUARD_MORE 3 /* mounts that guard_mounts may add for each that there is */
 
 /* Adds, behind `count` mounts in an array with room for GUARD_MORE times as many more, for each writable
- * folder with a .git folder: that (so that it cannot be renamed), and read-only its hooks and config, as far
- * as they are there. Returns 0 with the new count, or -1 with err. */
+ * folder with a .git folder: that (so that it cannot be renamed), and read-only its hooks, which are made where there
+ * are none, and its config, if there is one; and a .git that is a file, read-only. Returns 0 with the new count, or -1
+ * with err. */
 int guard_mounts(struct mount *mounts, size_t *count, struct err *err);
 
 /* Records what guard_list has to look at: the writable mounts, and the time. Needs the lock. 0, or -1 with

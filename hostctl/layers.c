@@ -163,6 +163,7 @@ static int add_role(struct manifest *manifest, struct manifest_route *route, str
         route->auth.token_line = route->role_line;
         own->auth.token_ref = own->auth.header = NULL;
     }
+    bool passes = route->auth.scheme == AUTH_PASSTHROUGH;
     if (route->rules.matches.count == 0) {
         route->rules.matches = own->rules.matches;
         route->matches_file = own->file;
@@ -171,6 +172,10 @@ static int add_role(struct manifest *manifest, struct manifest_route *route, str
         own->rules.matches = (struct match_list){.count = 0};
     }
     manifest_drop_routes(base);
+    if (passes) { /* the agent has a credential of its own: no variable goes over it */
+        manifest_free(base);
+        return 0;
+    }
     return manifest_overlay(manifest, base) != 0 ? out_of_memory(report) : 0;
 }
 

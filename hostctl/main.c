@@ -10,10 +10,11 @@
 #include "hostctl/command.h"
 #include "hostctl/runtime.h"
 
-static const struct command *const commands[] = {
-    &cmd_up,    &cmd_attach, &cmd_down, &cmd_ps, &cmd_exec,     &cmd_shell,   &cmd_forward, &cmd_logs,
-    &cmd_apply, &cmd_status, &cmd_gc,   &cmd_ca, &cmd_validate, &cmd_explain, &cmd_version};
-#define COMMANDS (sizeof commands / sizeof commands[0])
+const struct command *const commands[] = {
+    &cmd_up,       &cmd_attach,  &cmd_down,        &cmd_ps,      &cmd_exec,    &cmd_shell,
+    &cmd_forward,  &cmd_logs,    &cmd_watch,       &cmd_pending, &cmd_approve, &cmd_deny,
+    &cmd_apply,    &cmd_status,  &cmd_doctor,      &cmd_gc,      &cmd_ca,      &cmd_init,
+    &cmd_validate, &cmd_explain, &cmd_completions, &cmd_version, NULL};
 
 int command_fail(const struct command *command, const struct err *err)
 {
@@ -32,8 +33,8 @@ static void help(FILE *to)
 {
     fprintf(to, "usage: hostctl COMMAND [ARGUMENT...]\n\n"
                 "Runs a command in a bottle: a sealed namespace whose only way out is Stopper.\n\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; commands[i] != NULL; i++)
+        fprintf(to, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\n\"hostctl COMMAND --help\" says more about one; the rest is in hostctl(1) and "
                 "stopper-manifest(5).\n");
 }
@@ -49,7 +50,7 @@ static void command_help(const struct command *command, FILE *to)
 
 static const struct command *find_command(const char *name)
 {
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; commands[i] != NULL; i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i];
     return NULL;

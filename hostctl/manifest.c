@@ -447,6 +447,15 @@ void manifest_route_free(struct manifest_route *route)
     free(route->allow_private);
     free(route->auth.token_ref);
     free(route->auth.header);
+    free(route->auth.placeholder);
+    for (size_t i = 0; i < route->auth.in_count; i++)
+        free(route->auth.in[i]);
+}
+
+void manifest_env_free(struct manifest_env *form)
+{
+    free(form->name.text);
+    free(form->ref);
 }
 
 void manifest_repo_free(struct manifest_repo *repo)
@@ -481,6 +490,10 @@ void manifest_free(struct manifest *manifest)
     words_free(manifest->later, manifest->later_count);
     texts_free(manifest->files, manifest->file_count);
     texts_free(manifest->said, manifest->said_count);
+    for (size_t i = 0; i < manifest->form_count; i++)
+        manifest_env_free(&manifest->forms[i]);
+    for (size_t i = 0; i < manifest->env_count; i++) /* some of it may be a secret that the agent has */
+        secret_wipe(manifest->env[i], strlen(manifest->env[i]));
     texts_free(manifest->env, manifest->env_count);
     free(manifest->user_name);
     free(manifest->user_email);
@@ -489,6 +502,7 @@ void manifest_free(struct manifest *manifest)
     free(manifest->bottle.text);
     free(manifest->routes);
     free(manifest->repos);
+    free(manifest->forms);
     free(manifest->dropped);
     free(manifest);
 }

@@ -22,7 +22,7 @@
 #define MANIFEST_SKILLS_ALL   128 /* a bottle's, and its agent's */
 #define MANIFEST_ENV_MAX      4096
 #define MANIFEST_IGNORE_MAX   1000
-#define MANIFEST_IN_MAX       8 /* places of a placeholder */
+#define MANIFEST_IN_MAX       POLICY_MAX_IN
 #define MANIFEST_REPOS_MAX    1000
 
 /* A text of the manifest, and where it stands. Its file is one of the manifest's `files`. */
@@ -45,9 +45,14 @@ struct manifest_route {
     size_t port_count;
     struct {
         enum auth_scheme scheme;
-        char *token_ref;     /* the host's variable; NULL without one */
-        unsigned token_line; /* where it is named */
-        char *header;        /* NULL: the default */
+        char *token_ref;           /* the host's variable; NULL without one */
+        unsigned token_line;       /* where it is named */
+        char *header;              /* NULL: the default */
+        char *placeholder;         /* NULL: none, or one that is not made yet */
+        bool generated;            /* it is made */
+        char *in[MANIFEST_IN_MAX]; /* "query:NAME", "header:NAME" */
+        size_t in_count;
+        unsigned in_line;
     } auth;
     bool cookies, insecure, git_fetch;
     struct match_rules rules;
@@ -64,6 +69,14 @@ struct manifest_repo {
     char *url, *host; /* host: of the url, which overlays go by; an IPv6 address in brackets */
 };
 
+/* A variable whose value is not in the manifest. */
+struct manifest_env {
+    struct manifest_word name; /* line: of the reference */
+    bool placeholder;          /* for a route; else a variable of hostctl's own */
+    char *ref;                 /* the route's host, or the variable */
+    const char *held;          /* the placeholder, once it is made: the route's */
+};
+
 /* What an overlay took away from a parent. */
 struct manifest_dropped {
     struct manifest_word what; /* "the route for a.example" */
@@ -72,6 +85,8 @@ struct manifest_dropped {
 };
 
 enum manifest_template { TEMPLATE_UNSAID, TEMPLATE_NONE, TEMPLATE_CLAUDE, TEMPLATE_CODEX };
+
+enum manifest_denied { DENIED_UNSAID, DENIED_BLOCK, DENIED_SUPERVISE };
 
 struct manifest {
     char **files; /* the layers' names; the last is the manifest's own */
@@ -89,6 +104,9 @@ struct manifest {
     size_t extra_ca_count;
     struct manifest_word *ignore; /* canonical names, which no route lets through */
     size_t ignore_count;
+    enum manifest_denied on_denied;
+    unsigned hold_seconds; /* 0: not said */
+    bool supervise;
     struct manifest_word *skills;
     size_t skill_count;
     char *user_name, *user_email; /* of git-gate.user; NULL: not said */
@@ -99,6 +117,8 @@ struct manifest {
     struct manifest_word bottle;         /* of an agent; text NULL in a bottle */
     char **env; /* "NAME=VALUE", env_count of them and NULL; NULL when there is no env */
     size_t env_count;
+    struct manifest_env *forms; /* further variables, which are not in env yet */
+    size_t form_count;
     struct manifest_word *later; /* paths of other keys that are there and not enforced by this version */
     size_t later_count;
     struct manifest_dropped *dropped;
@@ -118,11 +138,18 @@ void manifest_free(struct manifest *manifest);
  * other keys as wholes. What the child took away is in its `dropped`. Returns 0, or -1 when memory is out. */
 int manifest_overlay(struct manifest *child, struct manifest *parent);
 
+/* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
+const struct manifest_route *manifest_host_route(const struct manifest *manifest);
+
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);
 
 /* What can be told of the whole only, all layers in: complains of it. Returns 0 or -1. */
 int manifest_check(const struct manifest *manifest, struct report *report);
+
+/* Whether requests to hosts of no route wait for the operator: on_denied says so, or says nothing while somebody supervises
+ * the bottle and DNS lets such requests come. */
+bool manifest_holds(const struct manifest *manifest);
 
 /* Complains of every key that validates and is not enforced by this version: a bottle must not start with it. */
 void manifest_unenforced(const struct manifest *manifest, struct report *report);

@@ -10,7 +10,6 @@
 #include "hostctl/templates.h"
 
 #define NAME_MAX_BYTES   64
-#define PLACEHOLDER_MAX  512
 #define MANIFEST_TCP_MAX 16
 
 int manifest_word_add(struct manifest_reader *reader, struct manifest_word **words, size_t *count,
@@ -187,8 +186,28 @@ int manifest_take_denied(struct manifest_reader *reader, const struct node *node
 int manifest_take_on_denied(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"block", "supervise", NULL};
+    int word = manifest_one_of(reader, node, words);
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    if (word >= 0)
+        reader->manifest->on_denied = word == 0 ? DENIED_BLOCK : DENIED_SUPERVISE;
+    return word < 0 ? -1 : 0;
+}
+
+int manifest_take_hold_seconds(struct manifest_reader *reader, const struct node *node)
+{
+    unsigned long seconds = strtoul(node->text, NULL, 10);
+
+    if (seconds < 1 || seconds > HOLD_SECONDS_MAX)
+        COMPLAIN(reader, node, "must be from 1 to %d, is %s", HOLD_SECONDS_MAX, node->text);
+    else
+        reader->manifest->hold_seconds = (unsigned)seconds;
+    return 0;
+}
+
+int manifest_take_supervise(struct manifest_reader *reader, const struct node *node)
+{
+    reader->manifest->supervise = strcmp(node->text, "true") == 0;
+    return 0;
 }
 
 int manifest_take_on_canary(struct manifest_reader *reader, const struct node *node)
@@ -209,10 +228,26 @@ int manifest_take_env_form(struct manifest_reader *reader, const struct node *no
     return 0;
 }
 
+static int add_form(struct manifest_reader *reader, const struct node *node, bool placeholder,
+                    const char *ref)
+{
+    struct manifest *manifest = reader->manifest;
+    struct manifest_env *more = realloc(manifest->forms, (manifest->form_count + 1) * sizeof *more);
+
+    if (more == NULL)
+        return OUT_OF_MEMORY(reader);
+    manifest->forms = more;
+    struct manifest_env *form = &more[manifest->form_count++];
+    *form = (struct manifest_env){.name = {strdup(reader->variable->key), manifest->files[0], node->line},
+                                  .placeholder = placeholder,
+                                  .ref = strdup(ref)};
+    return form->name.text != NULL && form->ref != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
 int manifest_take_from_env(struct manifest_reader *reader, const struct node *node)
 {
     if (secret_is_name(text_of(node)))
-        return 0;
+        return add_form(reader, node, false, node->text);
     COMPLAIN(reader, node, /* not quoted: it may be a token that was put here */
              "must be the name of an environment variable of the host that holds the value: letters, "
              "digits and _");
@@ -223,7 +258,7 @@ int manifest_take_placeholder_for(struct manifest_reader *reader, const struct n
 {
     char name[HOST_MAX + 3];
 
-    return manifest_take_name(reader, node, name);
+    return manifest_take_name(reader, node, name) != 0 ? -1 : add_form(reader, node, true, name);
 }
 
 /* Each role's host: the credential that it wires goes nowhere else. */
@@ -259,6 +294,19 @@ void manifest_check_routes(struct manifest_reader *reader)
             report_add(reader->report, route->role_line, reader->path, "the role %s is of the host %s only",
                        route->role, role_hosts[role]);
         }
+        bool host = strcmp(route->host, POLICY_HOST_SERVICE) == 0;
+        if (host && route->port_count == 0) {
+            snprintf(reader->path, sizeof reader->path, "egress.routes[%zu]", i);
+            report_add(reader->report, route->line, reader->path,
+                       "the key \"ports\" is missing: " POLICY_HOST_SERVICE
+                       " is the host, of which only the ports "
+                       "that are named are open");
+        }
+        if (host && route->allow_private_count > 0) {
+            snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].allow_private", i);
+            report_add(reader->report, route->line, reader->path,
+                       "has no meaning for " POLICY_HOST_SERVICE ", which leads to the host alone");
+        }
         if (route->tcp_line > 0 && route->host[0] == '*') {
             snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", i);
             report_add(reader->report, route->tcp_line, reader->path,
@@ -269,38 +317,37 @@ void manifest_check_routes(struct manifest_reader *reader)
 
 int manifest_take_placeholder(struct manifest_reader *reader, const struct node *node)
 {
-    bool good = node->len >= SECRET_MIN && node->len <= PLACEHOLDER_MAX;
+    const char *problem = policy_placeholder_problem(text_of(node));
 
-    for (size_t i = 0; i < node->len; i++)
-        good = good && node->text[i] > ' ' && node->text[i] < 0x7f;
-    if (!good)
-        COMPLAIN(reader, node, "must be %d to %d visible ASCII characters", SECRET_MIN, PLACEHOLDER_MAX);
-    return good ? 0 : -1;
+    if (problem != NULL) {
+        COMPLAIN(reader, node, "%s", problem);
+        return -1;
+    }
+    reader->route->auth.placeholder = strdup(node->text);
+    return reader->route->auth.placeholder != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
 int manifest_take_in_list(struct manifest_reader *reader, const struct node *node)
 {
+    reader->route->auth.in_line = node->line;
     return list_size(reader, node, 1, MANIFEST_IN_MAX, "places");
 }
 
 /* "query:NAME" or "header:NAME". */
 int manifest_take_in(struct manifest_reader *reader, const struct node *node)
 {
-    struct str text = text_of(node);
-    bool query = text.len > 6 && memcmp(text.ptr, "query:", 6) == 0,
-         header = text.len > 7 && memcmp(text.ptr, "header:", 7) == 0;
-    struct str name = {text.ptr + (header ? 7 : 6), query || header ? text.len - (header ? 7 : 6) : 0};
-    const char *problem = header ? policy_header_problem(name) : NULL;
+    struct manifest_route *route = reader->route;
     char quoted[REPORT_QUOTED];
+    struct str name;
+    bool query;
+    const char *problem = policy_place(text_of(node), &query, &name);
 
-    for (size_t i = 0; query && i < name.len; i++)
-        if (name.ptr[i] <= ' ' || name.ptr[i] >= 0x7f || strchr("&=#%+", name.ptr[i]) != NULL)
-            problem = "is no name of a query parameter";
-    if (!query && !header)
-        COMPLAIN(reader, node, "%s is no place: write query:NAME or header:NAME", report_quote(text, quoted));
-    else if (problem != NULL)
+    if (problem != NULL) {
         COMPLAIN(reader, node, "%s %s", report_quote(name, quoted), problem);
-    return 0;
+        return 0;
+    }
+    route->auth.in[route->auth.in_count] = strdup(node->text);
+    return route->auth.in[route->auth.in_count++] != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
 int manifest_take_detectors(struct manifest_reader *reader, const struct node *node)

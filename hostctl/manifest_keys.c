@@ -66,6 +66,7 @@ const struct manifest_key manifest_keys[] = {
     {"egress.ignore", LIST, false, "a list of host names", manifest_take_ignore_list},
     {"egress.ignore[]", STRING, false, "a host name", manifest_take_ignore},
     {"egress.on_denied", STRING, false, "block or supervise", manifest_take_on_denied},
+    {"egress.hold_seconds", NUMBER, false, "a number of seconds", manifest_take_hold_seconds},
     {"egress.on_canary", STRING, false, "alarm or stop", manifest_take_on_canary},
     {"egress.routes", LIST, false, "a list of routes", take_route_list},
     {"egress.routes[]", MAP, false, "a map with the key host", take_route},
@@ -157,7 +158,7 @@ const struct manifest_key manifest_keys[] = {
     {"git-gate.repos.*.key.forge_token_env", STRING, false, TOKEN_NAME, manifest_take_forge_token},
     {"git-gate.repos.*.key.api_url", STRING, false, "an https:// or http:// URL", manifest_take_api_url},
     {"git-gate.repos.*.host_key", STRING, false, "TYPE BASE64", manifest_take_host_key},
-    {"supervise", BOOL, false, "true or false", NULL},
+    {"supervise", BOOL, false, "true or false", manifest_take_supervise},
     {"skills", LIST, false, "a list of names", manifest_take_skill_list},
     {"skills[]", STRING, false, "the name of a skill", manifest_take_skill},
     {"image", STRING, false, "the name of an image", manifest_take_image},
@@ -515,8 +516,10 @@ static int take_env(struct manifest_reader *reader, const struct node *node)
             "the name of a variable consists of letters, digits and _, and does not begin with a digit");
         return -1;
     }
-    if (node->kind == NODE_MAP)
+    if (node->kind == NODE_MAP) {
+        reader->variable = node;
         return manifest_take_env_form(reader, node);
+    }
     if (memchr(node->text, '\0', node->len) != NULL) {
         COMPLAIN(reader, node, "a variable cannot hold a NUL character");
         return -1;

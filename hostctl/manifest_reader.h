@@ -15,6 +15,7 @@ struct manifest_reader {
     struct manifest_route *route;    /* the one being read */
     const struct node **route_hosts; /* by route; NULL where the host is missing or bad */
     bool multi_tenant;               /* said of this route */
+    const struct node *variable;     /* of env, with a map as its value */
     /* manifest_match.c's: the list, how many of its entries are begun, the last of them, the path or header */
     struct match_list *list;
     size_t filled;
@@ -64,6 +65,8 @@ int manifest_take_ignore_list(struct manifest_reader *reader, const struct node 
 int manifest_take_ignore(struct manifest_reader *reader, const struct node *node);
 int manifest_take_denied(struct manifest_reader *reader, const struct node *node);
 int manifest_take_on_denied(struct manifest_reader *reader, const struct node *node);
+int manifest_take_hold_seconds(struct manifest_reader *reader, const struct node *node);
+int manifest_take_supervise(struct manifest_reader *reader, const struct node *node);
 int manifest_take_on_canary(struct manifest_reader *reader, const struct node *node);
 int manifest_take_env_form(struct manifest_reader *reader, const struct node *node);
 int manifest_take_from_env(struct manifest_reader *reader, const struct node *node);
@@ -98,6 +101,7 @@ void manifest_check_routes(struct manifest_reader *reader);
 /* What one route or repository owns. */
 void manifest_route_free(struct manifest_route *route);
 void manifest_repo_free(struct manifest_repo *repo);
+void manifest_env_free(struct manifest_env *form);
 
 /* Keys that validate and are not enforced by this version, with the value that asks for what it does anyway.
  * Ended by a NULL path. */

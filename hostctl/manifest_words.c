@@ -21,18 +21,12 @@ const struct manifest_key manifest_agent_keys[] = {
 
 /* What takes its place is the whole of git-gate.repos, which manifest_unenforced looks at itself. */
 const struct manifest_later_key manifest_later_keys[] = {
-    {"egress.on_denied", "block"},
     {"egress.on_canary", NULL},
     {"egress.routes[].tcp", NULL},
-    {"egress.routes[].auth.placeholder", NULL},
-    {"egress.routes[].auth.in", NULL},
     {"egress.routes[].dlp.outbound_detectors", "false"},
     {"egress.routes[].dlp.inbound_detectors", "false"},
     {"egress.routes[].dlp.outbound_on_match", NULL},
     {"egress.routes[].dlp.inbound_on_match", NULL},
-    {"env.*.from_env", NULL},
-    {"env.*.placeholder_for", NULL},
-    {"supervise", "false"},
     {NULL, NULL},
 };
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# All but rt_netns* is strict POSIX: it has to build on macOS too.
+# All but rt_netns* is strict POSIX: it has to build on macOS too, of the files hostctl.macos, and with -D_DARWIN_C_SOURCE.
 PROGRAMS += hostctl
 hostctl.std := -std=c17 -D_XOPEN_SOURCE=700
-hostctl.src := $(wildcard hostctl/*.c)
+hostctl.src := $(filter-out %_macos.c,$(wildcard hostctl/*.c))
+hostctl.macos := $(filter-out hostctl/rt_netns% %_linux.c,$(wildcard hostctl/*.c))
 hostctl.layers := sys core
 hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
-$B/obj/hostctl/cmd_up.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
+$B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
-	manifest_match presets suffix overlay templates layers places sha256 report)
+	manifest_match presets suffix overlay placeholder templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl libmd
@@ -21,7 +22,10 @@ $(eval $(call hostctl.test,presets,$(hostctl.manifest)))
 $(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
 $(eval $(call hostctl.test,secrets,$(hostctl.manifest) hostctl/secrets.c))
 $(eval $(call hostctl.test,layers,$(hostctl.manifest)))
+$(eval $(call hostctl.test,placeholder,$(hostctl.manifest)))
 $(eval $(call hostctl.test,sha256,hostctl/sha256.c))
+$(eval $(call hostctl.test,starter,$(addprefix hostctl/,starter.c starter_url.c starter_tools.c rt_oci_run.c)))
+$(eval $(call hostctl.test,fuzz_starter,tests/fuzz/fuzz_starter.c $(hostctl.manifest) $(addprefix hostctl/,starter.c starter_url.c starter_tools.c starter_write.c rt_oci_run.c)))
 $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))
 $(eval $(call hostctl.test,state,hostctl/state.c))
 $(eval $(call hostctl.test,mount,hostctl/mount.c))
@@ -32,8 +36,10 @@ $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,fixed,hostctl/fixed.c hostctl/sha256.c hostctl/state.c))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
-$(eval $(call hostctl.test,audit_show,hostctl/audit_show.c))
+$(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))
 $(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
 $(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
+$(eval $(call hostctl.test,runtimes_macos,$(filter-out hostctl/main.c,$(hostctl.macos))))
+test_runtimes_macos.layers := core
 test_netns_proc.with := hostctl/rt_netns_proc.c
 test_netns_proc.pkg := libcap

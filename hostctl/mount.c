@@ -262,6 +262,18 @@ void mount_close(struct mount *mount)
     mount->fd = -1;
 }
 
+json_t *mount_places(const struct mount *mounts, size_t count)
+{
+    json_t *places = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (json_array_append_new(places, json_string(mounts[i].agent)) != 0) {
+            json_decref(places);
+            return NULL;
+        }
+    return places;
+}
+
 int mount_check(const struct mount *mounts, size_t count, struct err *err)
 {
     for (size_t i = 0; i < count; i++)

@@ -7,6 +7,7 @@
 #ifndef HOSTCTL_MOUNT_H
 #define HOSTCTL_MOUNT_H
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,9 @@ struct mount {
  * may not be mounted. Returns 0 with mount->fd open (mount_close), or -1 with err. */
 int mount_parse(const char *option, const char *state, struct mount *mount, struct err *err);
 void mount_close(struct mount *mount);
+
+/* Their places in the bottle as a JSON array, or NULL: memory is out, or one is not UTF-8. */
+json_t *mount_places(const struct mount *mounts, size_t count);
 
 /* Checks the mounts against each other: no two on one place, none that hides an earlier one. Returns 0, or -1
  * with err. */

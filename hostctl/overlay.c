@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hostctl/manifest_reader.h"
+#include "hostctl/placeholder.h"
 
 static bool is_said(const struct manifest *manifest, const char *path)
 {
@@ -148,7 +149,18 @@ static int overlay_env(struct manifest *child, struct manifest *parent)
             parent->env[kept++] = pair;
     }
     parent->env_count = kept;
-    if (kept == 0)
+    kept = 0;
+    for (size_t i = 0; i < parent->form_count; i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "env.%s", parent->forms[i].name.text);
+        if (is_said(child, path))
+            manifest_env_free(&parent->forms[i]);
+        else
+            parent->forms[kept++] = parent->forms[i];
+    }
+    parent->form_count = kept;
+    JOIN(forms, form_count);
+    if (parent->env_count == 0)
         return 0;
     JOIN(env, env_count);
     child->env[child->env_count] = NULL; /* joined() leaves room for it */
@@ -205,6 +217,12 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
         parent->ignore = NULL;
         parent->ignore_count = 0;
     }
+    if (child->on_denied == DENIED_UNSAID)
+        child->on_denied = parent->on_denied;
+    if (child->hold_seconds == 0)
+        child->hold_seconds = parent->hold_seconds;
+    if (!is_said(child, "supervise"))
+        child->supervise = parent->supervise;
     if (!is_said(child, "skills")) {
         child->skills = parent->skills;
         child->skill_count = parent->skill_count;
@@ -243,6 +261,14 @@ void manifest_drop_routes(struct manifest *manifest)
 {
     while (manifest->route_count > 0)
         manifest_route_free(&manifest->routes[--manifest->route_count]);
+}
+
+const struct manifest_route *manifest_host_route(const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->route_count; i++)
+        if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
+            return &manifest->routes[i];
+    return NULL;
 }
 
 /* The route that lets a name of ignore through, or NULL. */
@@ -306,6 +332,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
         return -1;
     }
     check_repo_names(manifest, report);
+    placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {
         const struct manifest_word *word = &manifest->ignore[i];
         const struct manifest_route *route = lets_through(manifest, word->text);
@@ -317,6 +344,12 @@ int manifest_check(const struct manifest *manifest, struct report *report)
     }
     report->file = own;
     return report->count == before ? 0 : -1;
+}
+
+bool manifest_holds(const struct manifest *manifest)
+{
+    return manifest->on_denied == DENIED_SUPERVISE ||
+           (manifest->on_denied == DENIED_UNSAID && manifest->supervise && !manifest->dns_refuse);
 }
 
 static void refuse(const struct manifest_word *key, struct report *report)

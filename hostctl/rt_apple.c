@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "hostctl/rt_oci.h"
+#include "hostctl/trial.h"
 
 #define RELEASES    "https://github.com/apple/container/releases"
 #define OLDEST      12 /* 0.12: the first that gives and takes capabilities */
@@ -43,45 +44,55 @@ static bool is_older(struct str said)
            strtoul(rest + 1, NULL, 10) < OLDEST;
 }
 
-static int version_check(struct err *err)
+static int look_program(const struct runtime *runtime, const char *sidecar_image, struct err *said)
 {
     struct words words = ENGINE_WORDS(&engine_apple, "--version");
     struct buf out;
 
+    (void)runtime, (void)sidecar_image;
     buf_init(&out, VERSION_MAX);
     struct run run = {.out = &out, .interrupt = -1};
-    int status = run_words(&words, &run, err);
+    int status = run_words(&words, &run, said);
     words_free(&words);
     if (status < 0 && errno == ENOENT)
-        err_set(err, "container is not on PATH; its releases are at " RELEASES);
+        err_set(said, "container is not on PATH");
     else if (status >= 0 && is_older(buf_str(&out)))
-        status = err_set(err,
-                         "container is older than 0.%d, the first that takes capabilities away; newer ones "
-                         "are at " RELEASES,
-                         OLDEST);
+        status =
+            err_set(said, "container is older than 0.%d, the first that takes capabilities away", OLDEST);
+    else if (status >= 0)
+        err_set(said, "container is on PATH");
     buf_fini(&out);
     return status < 0 ? -1 : 0;
 }
 
-static int apple_detect(struct err *err)
+static int look_service(const struct runtime *runtime, const char *sidecar_image, struct err *said)
 {
     struct words words = ENGINE_WORDS(&engine_apple, "system", "status");
     struct run run = {.interrupt = -1};
+    int status = run_words(&words, &run, said);
 
-    if (version_check(err) != 0) {
-        words_free(&words);
-        return -1;
-    }
-    int status = run_words(&words, &run, err);
+    (void)runtime, (void)sidecar_image;
     words_free(&words);
     if (status > 0)
-        err_set(err, "container's service does not run: start it with \"container system start\"");
+        err_set(said, "container's service does not run");
+    else if (status == 0)
+        err_set(said, "it runs");
     return status == 0 ? 0 : -1;
 }
 
+static const struct need needs[] = {
+    {"program", "its releases are at " RELEASES, true, look_program},
+    {"service", "start it with \"container system start\"", true, look_service},
+    {"image", "load it: container image load --input build/image/ARCH/stopper-sidecar.oci.tar", false,
+     oci_look_image},
+    {"wall", TRIAL_REMEDY "; of its virtual machines: container system kernel set --recommended", false,
+     oci_look_wall},
+    {NULL, NULL, false, NULL},
+};
+
 static int apple_gc(struct err *err)
 {
-    return apple_detect(err) == 0 ? oci_gc(&engine_apple, err) : 0;
+    return runtime_detect(&runtime_apple, err) == 0 ? oci_gc(&engine_apple, err) : 0;
 }
 
 /* ---- what inspect says ---- */
@@ -221,21 +232,10 @@ void apple_places(const struct state *state, const char *gateway, struct words *
     words_addf(words, "--dns=%s", gateway);
 }
 
-int apple_user_tell(const struct command_spec *command, const struct image *image, json_t *all)
-{
-    if (!image_is_roots(image))
-        return json_object_set_new(all, "user", json_string(image->user));
-    return json_object_set_new(all, "uid", json_integer(command->uid)) != 0 ||
-                   json_object_set_new(all, "gid", json_integer(command->gid)) != 0
-               ? -1
-               : 0;
-}
-
 /* ---- the row ---- */
 
 /* NAT first: only the first network gives a route. The policy names its resolvers, so that the sidecar needs
- * none of the engine's. PID 1 of the agent needs what it takes to seal the network and to become the agent;
- * KILL is for signals to commands of `hostctl exec`. */
+ * none of the engine's. */
 const struct engine engine_apple = {
     .runtime = &runtime_apple,
     .program = "container",
@@ -246,8 +246,7 @@ const struct engine engine_apple = {
     .sidecar_link = "eth1",
     .agent_link = "eth0",
     .sidecar = WORDS("--no-dns", "--tmpfs=/run"),
-    .sealed = WORDS("--cap-add=NET_ADMIN", "--cap-add=SETUID", "--cap-add=SETGID", "--cap-add=SETPCAP",
-                    "--cap-add=KILL", "--tmpfs=/run/stopper", "--tmpfs=/run/stopper-ca"),
+    .sealing = WORDS(ENGINE_RIGHTS, "--tmpfs=/run/stopper", "--tmpfs=/run/stopper-ca"),
     .pull = WORDS("image", "pull"),
     .tail = WORDS("logs", "-n", "20"),
     .kinds =
@@ -257,7 +256,8 @@ const struct engine engine_apple = {
             {NULL, NULL, NULL}},
     .shims = true,
     .plain = true,
+    .named = true,
     .shape = apple_shape,
 };
 
-const struct runtime runtime_apple = {.name = "apple", .detect = apple_detect, .gc = apple_gc, OCI_FUNCTIONS};
+const struct runtime runtime_apple = {.name = "apple", .needs = needs, .gc = apple_gc, OCI_FUNCTIONS};

@@ -22,8 +22,4 @@ int apple_shim_fetch(const struct bottle_spec *spec, const struct state *state, 
 /* For create: where the agent's container has the shim and its resolver. */
 void apple_places(const struct state *state, const char *gateway, struct words *words);
 
-/* Adds to the shim's configuration whom PID 1 is to become: what the image's own word means, it looks up in
- * the image. Returns 0, or -1: out of memory. */
-int apple_user_tell(const struct command_spec *command, const struct image *image, json_t *all);
-
 #endif

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "hostctl/rt_netns_log.h"
+#include "hostctl/rt_netns_needs.h"
 #include "hostctl/rt_netns_net.h"
 #include "hostctl/rt_netns_nft.h"
 #include "hostctl/rt_netns_proc.h"
@@ -50,37 +51,6 @@
 
 /* The networks of the one bottle that this process runs, from sidecar() to clean(). */
 static struct net networks = {-1, -1, -1};
-
-/* The folder with stopper-init and its like: beside hostctl, or ../libexec/stopper. */
-static int programs_find(char folder[PATH_MAX], struct err *err)
-{
-    static const char *const places[] = {"", "/../libexec/stopper"};
-    char own[PATH_MAX], path[PATH_MAX + 64];
-    ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
-    if (len == -1)
-        return err_set_errno(err, "/proc/self/exe");
-    own[len] = '\0';
-    *strrchr(own, '/') = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(path, sizeof path, "%s%s/stopper-init", own, places[i]);
-        if (access(path, X_OK) == 0 && realpath(path, folder)) {
-            *strrchr(folder, '/') = '\0';
-            return 0;
-        }
-    }
-    return err_set(err, "stopper-init is neither in %s nor in %s/../libexec/stopper", own, own);
-}
-
-static int netns_detect(struct err *err)
-{
-    char folder[PATH_MAX];
-    if (geteuid() != 0)
-        return err_set(err, "the netns runtime needs root: run it with sudo");
-    if (access("/proc/self/ns/cgroup", F_OK) == -1)
-        return err_set(err,
-                       "the netns runtime needs /proc and a kernel with namespaces (Linux 5.12 or later)");
-    return programs_find(folder, err);
-}
 
 /* The subnet's first address in text: the sidecar, as the agent sees it. */
 static int gateway_text(const struct state *state, char text[IP_TEXT], struct err *err)
@@ -137,8 +107,18 @@ static int sidecar_wait(const struct proc *sidecar, const struct state *state, i
 
 static int sidecar_start(const struct bottle_spec *spec, struct state *state, struct err *err)
 {
-    static const char *const argv[] = {
-        "stopper-init", "--egress", NET_EGRESS_LINK, "--agent", NET_AGENT_LINK, "--die-with-parent", NULL};
+    /* With pasta the host's services are on the sidecar's own loopback, with a cable behind it: the default. */
+    const char *host = spec->host_port_count == 0 ? "none" : "127.0.0.1";
+    bool behind = spec->host_port_count > 0 && spec->uplink == UPLINK_NAT;
+    const char *const argv[] = {"stopper-init",
+                                "--egress",
+                                NET_EGRESS_LINK,
+                                "--agent",
+                                NET_AGENT_LINK,
+                                "--die-with-parent",
+                                behind ? NULL : "--host",
+                                host,
+                                NULL};
     char programs[PATH_MAX];
     struct root_sidecar root = {programs};
     struct proc sidecar;
@@ -178,8 +158,7 @@ static int netns_sidecar(const struct bottle_spec *spec, struct state *state, st
         return -1;
     if (net_choose(state, "subnet", &subnet, err) == -1 || net_make(&networks, &subnet, !nat, err) == -1)
         return -1;
-    if ((nat ? uplink_nat(&networks, state, err) : uplink_pasta(&networks, state, spec->interrupt, err)) ==
-        -1)
+    if ((nat ? uplink_nat(&networks, spec, state, err) : uplink_pasta(&networks, spec, state, err)) == -1)
         return -1;
     return sidecar_start(spec, state, err);
 }
@@ -360,7 +339,8 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    struct shim_bottle bottle = {gateway, spec->ca, spec->ca_subject_hash, spec->user_namespaces};
+    struct shim_bottle bottle = {gateway,      spec->ca,         spec->ca_subject_hash, spec->user_namespaces,
+                                 spec->mounts, spec->mount_count};
     return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 
@@ -528,7 +508,7 @@ static int netns_gc(struct err *err)
 
 const struct runtime runtime_netns = {
     .name = "netns",
-    .detect = netns_detect,
+    .needs = netns_needs,
     .sidecar = netns_sidecar,
     .control = netns_control,
     .agent = netns_agent,

@@ -11,6 +11,7 @@
  *       chain input { type filter hook input priority filter;
  *           iifname LINK udp dport 53 accept
  *           iifname LINK tcp dport 53 accept
+ *           iifname LINK tcp dport PORT accept   (a rule each)
  *           iifname LINK drop }
  *   }
  */
@@ -203,9 +204,9 @@ static void rule_end(struct batch *batch, struct nftnl_rule *rule)
         nftnl_rule_free(rule);
 }
 
-static void input_dns(struct batch *batch, const char *link, uint8_t protocol)
+static void input_port(struct batch *batch, const char *link, uint8_t protocol, uint16_t number)
 {
-    const uint16_t port = htons(PORT_DNS);
+    const uint16_t port = htons(number);
     struct nftnl_rule *rule = rule_new(batch, "input");
     rule_link(batch, rule, NFT_META_IIFNAME, NFT_CMP_EQ, link);
     rule_meta(batch, rule, NFT_META_L4PROTO, NFT_CMP_EQ, &protocol, sizeof protocol);
@@ -215,8 +216,19 @@ static void input_dns(struct batch *batch, const char *link, uint8_t protocol)
     rule_end(batch, rule);
 }
 
-static void batch_rules(struct batch *batch, const char *link, const struct cidr *subnet)
+/* What a table is filled with. */
+struct fill {
+    const char *link;
+    const struct cidr *subnet;
+    const uint16_t *ports;
+    size_t port_count;
+};
+
+static void batch_rules(struct batch *batch, const struct fill *fill)
 {
+    const char *link = fill->link;
+    const struct cidr *subnet = fill->subnet;
+
     batch_chain(batch, "postrouting", "nat", NF_INET_POST_ROUTING, 100);
     struct nftnl_rule *rule = rule_new(batch, "postrouting");
     rule_source(batch, rule, NFT_CMP_EQ, subnet);
@@ -232,8 +244,10 @@ static void batch_rules(struct batch *batch, const char *link, const struct cidr
     rule_end(batch, rule);
 
     batch_chain(batch, "input", "filter", NF_INET_LOCAL_IN, 0);
-    input_dns(batch, link, IPPROTO_UDP);
-    input_dns(batch, link, IPPROTO_TCP);
+    input_port(batch, link, IPPROTO_UDP, PORT_DNS);
+    input_port(batch, link, IPPROTO_TCP, PORT_DNS);
+    for (size_t i = 0; i < fill->port_count; i++)
+        input_port(batch, link, IPPROTO_TCP, fill->ports[i]);
     rule = rule_new(batch, "input");
     rule_link(batch, rule, NFT_META_IIFNAME, NFT_CMP_EQ, link);
     rule_verdict(batch, rule, NF_DROP);
@@ -286,8 +300,7 @@ static int batch_send(struct batch *batch, uint32_t first, struct err *err)
 }
 
 /* Begin, the table, what fill adds, end. */
-static int transaction(const char *table, uint16_t type, const char *link, const struct cidr *subnet,
-                       struct err *err)
+static int transaction(const char *table, uint16_t type, const struct fill *fill, struct err *err)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
@@ -297,8 +310,8 @@ static int transaction(const char *table, uint16_t type, const char *link, const
     batch->len += MNL_ALIGN(nftnl_batch_begin(batch->bytes, batch->sequence)->nlmsg_len);
     uint32_t first = ++batch->sequence;
     batch_table(batch, type, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE | NLM_F_EXCL : 0);
-    if (subnet)
-        batch_rules(batch, link, subnet);
+    if (fill)
+        batch_rules(batch, fill);
     int result = -1;
     uint32_t last = batch->sequence;
     void *at = batch_next(batch);
@@ -314,14 +327,15 @@ static int transaction(const char *table, uint16_t type, const char *link, const
     return result;
 }
 
-int nft_table_add(const char *table, const char *link, const struct cidr *subnet, struct err *err)
+int nft_table_add(const char *table, const char *link, const struct cidr *subnet, const uint16_t *ports,
+                  size_t port_count, struct err *err)
 {
-    return transaction(table, NFT_MSG_NEWTABLE, link, subnet, err);
+    return transaction(table, NFT_MSG_NEWTABLE, &(struct fill){link, subnet, ports, port_count}, err);
 }
 
 int nft_table_delete(const char *table, struct err *err)
 {
-    return transaction(table, NFT_MSG_DELTABLE, NULL, NULL, err) == 0 || errno == ENOENT ? 0 : -1;
+    return transaction(table, NFT_MSG_DELTABLE, NULL, err) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 struct visit {

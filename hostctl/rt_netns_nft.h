@@ -12,9 +12,10 @@
 #define NFT_TABLE_PREFIX "stopper_"
 
 /* In one transaction: what comes from `subnet` on `link` is masqueraded on its way to elsewhere; of the host
- * itself it reaches DNS only; nothing with another source is forwarded from this link. Returns 0, or -1 with
+ * itself it reaches DNS and these TCP ports only; nothing with another source is forwarded from this link. Returns 0, or -1 with
  * err. */
-int nft_table_add(const char *table, const char *link, const struct cidr *subnet, struct err *err);
+int nft_table_add(const char *table, const char *link, const struct cidr *subnet, const uint16_t *ports,
+                  size_t port_count, struct err *err);
 
 /* A table that is not there is fine. Returns 0, or -1 with err. */
 int nft_table_delete(const char *table, struct err *err);

@@ -109,11 +109,11 @@ static json_t *overlay(const struct command_spec *command, const char *cwd, json
 
 static json_t *whole(const struct command_spec *command, const struct shim_bottle *bottle)
 {
-    return json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:s}", "protocol", SHIM_PROTOCOL, "interface",
+    return json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:s,s:o}", "protocol", SHIM_PROTOCOL, "interface",
                      NET_AGENT_LINK, "gateway", bottle->gateway, "resolver", bottle->gateway, "uid",
                      (json_int_t)command->uid, "gid", (json_int_t)command->gid, "die_with_parent", 1,
                      "user_namespaces", bottle->user_namespaces, "ca", bottle->ca, "ca_subject_hash",
-                     bottle->ca_subject_hash);
+                     bottle->ca_subject_hash, "mounts", mount_places(bottle->mounts, bottle->mount_count));
 }
 
 static char *configuration(const struct command_spec *command, const struct shim_bottle *bottle, size_t *len)
@@ -225,7 +225,7 @@ int shim_configure(struct shim *shim, const struct command_spec *command, const 
     size_t len;
     char *text = configuration(command, bottle, &len);
     if (!text)
-        return err_set(err, "the command's environment or folder is not UTF-8");
+        return err_set(err, "the command's environment or folder, or a mount's place, is not UTF-8");
     int result = send_all(shim->session.control, text, len, err);
     /* The values may be secrets. */
     explicit_bzero(text, len);

@@ -27,6 +27,8 @@ struct shim_bottle {
     const char *gateway; /* the sidecar's address */
     const char *ca, *ca_subject_hash;
     bool user_namespaces; /* the command may make some */
+    const struct mount *mounts;
+    size_t mount_count;
 };
 
 /* Tells the shim what to do and waits for its answer; with a terminal the pty's master is in session.pty

@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/policy.h"
 #include "hostctl/rt_netns_log.h"
 #include "hostctl/rt_netns_nft.h"
 #include "hostctl/rt_netns_proc.h"
@@ -41,6 +42,7 @@
 #define READY_STEP_MS 10
 #define END_GRACE_MS  1000
 #define LINK_PREFIX   "stp"
+#define PORT_LIST     (POLICY_MAX_PORTS * 6 + 1) /* bytes of "65535,…" */
 
 static const char *const pasta_paths[] = {"/usr/bin/pasta", "/usr/local/bin/pasta", "/bin/pasta"};
 
@@ -135,36 +137,46 @@ static int pasta_ready(const struct net *net, const struct proc *pasta, const st
     return result;
 }
 
-int uplink_pasta(const struct net *net, struct state *state, int interrupt, struct err *err)
+/* "11434,5432", or "none". */
+static void port_list(const struct bottle_spec *spec, char list[PORT_LIST])
 {
-    static const char *const argv[] = {"pasta",
-                                       "--foreground",
-                                       "--quiet",
-                                       "--ipv4-only",
-                                       "--config-net",
-                                       "--ns-ifname",
-                                       NET_EGRESS_LINK,
-                                       "-t",
-                                       "none",
-                                       "-u",
-                                       "none",
-                                       "-T",
-                                       "none",
-                                       "-U",
-                                       "none",
-                                       "--no-map-gw",
-                                       "--no-dhcp",
-                                       "--no-dhcpv6",
-                                       "--no-ndp",
-                                       "--no-ra",
-                                       "--userns",
-                                       "/dev/owner",
-                                       "--netns",
-                                       "/dev/network",
-                                       NULL};
+    snprintf(list, PORT_LIST, "none");
+    for (size_t i = 0, len = 0; i < spec->host_port_count; i++)
+        len += (size_t)snprintf(list + len, PORT_LIST - len, "%s%u", i > 0 ? "," : "", spec->host_ports[i]);
+}
+
+int uplink_pasta(const struct net *net, const struct bottle_spec *spec, struct state *state, struct err *err)
+{
+    char ports[PORT_LIST];
+    const char *const argv[] = {"pasta",
+                                "--foreground",
+                                "--quiet",
+                                "--ipv4-only",
+                                "--config-net",
+                                "--ns-ifname",
+                                NET_EGRESS_LINK,
+                                "-t",
+                                "none",
+                                "-u",
+                                "none",
+                                "-T",
+                                ports,
+                                "-U",
+                                "none",
+                                "--no-map-gw",
+                                "--no-dhcp",
+                                "--no-dhcpv6",
+                                "--no-ndp",
+                                "--no-ra",
+                                "--userns",
+                                "/dev/owner",
+                                "--netns",
+                                "/dev/network",
+                                NULL};
     struct proc pasta;
     if (uplink_pasta_find(err) == -1)
         return -1;
+    port_list(spec, ports);
     int log = log_open(state, LOG_UPLINK, err);
     if (log == -1)
         return -1;
@@ -193,7 +205,7 @@ int uplink_pasta(const struct net *net, struct state *state, int interrupt, stru
     }
     if (proc_go(&pasta, err) == -1)
         return err_prefix(err, "uplink");
-    return pasta_ready(net, &pasta, state, interrupt, err);
+    return pasta_ready(net, &pasta, state, spec->interrupt, err);
 }
 
 static int link_delete(const char *name, struct err *err)
@@ -331,7 +343,7 @@ static int cable_make(const struct net *net, const char *name, const struct cidr
     return result == 0 ? cable_far_end(net, subnet, err) : -1;
 }
 
-int uplink_nat(const struct net *net, struct state *state, struct err *err)
+int uplink_nat(const struct net *net, const struct bottle_spec *spec, struct state *state, struct err *err)
 {
     struct cidr subnet;
     char table[sizeof NFT_TABLE_PREFIX + BOTTLE_NAME_MAX], link[16];
@@ -344,7 +356,8 @@ int uplink_nat(const struct net *net, struct state *state, struct err *err)
         return -1;
     /* What an earlier bottle of this name may have left behind a killed guard is not ours to keep. */
     if (guard_start(state, table, link, err) == -1 || nft_table_delete(table, err) == -1 ||
-        nft_table_add(table, link, &subnet, err) == -1 || cable_make(net, link, &subnet, err) == -1)
+        nft_table_add(table, link, &subnet, spec->host_ports, spec->host_port_count, err) == -1 ||
+        cable_make(net, link, &subnet, err) == -1)
         return err_prefix(err, "uplink");
     return 0;
 }

@@ -7,17 +7,22 @@
  */
 #include "hostctl/rt_oci.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/cidr.h"
 
 #define LIST_MAX    (1u << 20)
 #define ANSWER_MAX  (1u << 20)
@@ -29,32 +34,6 @@
 
 /* Of the one bottle that this process runs: the child that waits for the sidecar's end. */
 static pid_t sidecar_watch = -1;
-
-/* ---- whether it is there ---- */
-
-static int detect(const struct engine *engine, struct err *err)
-{
-    struct words words = ENGINE_WORDS(engine, "version");
-    struct run run = {.interrupt = -1};
-    int status = run_words(&words, &run, err);
-
-    words_free(&words);
-    if (status == 0)
-        return 0;
-    if ((status < 0 && errno == ENOENT) || status == 127)
-        return err_set(err, "%s is not installed", engine->package);
-    return status < 0 ? -1 : err_set(err, "%s", run.said);
-}
-
-static int podman_detect(struct err *err)
-{
-    return detect(&engine_podman, err);
-}
-
-static int docker_detect(struct err *err)
-{
-    return detect(&engine_docker, err);
-}
 
 /* ---- the sidecar ---- */
 
@@ -118,6 +97,22 @@ static int sidecar_start(const struct engine *engine, const char *name, int inte
     words_free(&words);
     return sidecar_watch < 0 ? -1 : 0;
 }
+/* The address from which this machine reaches others, or "none". Where an engine's networks are in a namespace of its user's,
+ * their gateway is that namespace, and not the machine. Nothing is sent. */
+static void own_address(char text[IP_TEXT])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(9)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    address.sin_addr.s_addr = htonl(0xc0000201); /* 192.0.2.1, which is nowhere (RFC 5737) */
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
+        inet_ntop(AF_INET, &address.sin_addr, text, IP_TEXT) == NULL)
+        snprintf(text, IP_TEXT, "none");
+    if (fd >= 0)
+        close(fd);
+}
 
 /* The shim's volume is empty when the sidecar is made, and so gets what its image has there. */
 static int sidecar_create(const struct bottle_spec *spec, const struct state *state, struct err *err)
@@ -156,6 +151,11 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
     engine_image(engine, &words, spec->image.sidecar);
     words_list(&words,
                (const char *const[]){"--egress", engine->egress_link, "--agent", engine->sidecar_link, NULL});
+    if (engine_maps(engine)) {
+        char host[IP_TEXT];
+        own_address(host);
+        words_addf(&words, "--host=%s", host);
+    }
     if (engine_do(&words, spec->interrupt, err) != 0)
         return -1;
     if (engine->connects) {
@@ -229,6 +229,15 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
     return err_prefix(err, "the sidecar does not come up");
 }
 
+/* Everything that is run from here on belongs to this bottle. */
+static void guard(const struct state *state)
+{
+    char path[PATH_MAX];
+
+    if ((size_t)snprintf(path, sizeof path, "%s/" STATE_GUARD, state->path) < sizeof path)
+        run_guard(path);
+}
+
 /* Where a container is on two networks docker takes the default route of the one whose name sorts first:
  * "egress". */
 int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err)
@@ -239,6 +248,14 @@ int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err 
         return err_set(err, "--detach: %s cannot attach to a command that runs", engine->program);
     if (spec->user_namespaces && engine->profiles == NULL && !engine->shims)
         return err_set(err, "--allow-userns: %s refuses user namespaces itself", engine->program);
+    if (spec->image.sealer == SEALER_HELPER && engine_seals(engine, spec))
+        return err_set(err, "--route=helper: with %s no other container can act in the agent's network",
+                       engine->program);
+    if (spec->image.sealer == SEALER_SHIM && engine_maps(engine))
+        return err_set(err,
+                       "--route=shim: without root %s gives the agent's container no power over its network",
+                       engine->program);
+    guard(state);
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
                    network_make(state, "egress", engine->egress, spec->interrupt, err) != 0 ||
@@ -342,6 +359,22 @@ static void watch_end(void)
     sidecar_watch = -1;
 }
 
+/* It takes three seconds at most to end its workers and to write its last line (init/supervise.c,
+ * init/main.c). */
+void oci_settle(const struct state *state)
+{
+    struct words words = ENGINE_WORDS(engine_of(state), "stop", "-t", "4");
+    char name[OCI_NAME_MAX];
+    struct err ignored;
+
+    engine_name(state, "sidecar", name);
+    words_add(&words, name);
+    if (state_get(state, "mark") == NULL)
+        words_free(&words);
+    else
+        engine_do(&words, -1, &ignored);
+}
+
 /* By role: the agent's container keeps its volume and its network. */
 int oci_keep(struct state *state, char name[100], struct err *err)
 {
@@ -350,6 +383,7 @@ int oci_keep(struct state *state, char name[100], struct err *err)
     char thing[OCI_NAME_MAX];
     int result = 0;
 
+    guard(state);
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         engine_name(state, roles[i], thing);
         result = kind_remove(engine, &engine->kinds[0], thing, err) < 0 ? -1 : result;
@@ -367,6 +401,7 @@ int oci_clean(struct state *state, struct err *err)
     char prefix[OCI_NAME_MAX];
     int result = 0;
 
+    guard(state);
     if (state_get(state, "mark") != NULL) {
         engine_name(state, "", prefix);
         result = remove_all(engine_of(state), prefix, err) < 0 ? -1 : 0;
@@ -453,12 +488,12 @@ int oci_gc(const struct engine *engine, struct err *err)
 
 static int podman_gc(struct err *err)
 {
-    return detect(&engine_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
+    return runtime_detect(&runtime_podman, err) == 0 ? oci_gc(&engine_podman, err) : 0;
 }
 
 static int docker_gc(struct err *err)
 {
-    return detect(&engine_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
+    return runtime_detect(&runtime_docker, err) == 0 ? oci_gc(&engine_docker, err) : 0;
 }
 
 /* ---- the audit stream ---- */
@@ -490,13 +525,13 @@ int oci_logs(const struct state *state, bool follow, struct err *err)
 }
 
 const struct runtime runtime_podman = {.name = "podman",
-                                       .detect = podman_detect,
+                                       .needs = podman_needs,
                                        .gc = podman_gc,
                                        .attach = oci_attach,
                                        .ended = oci_ended,
                                        OCI_FUNCTIONS};
 const struct runtime runtime_docker = {.name = "docker",
-                                       .detect = docker_detect,
+                                       .needs = docker_needs,
                                        .gc = docker_gc,
                                        .attach = oci_attach,
                                        .ended = oci_ended,

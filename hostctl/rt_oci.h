@@ -18,6 +18,7 @@ extern const struct runtime runtime_podman, runtime_docker, runtime_apple;
 int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err);
 int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err);
 int oci_ended(const struct state *state);
+void oci_settle(const struct state *state);
 int oci_keep(struct state *state, char name[100], struct err *err);
 int oci_clean(struct state *state, struct err *err);
 bool oci_alive(const struct state *state);
@@ -29,9 +30,16 @@ int oci_exec(const struct command_spec *command, const struct state *state, stru
 int oci_attach(const struct command_spec *command, struct state *state, struct session *session,
                struct err *err);
 
+/* What the engines need of this machine (rt_oci_needs.c; apple_needs in rt_apple.c), and what all of them do. */
+extern const struct need podman_needs[], docker_needs[];
+int oci_look_program(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+int oci_look_engine(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+int oci_look_image(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+int oci_look_wall(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+
 #define OCI_FUNCTIONS                                                                                        \
     .images = true, .sidecar = oci_sidecar, .control = oci_control, .agent = oci_agent, .exec = oci_exec,    \
-    .keep = oci_keep, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs
+    .settle = oci_settle, .keep = oci_keep, .clean = oci_clean, .alive = oci_alive, .logs = oci_logs
 
 /* Removes what the engine has of Stopper's and is in no state folder: the number, or -1 with err. */
 int oci_gc(const struct engine *engine, struct err *err);

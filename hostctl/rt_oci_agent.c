@@ -23,9 +23,9 @@
 #include "hostctl/rt_apple.h"
 #include "hostctl/rt_oci_image.h"
 #include "hostctl/rt_oci_seal.h"
+#include "hostctl/rt_oci_tell.h"
 #include "hostctl/terminal.h"
 
-#define HOME       "/home/agent" /* where the image has no user of its own */
 #define ANSWER_MAX 4096
 #define TRIES      200 /* of STEP_MS and one exec: until PID 1 is there */
 #define STEP_MS    25
@@ -56,72 +56,6 @@ static int files_write(const struct state *state, const char *gateway, struct er
 }
 
 /* ---- what it is told ---- */
-
-static int add_variable(json_t *object, const char *entry)
-{
-    const char *equals = strchr(entry, '=');
-    char name[256];
-
-    if (equals == NULL || equals == entry || (size_t)(equals - entry) >= sizeof name)
-        return 0; /* no variable */
-    memcpy(name, entry, (size_t)(equals - entry));
-    name[equals - entry] = '\0';
-    return json_object_set_new(object, name, json_string(equals + 1)); /* refuses what is no UTF-8 */
-}
-
-/* The image's variables, then ours, then the manifest's and the user's. */
-static json_t *environment(const struct image *image, const char *home, const struct command_spec *command)
-{
-    static const char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    json_t *object = json_object();
-    int failed = add_variable(object, path);
-
-    for (size_t i = 0; i < json_array_size(image->environment); i++)
-        failed |= add_variable(object, json_string_value(json_array_get(image->environment, i)));
-    if (home != NULL)
-        failed |= json_object_set_new(object, "HOME", json_string(home));
-    for (const char *const *entry = command->env; entry != NULL && *entry != NULL; entry++)
-        failed |= add_variable(object, *entry);
-    if (!failed)
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
-static const char *home_of(const struct bottle_spec *spec, const struct image *image)
-{
-    return spec->image.home_place != NULL ? spec->image.home_place : image_is_roots(image) ? HOME : NULL;
-}
-
-static char *configuration(const struct engine *engine, const struct bottle_spec *spec,
-                           const struct command_spec *command, const struct image *image, const char *gateway,
-                           size_t *len)
-{
-    const char *home = home_of(spec, image);
-    const char *cwd = command->cwd != NULL       ? command->cwd
-                      : image->workdir[0] == '/' ? image->workdir
-                      : home != NULL             ? home
-                                                 : "/";
-    json_t *env = environment(image, home, command);
-    json_t *all = env == NULL ? NULL
-                              : json_pack("{s:i,s:b,s:s,s:s,s:s,s:o,s:s,s:s,s:s,s:b}", "protocol", 1,
-                                          "sealed", !engine->shims, "interface", engine->agent_link,
-                                          "gateway", gateway, "resolver", gateway, "env", env, "cwd", cwd,
-                                          "ca", spec->ca, "ca_subject_hash", spec->ca_subject_hash,
-                                          "user_namespaces", spec->user_namespaces);
-    if (all != NULL && engine->shims && apple_user_tell(command, image, all) != 0) {
-        json_decref(all);
-        all = NULL;
-    }
-    char *text = all != NULL ? json_dumps(all, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-
-    json_decref(all);
-    if (text != NULL) {
-        *len = strlen(text);
-        text[(*len)++] = '\n'; /* in the place of its NUL */
-    }
-    return text;
-}
 
 /* Whether the shim could be asked; then its answer is judged. */
 static int answer_judge(struct str answer, struct err *err)
@@ -220,12 +154,13 @@ static void mapping_add(const struct engine *engine, const struct image *image, 
         words_addf(words, "%s:uid=%.*s", engine->keep_id, (int)uid, image->user);
 }
 
-static int user_add(const struct engine *engine, const struct command_spec *command,
-                    const struct image *image, struct words *words, struct err *err)
+static int user_add(const struct engine *engine, const struct bottle_spec *spec,
+                    const struct command_spec *command, const struct image *image, struct words *words,
+                    struct err *err)
 {
     if (engine_maps(engine))
         mapping_add(engine, image, words);
-    if (engine->shims) /* and then the shim becomes that user */
+    if (engine_seals(engine, spec)) /* and then the shim becomes that user */
         words_add(words, "--user=0:0");
     else if (!image_is_roots(image))
         words_addf(words, "--user=%s", image->user);
@@ -260,12 +195,13 @@ static int limits_kept(const struct bottle_spec *spec, const struct state *state
 static void home_add(const struct engine *engine, const struct bottle_spec *spec, const struct image *image,
                      struct words *words)
 {
-    const char *home = home_of(spec, image);
+    const char *home = tell_home(spec, image);
 
     if (spec->image.home != NULL)
         words_addf(words, "--volume=%s:%s", spec->image.home, home);
     else if (image_is_roots(image))
-        words_add(words, engine->shims ? "--tmpfs=" HOME : "--tmpfs=" HOME ":rw,exec,nosuid,nodev,mode=0777");
+        words_add(words, engine->shims ? "--tmpfs=" TELL_HOME
+                                       : "--tmpfs=" TELL_HOME ":rw,exec,nosuid,nodev,mode=0777");
 }
 
 static int profile_add(const struct bottle_spec *spec, const struct state *state, struct words *words,
@@ -283,8 +219,8 @@ static int profile_add(const struct bottle_spec *spec, const struct state *state
 }
 
 /* The shim, and how names are resolved. */
-static void places_add(const struct engine *engine, const struct state *state, const char *gateway,
-                       struct words *words)
+static void places_add(const struct engine *engine, const struct bottle_spec *spec, const struct state *state,
+                       const char *gateway, struct words *words)
 {
     char name[OCI_NAME_MAX];
 
@@ -292,10 +228,12 @@ static void places_add(const struct engine *engine, const struct state *state, c
         apple_places(state, gateway, words);
         return;
     }
-    if (!engine->pauses) {
+    if (!engine->pauses || engine_seals(engine, spec)) {
         words_list(words, engine->own_network);
         words_addf(words, "--hostname=%s", state->name);
     }
+    if (engine->pauses && engine_seals(engine, spec))
+        words_addf(words, "--dns=%s", gateway); /* as in seal_paused */
     engine_name(state, "shim", name);
     words_addf(words, "--volume=%s:" OCI_SHIM ":ro", name);
     words_addf(words, "--volume=%s/resolv.conf:/etc/resolv.conf:ro", state->path);
@@ -317,11 +255,11 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     engine_labels(state, &words);
     words_list(&words, all);
     words_list(&words, engine->guard);
-    words_list(&words, engine->sealed);
+    words_list(&words, engine_seals(engine, spec) ? engine->sealing : engine->sealed);
     words_list(&words, engine->run_options);
     words_list(&words, engine->agent);
     words_addf(&words, "--network=%s", network);
-    places_add(engine, state, gateway, &words);
+    places_add(engine, spec, state, gateway, &words);
     if (command->terminal)
         words_add(&words, "--tty");
     if (spec->image.memory != NULL)
@@ -330,7 +268,8 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
         words_addf(&words, "--cpus=%s", spec->image.cpus);
     home_add(engine, spec, image, &words);
     mounts_add(spec, &words);
-    if (user_add(engine, command, image, &words, err) != 0 || profile_add(spec, state, &words, err) != 0) {
+    if (user_add(engine, spec, command, image, &words, err) != 0 ||
+        profile_add(spec, state, &words, err) != 0) {
         words_free(&words);
         return -1;
     }
@@ -338,7 +277,7 @@ static int agent_create(const struct bottle_spec *spec, const struct command_spe
     words_list(&words, (const char *const[]){"contained", "--", NULL});
     command_add(command, image, &words);
     if (engine_do(&words, spec->interrupt, err) != 0 || limits_kept(spec, state, err) != 0 ||
-        (engine->copy != NULL && seal_trust(spec, state, home_of(spec, image), err) != 0))
+        (!engine_seals(engine, spec) && seal_trust(spec, state, tell_home(spec, image), err) != 0))
         return -1;
     return mounts_same(spec, err);
 }
@@ -448,7 +387,8 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
     if (spec->image.home != NULL && image_is_roots(image) && !engine_maps(engine) &&
         seal_home(spec, command, state, err) != 0)
         return -1;
-    if (engine->pauses)
+    bool seals = engine_seals(engine, spec);
+    if (engine->pauses && !seals)
         return seal_paused(spec, state, network, gateway, option, err) != 0
                    ? -1
                    : agent_create(spec, command, image, state, option, gateway, err);
@@ -456,7 +396,7 @@ static int agent_make(const struct bottle_spec *spec, const struct command_spec 
              engine->link_option[0] ? engine->agent_link : "");
     if (agent_create(spec, command, image, state, option, gateway, err) != 0)
         return -1;
-    return engine->shims ? 0 : seal_own(spec, state, gateway, err);
+    return seals ? 0 : seal_own(spec, state, gateway, err);
 }
 
 static int agent_run(const struct bottle_spec *spec, const struct command_spec *command,
@@ -466,8 +406,10 @@ static int agent_run(const struct bottle_spec *spec, const struct command_spec *
     const struct engine *engine = engine_of(state);
     char name[OCI_NAME_MAX];
     size_t len = 0;
-    char *text = configuration(engine, spec, command, image, gateway, &len);
-    int result = text != NULL ? 0 : err_set(err, "the command's environment or folder is not UTF-8");
+    char *text = tell_first(engine, spec, command, image, gateway, &len);
+    int result = text != NULL
+                     ? 0
+                     : err_set(err, "the command's environment or folder, or a mount's place, is not UTF-8");
 
     engine_name(state, "agent", name);
     if (result == 0 && spec->image.detach) {
@@ -492,18 +434,29 @@ static int agent_run(const struct bottle_spec *spec, const struct command_spec *
 int oci_agent(const struct bottle_spec *spec, const struct command_spec *command, struct state *state,
               struct session *session, struct err *err)
 {
+    const struct engine *engine = engine_of(state);
+    struct bottle_spec own = *spec; /* images by what they hold: several containers are made of each */
     char gateway[SEAL_ADDRESS_MAX];
-    struct image image;
+    struct image image = {.inspected = NULL};
+    json_t *sidecar = NULL;
 
     session_init(session);
-    if (state_set(state, "terminal", command->terminal ? "yes" : "no", err) != 0 ||
-        seal_gateway(state, gateway, err) != 0 ||
-        image_open(engine_of(state), spec->image.agent, spec->interrupt, &image, err) != 0)
-        return -1;
-    int result = agent_make(spec, command, &image, state, gateway, err);
+    int result = state_set(state, "terminal", command->terminal ? "yes" : "no", err);
+    if (result == 0 && (sidecar = seal_sidecar(state, gateway, err)) == NULL)
+        result = -1;
     if (result == 0)
-        result = agent_run(spec, command, &image, state, gateway, session, err);
+        result = image_open(engine, spec->image.agent, spec->interrupt, &image, err);
+    if (result == 0) {
+        own.image.agent = image.id;
+        own.image.sidecar = image_id(engine, json_object_get(sidecar, "Image"), spec->image.sidecar);
+        result = own.image.sidecar != NULL
+                     ? agent_make(&own, command, &image, state, gateway, err)
+                     : err_set(err, "%s does not say which image the sidecar has", engine->program);
+    }
+    if (result == 0)
+        result = agent_run(&own, command, &image, state, gateway, session, err);
     image_fini(&image);
+    json_decref(sidecar);
     return result == 0 && !spec->image.detach ? oci_watch(state, session, err) : result;
 }
 
@@ -529,21 +482,6 @@ int oci_attach(const struct command_spec *command, struct state *state, struct s
 
 /* ---- later commands ---- */
 
-/* What the shim is to put over the first command's configuration; not secret, and seen in the bottle only. */
-static char *overlay(const struct command_spec *command)
-{
-    json_t *env = json_object(), *all = json_pack("{s:o}", "env", env);
-    int failed = all == NULL;
-
-    for (const char *const *entry = command->env; entry != NULL && *entry != NULL; entry++)
-        failed |= add_variable(env, *entry);
-    if (command->cwd != NULL)
-        failed |= json_object_set_new(all, "cwd", json_string(command->cwd));
-    char *text = failed ? NULL : json_dumps(all, JSON_COMPACT | JSON_ENSURE_ASCII);
-    json_decref(all);
-    return text;
-}
-
 static int name_choose(char name[20], struct err *err)
 {
     unsigned char bytes[8];
@@ -564,7 +502,7 @@ int oci_exec(const struct command_spec *command, const struct state *state, stru
 {
     const struct engine *engine = engine_of(state);
     struct words words = ENGINE_WORDS(engine, "exec", "--interactive"), passer = ENGINE_WORDS(engine, "exec");
-    char agent[OCI_NAME_MAX], name[20], *over = overlay(command);
+    char agent[OCI_NAME_MAX], name[20], *over = tell_later(command);
 
     if (over == NULL || name_choose(name, err) != 0) {
         if (over == NULL)

@@ -34,6 +34,7 @@
 const struct engine engine_podman = {
     .runtime = &runtime_podman,
     .program = "podman",
+    .version = WORDS("version", "--format", "{{.Client.Version}}"),
     .package = "podman",
     .inner = WORDS("--internal", "--disable-dns"),
     .egress = WORDS("--disable-dns"),
@@ -48,6 +49,7 @@ const struct engine engine_podman = {
     .guard = WORDS(NO_GROWTH),
     .sidecar = WORDS(SIDECAR),
     .sealed = WORDS(SEALED),
+    .sealing = WORDS(ENGINE_RIGHTS, SEALED),
     .copy = WORDS("cp", "--archive=false", "-"),
     .pull = WORDS("pull", "--quiet", "--"),
     .tail = WORDS("logs", "--tail", "20"),
@@ -65,6 +67,7 @@ const struct engine engine_podman = {
 const struct engine engine_docker = {
     .runtime = &runtime_docker,
     .program = "docker",
+    .version = WORDS("version", "--format", "{{.Server.Version}}"),
     .package = "docker.io",
     .inner = WORDS("--opt=com.docker.network.bridge.enable_ip_masquerade=false",
                    "--opt=com.docker.network.bridge.inhibit_ipv4=true"),
@@ -81,6 +84,7 @@ const struct engine engine_docker = {
     .guard = WORDS(NO_GROWTH),
     .sidecar = WORDS(SIDECAR),
     .sealed = WORDS(SEALED),
+    .sealing = WORDS(ENGINE_RIGHTS, SEALED),
     .copy = WORDS("cp", "-"),
     .pull = WORDS("pull", "--quiet", "--"),
     .tail = WORDS("logs", "--tail", "20"),
@@ -97,6 +101,19 @@ const struct engine *engine_of(const struct state *state)
 
     for (size_t i = 0; name != NULL && i < sizeof engines / sizeof engines[0]; i++)
         if (strcmp(engines[i]->runtime->name, name) == 0)
+            return engines[i];
+    return engines[0];
+}
+
+bool engine_seals(const struct engine *engine, const struct bottle_spec *spec)
+{
+    return engine->sealed == NULL || spec->image.sealer == SEALER_SHIM;
+}
+
+const struct engine *engine_by(const struct runtime *runtime)
+{
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+        if (engines[i]->runtime == runtime)
             return engines[i];
     return engines[0];
 }

@@ -14,6 +14,11 @@
 
 #define OCI_NAME_MAX 80
 
+/* Of a PID 1 that begins as root: what it takes to seal the network and to become the agent; KILL is for signals to
+ * commands of `hostctl exec`. */
+#define ENGINE_RIGHTS                                                                                        \
+    "--cap-add=NET_ADMIN", "--cap-add=SETUID", "--cap-add=SETGID", "--cap-add=SETPCAP", "--cap-add=KILL"
+
 /* A sort of thing that engines make: how their names are listed, and how some are removed. */
 struct engine_kind {
     const char *type; /* "container", "network", "volume"; NULL ends the list */
@@ -39,10 +44,12 @@ struct engine {
     const char *const *agent;       /* create: the agent */
     const char *const *guard;       /* create and run: privileges cannot grow */
     const char *const *sidecar;     /* create: the sidecar, beside its capabilities and links */
-    const char *const *sealed;      /* create: the agent; what makes it one that seals itself, or is sealed */
+    const char *const *sealed;  /* create: an agent whose network another container seals (NULL: none can) */
+    const char *const *sealing; /* create: an agent whose PID 1 begins as root and seals its network itself */
     const char *const
         *copy; /* a tar on stdin goes into a container, the numbers of its owners kept; NULL: the
                                 shim can write there itself */
+    const char *const *version; /* succeeds where the engine can be reached, and says which it is */
     const char *const *pull, *const *tail; /* an image is fetched; the last lines of a container are told */
     const struct engine_kind *kinds;
     /* Where the engine's default seccomp profile is, the first that is there; NULL: the default refuses user
@@ -52,6 +59,7 @@ struct engine {
      * with the right to, seals it, and gives the right up for good; every later entry does the same. */
     bool shims;
     bool plain; /* its commands know no "--" */
+    bool named; /* they take images by their tags only, not by what they hold */
     /* Makes of what its `inspect` says what podman's would say, as far as we read it (owned; NULL: another
      * shape). NULL: it speaks like podman. */
     json_t *(*shape)(const char *kind, const json_t *inspected);
@@ -61,6 +69,12 @@ extern const struct engine engine_podman, engine_docker, engine_apple;
 
 /* The engine of the bottle's record. Never NULL for a bottle of rt_oci. */
 const struct engine *engine_of(const struct state *state);
+
+/* Whether the agent's own PID 1 seals its network. */
+bool engine_seals(const struct engine *engine, const struct bottle_spec *spec);
+
+/* The engine of a runtime of rt_oci's. */
+const struct engine *engine_by(const struct runtime *runtime);
 
 /* Whether numbers of users in the agent's container are not the host's. */
 bool engine_maps(const struct engine *engine);

@@ -29,6 +29,18 @@ static int fetch(const struct engine *engine, const char *reference, int interru
     return engine_do(&words, interrupt, err);
 }
 
+const char *image_id(const struct engine *engine, const json_t *said, const char *reference)
+{
+    const char *id = text(said), *colon = strchr(id, ':'), *hex = colon != NULL ? colon + 1 : id;
+
+    if (engine->named)
+        return reference;
+    return (hex == id || strncmp(id, "sha256:", (size_t)(hex - id)) == 0) && strlen(hex) == 64 &&
+                   strspn(hex, "0123456789abcdef") == 64
+               ? id
+               : NULL;
+}
+
 int image_open(const struct engine *engine, const char *reference, int interrupt, struct image *image,
                struct err *err)
 {
@@ -45,7 +57,11 @@ int image_open(const struct engine *engine, const char *reference, int interrupt
     image->environment = strings(json_object_get(config, "Env"));
     image->user = text(json_object_get(config, "User"));
     image->workdir = text(json_object_get(config, "WorkingDir"));
-    return 0;
+    image->id = image_id(engine, json_object_get(image->inspected, "Id"), reference);
+    if (image->id != NULL)
+        return 0;
+    image_fini(image);
+    return err_set(err, "image %s: %s does not say which it is", reference, engine->program);
 }
 
 void image_fini(struct image *image)

@@ -12,6 +12,7 @@ struct image {
     json_t *inspected;                                /* owned */
     const json_t *entrypoint, *command, *environment; /* arrays of strings, or NULL; inspected's */
     const char *user, *workdir;                       /* "" when it names none; inspected's */
+    const char *id; /* as image_id has it: what is made of it is made of this, whatever its tag becomes */
 };
 
 /* Asks the engine, which is told to fetch the image when it is not there. Returns 0, then image_fini; or -1
@@ -19,6 +20,10 @@ struct image {
 int image_open(const struct engine *engine, const char *reference, int interrupt, struct image *image,
                struct err *err);
 void image_fini(struct image *image);
+
+/* What an engine's inspect calls an image by its content ("sha256:" and 64 hexadecimal digits, or these alone), as a
+ * reference that cannot come to mean another; `reference` itself where the engine takes no such. NULL: neither. */
+const char *image_id(const struct engine *engine, const json_t *said, const char *reference);
 
 /* Whether its user is root, or nobody has said who. */
 bool image_is_roots(const struct image *image);

@@ -3,14 +3,19 @@
  * rt_oci_run: see the header. What the engine says is bounded and read while it is fed, so that neither side
  * waits for the other. A child must never inherit a descriptor of ours that it was not given: all are
  * close-on-exec.
+ *
+ * An engine's program that is killed leaves what nobody finds any more (podman, in the middle of starting a
+ * container: its monitor and a process that its own books do not know). So one that makes or removes something
+ * is out of reach of the terminal's signals, has time to end by itself, and is waited for by whoever cleans up
+ * after us (run_guard).
  */
 #include "hostctl/rt_oci_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +23,15 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
-#define FDS_MAX 1024
-#define RUN_MS  120000 /* of silence; a pull may take long, but it says so */
+#define FDS_MAX      1024
+#define RUN_MS       120000 /* of silence; a pull may take long, but it says so */
+#define FINISH_MS    2000   /* for a program whose work is not wanted any more, to end by itself */
+#define TERMINATE_MS 8000   /* after SIGTERM */
 
-extern char **environ;
+static char guard[PATH_MAX]; /* "": none */
 
 /* ---- words ---- */
 
@@ -110,32 +118,71 @@ static int pipe_private(int ends[2], struct err *err)
     return 0;
 }
 
-static int spawn(char *const *argv, const int fds[3], const sigset_t *mask, pid_t *pid)
+void run_guard(const char *path)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
-
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    for (int i = 0; i < 3; i++) {
-        if (fds[i] == -1)
-            posix_spawn_file_actions_addopen(&actions, i, "/dev/null", i == 0 ? O_RDONLY : O_WRONLY, 0);
-        else
-            posix_spawn_file_actions_adddup2(&actions, fds[i], i);
-    }
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setsigmask(&attributes, mask);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    int error = posix_spawnp(pid, argv[0], &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return error;
+    snprintf(guard, sizeof guard, "%s", path);
 }
 
-pid_t run_start(const struct words *words, const int fds[3], struct err *err)
+/* A record lock stays with the process when it becomes another program, and goes with it, whoever else has
+ * the descriptor by then: fcntl(2). */
+static void hold_guard(void)
+{
+    const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = guard[0] != '\0' ? open(guard, O_RDWR | O_CREAT | O_NOFOLLOW, 0600) : -1;
+
+    if (fd >= 0) /* without it the program is not waited for, which is no reason not to run it */
+        fcntl(fd, F_SETLK, &lock);
+}
+
+/* Between fork and exec. Does not return: the number of what failed goes into `told`. */
+static void become(char *const *argv, const int fds[3], const sigset_t *mask, bool guarded, int told)
+{
+    int own[3], error;
+
+    for (int i = 0; i < 3; i++) {
+        int fd = fds[i] >= 0 ? fds[i] : open("/dev/null", i == 0 ? O_RDONLY : O_WRONLY);
+        own[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    }
+    for (int i = 0; i < 3; i++)
+        dup2(own[i], i);
+    signal(SIGPIPE, SIG_DFL);
+    if (guarded) {
+        setpgid(0, 0);
+        hold_guard();
+    }
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(argv[0], argv);
+    error = errno;
+    if (write(told, &error, sizeof error) < 0)
+        error = EIO;
+    _exit(127);
+}
+
+/* Returns 0, or what went wrong, exec's errors too. */
+static int spawn(char *const *argv, const int fds[3], const sigset_t *mask, bool guarded, pid_t *pid)
+{
+    struct err ignored;
+    int told[2], error = 0;
+
+    if (pipe_private(told, &ignored) != 0)
+        return errno;
+    *pid = fork();
+    if (*pid == 0)
+        become(argv, fds, mask, guarded, told[1]);
+    int failed = *pid < 0 ? errno : 0;
+    close(told[1]);
+    while (failed == 0 && read(told[0], &error, sizeof error) < 0 && errno == EINTR)
+        ;
+    close(told[0]);
+    if (error != 0) {
+        while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        *pid = -1;
+    }
+    return failed != 0 ? failed : error;
+}
+
+static pid_t start(const struct words *words, const int fds[3], bool guarded, struct err *err)
 {
     char *const *argv = words_argv(words, err);
     sigset_t none;
@@ -144,11 +191,24 @@ pid_t run_start(const struct words *words, const int fds[3], struct err *err)
     if (argv == NULL)
         return -1;
     sigemptyset(&none);
-    errno = spawn(argv, fds, &none, &pid);
+    errno = spawn(argv, fds, &none, guarded, &pid);
     return errno == 0 ? pid : err_set_errno(err, "%s", argv[0]);
 }
 
+pid_t run_start(const struct words *words, const int fds[3], struct err *err)
+{
+    return start(words, fds, false, err);
+}
+
 /* ---- to the end ---- */
+
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 struct exchange {
     int in, out, words; /* our ends; -1 closed */
@@ -211,6 +271,37 @@ static int turn(struct exchange *x, struct err *err)
     if (wait[1].revents && take(x, &x->out, err) != 0)
         return -1;
     return wait[2].revents ? take(x, &x->words, err) : 0;
+}
+
+/* Whether it has closed its output by then; what it says is not wanted. */
+static bool closed_within(struct exchange *x, int ms)
+{
+    struct err ignored;
+
+    for (long long until = now_ms() + ms; x->out >= 0 || x->words >= 0;) {
+        struct pollfd wait[] = {{.fd = x->out, .events = POLLIN}, {.fd = x->words, .events = POLLIN}};
+        long long left = until - now_ms();
+        if (left <= 0)
+            return false;
+        if (poll(wait, 2, (int)left) <= 0)
+            continue;
+        if (wait[0].revents)
+            take(x, &x->out, &ignored);
+        if (wait[1].revents)
+            take(x, &x->words, &ignored);
+    }
+    return true;
+}
+
+static void wind_up(struct exchange *x, pid_t pid)
+{
+    x->run->out = NULL;
+    shut(&x->in);
+    if (closed_within(x, FINISH_MS))
+        return;
+    kill(-pid, SIGTERM); /* its group */
+    if (!closed_within(x, TERMINATE_MS))
+        kill(-pid, SIGKILL);
 }
 
 /* The first line that begins so, to its end; false: there is none. */
@@ -281,7 +372,7 @@ int run_words(const struct words *words, struct run *run, struct err *err)
         }
     }
     if (result == 0)
-        pid = run_start(words, fds, err);
+        pid = start(words, fds, true, err);
     for (int i = 0; i < 3; i++)
         shut(&fds[i]);
     if (pid > 0) {
@@ -289,7 +380,7 @@ int run_words(const struct words *words, struct run *run, struct err *err)
         while (result == 0 && (x.out >= 0 || x.words >= 0))
             result = turn(&x, err);
         if (result != 0)
-            kill(pid, SIGKILL);
+            wind_up(&x, pid);
         int status = status_of(pid);
         result = result == 0 ? status : -1;
     }
@@ -326,7 +417,7 @@ static void pass_signal(const struct words *passer, int number)
         argv[i] = strcmp(passer->list[i], RUN_NUMBER) == 0 ? text : passer->list[i];
     sigemptyset(&none);
     if (argv != NULL)
-        spawn(argv, nowhere, &none, &pid);
+        spawn(argv, nowhere, &none, false, &pid);
     free(argv);
 }
 
@@ -339,7 +430,7 @@ static int attend(const struct words *words, const struct words *passer, const i
     int number;
 
     sigemptyset(&none);
-    if (spawn(words->list, fds, &none, &pid) != 0)
+    if (spawn(words->list, fds, &none, false, &pid) != 0)
         return 125;
     for (;;) {
         if (sigwait(all, &number) != 0)

@@ -30,9 +30,10 @@ void words_free(struct words *words);
 
 /* Runs to its end, with `in` as stdin; stdout is appended to out (NULL: dropped), which bounds it.
  * `interrupt`: see runtime.h; -1 = none. Returns the exit status (128 + signal), or -1 with err when it could
- * not be run, said too much, or was interrupted (then it is killed). `said`: the last line of its stderr, ""
+ * not be run, said too much, or was interrupted (then it has two seconds to end by itself, eight after SIGTERM,
+ * and is killed). It is in a process group of its own, so that a terminal's signals do not reach it. `said`: the last line of its stderr, ""
  * when none. */
-#define RUN_SAID 300
+#define RUN_SAID 640 /* runc names several long paths before it says what is wrong */
 struct run {
     struct str in;
     struct buf *out;
@@ -44,6 +45,10 @@ struct run {
 void run_last_words(struct str text, char line[RUN_SAID]);
 
 int run_words(const struct words *words, struct run *run, struct err *err);
+
+/* From now on what run_words starts holds a record lock on this file (made if need be) until it ends, also when
+ * this process is gone by then. See state_guard. */
+void run_guard(const char *path);
 
 /* As above for a command that has to succeed: -1 with err that holds what it said. */
 int run_must(const struct words *words, struct run *run, struct err *err);

@@ -106,8 +106,7 @@ int seal_paused(const struct bottle_spec *spec, const struct state *state, const
     return route_set(spec, state, network, gateway, err);
 }
 
-/* The sidecar's address on the network that it shares with the agent. */
-int seal_gateway(const struct state *state, char gateway[SEAL_ADDRESS_MAX], struct err *err)
+json_t *seal_sidecar(const struct state *state, char gateway[SEAL_ADDRESS_MAX], struct err *err)
 {
     char name[OCI_NAME_MAX], network[OCI_NAME_MAX];
 
@@ -118,10 +117,11 @@ int seal_gateway(const struct state *state, char gateway[SEAL_ADDRESS_MAX], stru
     const char *address = json_string_value(
         json_object_get(json_object_get(json_object_get(settings, "Networks"), network), "IPAddress"));
     int len = snprintf(gateway, SEAL_ADDRESS_MAX, "%s", address != NULL ? address : "");
-    if (sidecar != NULL && (len <= 0 || len >= SEAL_ADDRESS_MAX))
-        err_set(err, "%s does not say which address the sidecar has", engine_of(state)->program);
+    if (sidecar == NULL || (len > 0 && len < SEAL_ADDRESS_MAX))
+        return sidecar;
+    err_set(err, "%s does not say which address the sidecar has", engine_of(state)->program);
     json_decref(sidecar);
-    return len > 0 && len < SEAL_ADDRESS_MAX ? 0 : -1;
+    return NULL;
 }
 
 /* ---- the image's roots ---- */

@@ -11,8 +11,9 @@
 #define SEAL_ADDRESS_MAX 16                  /* of an IPv4 address in text */
 #define SEAL_NETWORK_MAX (OCI_NAME_MAX + 64) /* of the value of --network */
 
-/* The sidecar's address on the network that it shares with the agent. Returns 0, or -1 with err. */
-int seal_gateway(const struct state *state, char gateway[SEAL_ADDRESS_MAX], struct err *err);
+/* What the engine says of the sidecar (json_decref), with its address on the network that it shares with the
+ * agent. NULL with err. */
+json_t *seal_sidecar(const struct state *state, char gateway[SEAL_ADDRESS_MAX], struct err *err);
 
 /* Seals the namespace of the agent's container, which is created and not started. Returns 0, or -1 with err.
  */

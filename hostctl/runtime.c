@@ -11,3 +11,13 @@ const struct runtime *runtime_find(const char *name)
             return *runtime;
     return NULL;
 }
+
+int runtime_detect(const struct runtime *runtime, struct err *err)
+{
+    struct err said;
+
+    for (const struct need *need = runtime->needs; need->name != NULL; need++)
+        if (need->vital && need->look(runtime, NULL, &said) != 0)
+            return err_set(err, "%s: %s", said.text, need->remedy);
+    return 0;
+}

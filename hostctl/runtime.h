@@ -3,7 +3,7 @@
  * runtime: what hostctl asks of whatever runs bottles (plain namespaces, later container engines). cmd_up.c
  * owns the order, which is the same for all:
  *
- *   detect, lock the state, [clean what a killed hostctl left]
+ *   runtime_detect, lock the state, [clean what a killed hostctl left]
  *   sidecar    its namespaces, networks and uplink exist, stopper-init runs with its audit stream connected
  *   control    hello (protocol version), wait-ready, apply, ca
  *   agent      the shim has dropped and executes the command; a session comes back
@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/buf.h"
@@ -30,18 +31,25 @@
 
 enum uplink { UPLINK_DEFAULT, UPLINK_PASTA, UPLINK_NAT };
 
+/* Who leads the agent's network to the sidecar: another container, which needs a right there that the agent's never
+ * has; or the agent's own PID 1, which has it at first and gives it up. */
+enum sealer { SEALER_DEFAULT, SEALER_HELPER, SEALER_SHIM };
+
 /* What only a runtime with images knows; values are checked already. */
 struct image_spec {
     const char *agent, *sidecar;   /* references of images */
     const char *memory, *cpus;     /* limits for the agent; NULL: none */
     const char *home, *home_place; /* a volume and where it goes; NULL: nothing that outlives the bottle */
     bool detach;                   /* the command runs on without anybody attached */
-    bool keep;                     /* what the command leaves in its container stays, stopped */
+    enum sealer sealer;
+    bool keep; /* what the command leaves in its container stays, stopped */
 };
 
 struct bottle_spec {
     const char *name;
     enum uplink uplink;
+    const uint16_t *host_ports; /* sidecar: of the machine that hostctl runs on, which the bottle may reach */
+    size_t host_port_count;
     struct image_spec image;
     bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;
@@ -66,13 +74,23 @@ struct command_spec {
     int interrupt;          /* as above */
 };
 
+struct runtime;
+
+/* Something that a runtime needs of this machine. */
+struct need {
+    const char *name;
+    const char *remedy; /* what to do when it is missing */
+    bool vital;         /* without it this runtime is not here at all */
+    /* Looks; what is tried is undone. sidecar_image: the reference, for runtimes with images. Returns 0 with said = what
+     * was found, or -1 with what is missing. */
+    int (*look)(const struct runtime *runtime, const char *sidecar_image, struct err *said);
+};
+
 struct runtime {
     const char *name;
     bool images; /* the agent's root is an image's: bottle_spec.image counts */
 
-    /* Whether bottles can run here, root included; err says what is missing and how to get it. Returns 0 or
-     * -1. */
-    int (*detect)(struct err *err);
+    const struct need *needs; /* in the order in which they build on each other; the last has no name */
 
     int (*sidecar)(const struct bottle_spec *spec, struct state *state, struct err *err);
 
@@ -96,6 +114,11 @@ struct runtime {
     /* Asked after a session: the exit status of the bottle's command, or -1 when it runs on, the user having
      * detached. NULL: the session knows its end, and a bottle ends with it. */
     int (*ended)(const struct state *state);
+
+    /* When the bottle is about to go: lets the sidecar end in order, so that its audit stream has its last
+     * lines before logs() looks at it for the last time. What has ended already, or was never there, is fine;
+     * what does not end within seconds is clean()'s. NULL: clean() does it. */
+    void (*settle)(const struct state *state);
 
     /* After the command's end: removes all but the agent's container, whose name (of at most 99 bytes) it tells.
      * clean() removes that too. NULL: nothing can be kept. Returns 0, or -1 with err. */
@@ -125,6 +148,10 @@ struct runtime {
 
 /* All of this build, in the order of preference, NULL-terminated (runtimes_linux.c and its like). */
 extern const struct runtime *const runtimes[];
+
+/* Whether bottles can run here, root included, by the vital needs; err says what is missing and how to get it. Returns
+ * 0 or -1. */
+int runtime_detect(const struct runtime *runtime, struct err *err);
 
 /* By name; NULL when unknown. */
 const struct runtime *runtime_find(const char *name);

@@ -13,45 +13,70 @@
 
 #include <jansson.h>
 
-/* One value that a route needs. Returns whether it is there. */
-static bool take(const struct manifest_route *route, struct secrets *secrets, struct report *report)
+#include "hostctl/placeholder.h"
+
+/* One value, unless it is there already; line and path: of what names it. NULL after a complaint. */
+static const struct secret_entry *take(const char *name, unsigned line, const char *path,
+                                       struct secrets *secrets, struct report *report)
 {
-    const char *name = route->auth.token_ref, *value = getenv(name);
+    const char *value = getenv(name);
     const struct secret_entry *entry = secrets_find(secrets, name);
-    unsigned line = route->auth.token_line;
     const char *advice = getenv("SUDO_UID") != NULL ? "; sudo passes it on with --preserve-env=" : "";
+
+    if (entry != NULL)
+        return entry;
+    if (strcmp(name, PLACEHOLDER_CANARY) == 0) {
+        report_add(report, line, path, "the name " PLACEHOLDER_CANARY " is Stopper's own");
+        return NULL;
+    }
+    if (value == NULL) {
+        report_add(report, line, path, "the environment variable %s is not set%s%s", name, advice,
+                   advice[0] != '\0' ? name : "");
+        return NULL;
+    }
+    const char *problem = secret_problem(str_of(value));
+    if (problem != NULL) {
+        report_add(report, line, path, "the value of the environment variable %s %s", name, problem);
+        return NULL;
+    }
+    struct secret_entry *made = &secrets->entries[secrets->count];
+    made->value = secret_new(str_of(value));
+    if (made->value == NULL) {
+        report_add(report, line, path, "no locked memory is left for the value of %s (RLIMIT_MEMLOCK)", name);
+        return NULL;
+    }
+    snprintf(made->name, sizeof made->name, "%s", name);
+    secrets->count++;
+    return made;
+}
+
+/* The value that a route needs. Returns whether it is there. */
+static bool take_route(const struct manifest_route *route, struct secrets *secrets, struct report *report)
+{
     char path[64];
 
     report_file(report, route->file);
     snprintf(path, sizeof path, "egress.routes[%zu].auth.token_ref", route->index);
-    if (entry == NULL && value == NULL) {
-        report_add(report, line, path, "the environment variable %s is not set%s%s", name, advice,
-                   advice[0] != '\0' ? name : "");
+    const struct secret_entry *entry =
+        take(route->auth.token_ref, route->auth.token_line, path, secrets, report);
+    if (entry == NULL)
         return false;
-    }
-    if (entry == NULL) {
-        const char *problem = secret_problem(str_of(value));
-        if (problem != NULL) {
-            report_add(report, line, path, "the value of the environment variable %s %s", name, problem);
-            return false;
-        }
-        struct secret_entry *made = &secrets->entries[secrets->count];
-        made->value = secret_new(str_of(value));
-        if (made->value == NULL) {
-            report_add(report, line, path, "no locked memory is left for the value of %s (RLIMIT_MEMLOCK)",
-                       name);
-            return false;
-        }
-        snprintf(made->name, sizeof made->name, "%s", name);
-        secrets->count++;
-        entry = made;
-    }
-    if (policy_sensitive(route->auth.scheme, secret_expose(entry->value)).len < SECRET_MIN) {
-        report_add(report, line, path,
-                   "the password in the value of the environment variable %s is shorter than 8 bytes", name);
-        return false;
-    }
-    return true;
+    if (policy_sensitive(route->auth.scheme, secret_expose(entry->value)).len >= SECRET_MIN)
+        return true;
+    report_add(report, route->auth.token_line, path,
+               "the password in the value of the environment variable %s is shorter than 8 bytes",
+               route->auth.token_ref);
+    return false;
+}
+
+/* The value that a variable of the agent's gets: the sidecar has to know it, too, to keep it from leaving. */
+static bool take_variable(const struct manifest_env *form, struct secrets *secrets, struct report *report)
+{
+    char path[512];
+
+    report_file(report, form->name.file);
+    snprintf(path, sizeof path, "env.%s.from_env", form->name.text);
+    return take(form->ref, form->name.line, path, secrets, report) != NULL;
 }
 
 /* The variable's own bytes are what /proc shows of a process's environment. */
@@ -67,7 +92,8 @@ static void forget(const char *name)
 
 struct secrets *secrets_take(const struct manifest *manifest, struct report *report)
 {
-    struct secrets *secrets = calloc(1, sizeof *secrets + manifest->route_count * sizeof secrets->entries[0]);
+    struct secrets *secrets = calloc(1, sizeof *secrets + (manifest->route_count + manifest->form_count + 1) *
+                                                              sizeof secrets->entries[0]);
     bool all = true;
 
     if (secrets == NULL) {
@@ -76,10 +102,21 @@ struct secrets *secrets_take(const struct manifest *manifest, struct report *rep
     }
     for (size_t i = 0; i < manifest->route_count; i++)
         if (manifest->routes[i].auth.token_ref != NULL)
-            all = take(&manifest->routes[i], secrets, report) && all;
+            all = take_route(&manifest->routes[i], secrets, report) && all;
+    for (size_t i = 0; i < manifest->form_count; i++)
+        if (!manifest->forms[i].placeholder)
+            all = take_variable(&manifest->forms[i], secrets, report) && all;
     for (size_t i = 0; i < manifest->route_count; i++)
         if (manifest->routes[i].auth.token_ref != NULL)
             forget(manifest->routes[i].auth.token_ref);
+    for (size_t i = 0; i < manifest->form_count; i++)
+        if (!manifest->forms[i].placeholder)
+            forget(manifest->forms[i].ref);
+    if (all && secrets->count >= SECRETS_MAX) {
+        report_add(report, 0, "", "%zu variables of the host are named; at most %d are allowed",
+                   secrets->count, SECRETS_MAX - 1);
+        all = false;
+    }
     if (all)
         return secrets;
     secrets_free(secrets);

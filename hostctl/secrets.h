@@ -12,9 +12,9 @@
 #include "hostctl/manifest.h"
 #include "hostctl/report.h"
 
-/* Takes the values of all token_ref out of the environment: their variables are wiped and gone afterwards. An
+/* Takes the values of all token_ref and from_env out of the environment: their variables are wiped and gone afterwards. An
  * error for each that cannot be had, with its variable and line. Returns the values (secrets_free; an empty
- * set when none are named), or NULL with errors in the report, which names the manifest's file. */
+ * set when none are named; with room for one more), or NULL with errors in the report, which names the manifest's file. */
 struct secrets *secrets_take(const struct manifest *manifest, struct report *report);
 
 /* The certificates of all extra_ca in PEM, NUL-terminated (free); NULL with no error when none are named.

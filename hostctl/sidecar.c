@@ -6,7 +6,7 @@
 #include "core/policy.h"
 #include "hostctl/secrets.h"
 
-#define ANSWER_MAX 65536 /* bytes of an answer */
+#define ANSWER_MAX (1 << 20) /* bytes of an answer */
 
 json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, const char *verb, struct str in,
                     struct err *err)

@@ -121,6 +121,28 @@ static enum state_result lock_folder(struct state *state, bool make, unsigned ti
     }
 }
 
+/* For the end of a program that the folder's last holder had started. */
+static enum state_result wait_for_guard(const struct state *state, struct err *err)
+{
+    long long deadline = now_ms() + STATE_GUARD_MS;
+    char path[PATH_MAX + sizeof STATE_GUARD];
+    int locked;
+
+    snprintf(path, sizeof path, "%s/" STATE_GUARD, state->path);
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? STATE_OK : (err_set_errno(err, "%s", path), STATE_ERROR);
+    while ((locked = try_lock(fd)) == 0 && now_ms() < deadline)
+        nanosleep(&(struct timespec){.tv_nsec = POLL_NS}, NULL);
+    int error = errno;
+    close(fd); /* and unlocks: what we start locks it for itself */
+    errno = error;
+    if (locked == 0)
+        return err_set(err, "a program that another hostctl had started for \"%s\" still runs", state->name),
+               STATE_BUSY;
+    return locked == 1 ? STATE_OK : (err_set_errno(err, "%s", path), STATE_ERROR);
+}
+
 static int load_record(struct state *state, struct err *err)
 {
     char path[PATH_MAX + sizeof RECORD];
@@ -156,6 +178,8 @@ enum state_result state_open(struct state *state, const char *name, enum state_o
         return err_set(err, "the path of the state folder is too long"), STATE_ERROR;
     if (how != STATE_READ) {
         result = lock_folder(state, how == STATE_MAKE, timeout_ms, err);
+        if (result == STATE_OK)
+            result = wait_for_guard(state, err);
     } else if (access(state->path, F_OK) != 0) {
         err_set(err, "there is no bottle \"%s\"", name);
         result = STATE_MISSING;

@@ -8,6 +8,9 @@
  *                     lets it go when that process dies, forked children do not hold it, and it tells who
  *                     does. Only state.c opens it (closing any descriptor of it would let the lock go).
  *   NAME/record.json  what was made and has to go away again. Replaced by rename: whole at every moment.
+ *   NAME/guard        locked in the same way by a program that makes or removes something for that process, while
+ *                     it runs: it may outlive a hostctl that was killed, and who locks the folder next waits
+ *                     for its end, or things would be made behind a clean-up's back.
  *   NAME/audit.jsonl  the sidecar's audit stream, where the runtime has no log of its own
  *   NAME/...          files of the runtime; they go with the folder
  *
@@ -29,6 +32,8 @@
 
 #define BOTTLE_NAME_MAX 31 /* bytes: [a-z0-9][a-z0-9-]{0,30} */
 #define STATE_AUDIT     "audit.jsonl"
+#define STATE_GUARD     "guard"
+#define STATE_GUARD_MS  20000
 
 struct state {
     char name[BOTTLE_NAME_MAX + 1];
@@ -54,7 +59,8 @@ enum state_open {
 };
 enum state_result { STATE_OK, STATE_MISSING, STATE_BUSY, STATE_ERROR };
 
-/* Opens a bottle's folder. STATE_BUSY: another process holds its lock still after timeout_ms. err is set for
+/* Opens a bottle's folder. STATE_BUSY: another process holds its lock still after timeout_ms, or a program
+ * that a killed hostctl had started has not ended within STATE_GUARD_MS. err is set for
  * all but STATE_OK. After STATE_OK the caller ends with state_close or state_remove. */
 enum state_result state_open(struct state *state, const char *name, enum state_open how, unsigned timeout_ms,
                              struct err *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * templates: see templates.h. The agent's program gets a text in the credential's place; the sidecar takes it out of
- * every request, as it does with all credentials of the agent's, and puts the host's value in. What is matched is the
+ * templates: see templates.h. The agent's program gets a placeholder in the credential's place; the sidecar puts the host's
+ * value where it stands. What is matched is the
  * inference API alone, with the paths that lead to nothing else: no files, no batches, no stored responses, no
  * administration.
  */
@@ -9,31 +9,34 @@
 
 #include <string.h>
 
-#define IN_ITS_PLACE "stopper-puts-the-value-in-its-place"
-
 static const struct {
     const char *name, *text;
+    struct role_shape shape;
 } roles[] = {
-    {"claude_code_oauth", "egress:\n"
-                          "  routes:\n"
-                          "    - host: api.anthropic.com\n"
-                          "      auth: {scheme: Bearer, token_ref: CLAUDE_CODE_OAUTH_TOKEN}\n"
-                          "      matches:\n"
-                          "        - methods: [POST]\n"
-                          "          paths: [{type: exact, value: /v1/messages}, {type: exact, value: "
-                          "/v1/messages/count_tokens}]\n"
-                          "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
-                          "env: {CLAUDE_CODE_OAUTH_TOKEN: " IN_ITS_PLACE "}\n"},
-    {"anthropic_api_key", "egress:\n"
-                          "  routes:\n"
-                          "    - host: api.anthropic.com\n"
-                          "      auth: {scheme: raw, token_ref: ANTHROPIC_API_KEY, header: x-api-key}\n"
-                          "      matches:\n"
-                          "        - methods: [POST]\n"
-                          "          paths: [{type: exact, value: /v1/messages}, {type: exact, value: "
-                          "/v1/messages/count_tokens}]\n"
-                          "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
-                          "env: {ANTHROPIC_API_KEY: " IN_ITS_PLACE "}\n"},
+    {"claude_code_oauth",
+     "egress:\n"
+     "  routes:\n"
+     "    - host: api.anthropic.com\n"
+     "      auth: {scheme: Bearer, token_ref: CLAUDE_CODE_OAUTH_TOKEN}\n"
+     "      matches:\n"
+     "        - methods: [POST]\n"
+     "          paths: [{type: exact, value: /v1/messages}, {type: exact, value: "
+     "/v1/messages/count_tokens}]\n"
+     "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
+     "env: {CLAUDE_CODE_OAUTH_TOKEN: {placeholder_for: api.anthropic.com}}\n",
+     {"sk-ant-oat01-", 108}},
+    {"anthropic_api_key",
+     "egress:\n"
+     "  routes:\n"
+     "    - host: api.anthropic.com\n"
+     "      auth: {scheme: raw, token_ref: ANTHROPIC_API_KEY, header: x-api-key}\n"
+     "      matches:\n"
+     "        - methods: [POST]\n"
+     "          paths: [{type: exact, value: /v1/messages}, {type: exact, value: "
+     "/v1/messages/count_tokens}]\n"
+     "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
+     "env: {ANTHROPIC_API_KEY: {placeholder_for: api.anthropic.com}}\n",
+     {"sk-ant-api03-", 108}},
     {"openai_api_key",
      "egress:\n"
      "  routes:\n"
@@ -43,7 +46,9 @@ static const struct {
      "        - methods: [POST]\n"
      "          paths: [{type: exact, value: /v1/responses}, {type: exact, value: /v1/chat/completions}]\n"
      "        - {methods: [GET], paths: [{value: /v1/models}]}\n"
-     "env: {OPENAI_API_KEY: " IN_ITS_PLACE ", CODEX_API_KEY: " IN_ITS_PLACE "}\n"},
+     "env: {OPENAI_API_KEY: {placeholder_for: api.openai.com}, CODEX_API_KEY: {placeholder_for: "
+     "api.openai.com}}\n",
+     {"sk-proj-", 92}},
 };
 
 static const char *const templates[] = {
@@ -71,4 +76,12 @@ const char *role_text(const char *role)
         if (strcmp(roles[i].name, role) == 0)
             return roles[i].text;
     return NULL;
+}
+
+struct role_shape role_shape(const char *role)
+{
+    for (size_t i = 0; role != NULL && i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(roles[i].name, role) == 0)
+            return roles[i].shape;
+    return (struct role_shape){"", 0};
 }

@@ -12,4 +12,11 @@ const char *template_text(enum manifest_template template);
 /* The same for a role that this version enforces; NULL for another. */
 const char *role_text(const char *role);
 
+/* How a role's tokens begin, and how long they are; of another role, or NULL, an empty prefix and 0. */
+struct role_shape {
+    const char *prefix;
+    size_t length; /* bytes; at most 128 */
+};
+struct role_shape role_shape(const char *role);
+
 #endif

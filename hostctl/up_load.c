@@ -14,6 +14,7 @@
 
 #define RECORD_AGENT "agent" /* whose the agent's file is; absent: the manifest is a bottle's */
 #define AGENT_USERS  "user"
+#define RECORD_SEED  "placeholders"
 
 static int complain(const struct up_load *load, const struct err *err)
 {
@@ -46,6 +47,14 @@ int up_load_recorded(struct up_load *load, const struct state *state, struct err
     return 0;
 }
 
+void up_load_same(struct up_load *load, const struct state *state)
+{
+    const char *seed = state_get(state, RECORD_SEED);
+
+    if (seed != NULL && strlen(seed) == sizeof load->seed - 1)
+        memcpy(load->seed, seed, sizeof load->seed);
+}
+
 int up_load_record(const struct up_load *load, struct state *state, struct err *err)
 {
     char *manifest = realpath(load->file, NULL);
@@ -54,6 +63,8 @@ int up_load_record(const struct up_load *load, struct state *state, struct err *
     free(manifest);
     if (status == 0 && load->is_agent)
         status = state_set(state, RECORD_AGENT, load->agent.repository ? "repository" : AGENT_USERS, err);
+    if (status == 0)
+        status = state_set(state, RECORD_SEED, load->seed, err);
     return status != 0 ? -1 : fixed_record(&load->fixed, state, err);
 }
 
@@ -107,7 +118,12 @@ int up_load(struct up_load *load)
         free(extra_ca);
         return -1;
     }
-    if (load->manifest->dns_count == 0 && load->manifest->route_count > 0)
+    if ((load->seed[0] == '\0' && placeholder_seed(load->seed, &err) != 0) ||
+        (placeholder_fill(load->manifest, load->seed) != 0 && err_set(&err, "out of memory") != 0)) {
+        free(extra_ca);
+        return complain(load, &err);
+    }
+    if (load->manifest->dns_count == 0 && (load->manifest->route_count > 0 || manifest_holds(load->manifest)))
         count = resolvconf_read(upstreams, &err);
     if (count >= 0)
         load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, &err);
@@ -116,7 +132,9 @@ int up_load(struct up_load *load)
         err_set(&err, "out of memory");
         return complain(load, &err);
     }
-    if (load->policy == NULL || agent_env(load->manifest, load->agent.prompt.len > 0, &err) != 0)
+    if (load->policy == NULL || placeholder_env(load->manifest, load->secrets, &err) != 0 ||
+        placeholder_canary(load->manifest, load->seed, load->secrets, &err) != 0 ||
+        agent_env(load->manifest, load->agent.prompt.len > 0, &err) != 0)
         return complain(load, &err);
     return 0;
 }

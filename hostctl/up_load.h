@@ -12,6 +12,7 @@
 #include "hostctl/layers.h"
 #include "hostctl/mount.h"
 #include "hostctl/options.h"
+#include "hostctl/placeholder.h"
 #include "hostctl/state.h"
 
 struct up_load {
@@ -24,7 +25,8 @@ struct up_load {
     struct manifest *manifest; /* the agent's, or own */
     char *policy;              /* what the sidecar gets */
     struct secrets *secrets;
-    struct fixed fixed; /* what no apply changes */
+    char seed[PLACEHOLDER_SEED]; /* of placeholders; "": a new one is made */
+    struct fixed fixed;          /* what no apply changes */
 };
 
 /* What is to run: a file, or an agent by its name. Returns 0, or -1 with err: the words are wrong. */
@@ -33,6 +35,9 @@ int up_load_choose(struct up_load *load, const struct operands *operands, struct
 /* What a bottle was made from, as up_load_record wrote it: the text is the state's, which has to outlive the load.
  * Returns 0, or -1 with err when the record names nothing. */
 int up_load_recorded(struct up_load *load, const struct state *state, struct err *err);
+
+/* Takes what the agent of a bottle that runs was given, which does not change: the seed of its placeholders. */
+void up_load_same(struct up_load *load, const struct state *state);
 
 /* Writes down, after up_load, what up_load_recorded and `apply` need. Needs the lock. Returns 0, or -1 with err. */
 int up_load_record(const struct up_load *load, struct state *state, struct err *err);

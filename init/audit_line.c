@@ -7,7 +7,8 @@
 
 #include "core/audit.h"
 
-#define DEPTH_MAX 16
+#define DEPTH_MAX  16
+#define DIGITS_MAX 15 /* of a count */
 
 struct walk {
     struct str line;
@@ -15,6 +16,7 @@ struct walk {
     unsigned depth;
     bool key; /* the next string of the outermost object is a key */
     unsigned kinds;
+    struct audit_tally *tally;
 };
 
 /* Takes a string whose opening quote is at `at`. False when it has no end. */
@@ -51,6 +53,28 @@ static bool take_kind(struct walk *walk)
     return !is_one_of(value, own) && memchr(value.ptr, '\\', value.len) == NULL;
 }
 
+/* Of a value only what counts; the walk goes over it as over any other. */
+static void tally_look(struct walk *walk, struct str key)
+{
+    struct walk ahead = *walk;
+    struct str value;
+    uint64_t count = 0;
+    size_t digits = 0;
+
+    if (str_equal(key, str_of("reason")) && ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] == '"' &&
+        take_string(&ahead, &value))
+        walk->tally->reason = denial_find(value);
+    if (!str_equal(key, str_of("count")))
+        return;
+    for (; ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] >= '0' && ahead.line.ptr[ahead.at] <= '9';
+         ahead.at++) {
+        count = count * 10 + (uint64_t)(ahead.line.ptr[ahead.at] - '0');
+        if (++digits > DIGITS_MAX)
+            return;
+    }
+    walk->tally->count = count > 0 ? count : 1;
+}
+
 static bool take_key(struct walk *walk)
 {
     static const char *const seal[] = {"policy_digest", "boot", "end", "seq", "prev", NULL};
@@ -60,6 +84,7 @@ static bool take_key(struct walk *walk)
         walk->at >= walk->line.len || walk->line.ptr[walk->at++] != ':')
         return false;
     walk->key = false;
+    tally_look(walk, key);
     return !str_equal(key, str_of("kind")) || take_kind(walk);
 }
 
@@ -81,12 +106,13 @@ static bool step(struct walk *walk)
     return byte != ' ' && walk->depth <= DEPTH_MAX && (walk->depth > 0 || walk->at == walk->line.len);
 }
 
-bool audit_line_sound(struct str line)
+bool audit_line_sound(struct str line, struct audit_tally *tally)
 {
+    *tally = (struct audit_tally){DENIAL_NONE, 1};
     if (line.len < 3 || line.len > AUDIT_UNSEALED_MAX || line.ptr[0] != '{' ||
         line.ptr[line.len - 2] != '}' || line.ptr[line.len - 1] != '\n')
         return false;
-    struct walk walk = {.line = {line.ptr, line.len - 1}, .at = 1, .depth = 1, .key = true};
+    struct walk walk = {.line = {line.ptr, line.len - 1}, .at = 1, .depth = 1, .key = true, .tally = tally};
     for (size_t i = 0; i < walk.line.len; i++)
         if (walk.line.ptr[i] < 0x20 || walk.line.ptr[i] > 0x7e)
             return false;

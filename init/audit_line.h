@@ -5,12 +5,20 @@
 #define INIT_AUDIT_LINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "core/denial.h"
 #include "core/str.h"
+
+/* What a line counts: `count` denials for this reason; DENIAL_NONE when it tells of none that is known. */
+struct audit_tally {
+    enum denial reason;
+    uint64_t count; /* at least 1 */
+};
 
 /* Whether the line is one JSON object of printable ASCII, ended by LF, without room for doubt about the members that
  * tell whose it is: its kind, once and none of init's own (packet, control, lifecycle), and no member of the seal
- * (core/audit_seal.h). */
-bool audit_line_sound(struct str line);
+ * (core/audit_seal.h). Then *tally is set. */
+bool audit_line_sound(struct str line, struct audit_tally *tally);
 
 #endif

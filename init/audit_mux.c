@@ -63,6 +63,7 @@ struct audit_mux {
     void (*on_broken)(void *ctx, const char *why);
     void *ctx;
     struct chain chain;
+    uint64_t denials[DENIAL_COUNT];
 };
 
 static void on_lines(uv_poll_t *poll, int status, int events);
@@ -204,6 +205,7 @@ static void source_close(struct source *source)
 static bool source_read(struct source *source, bool *ended)
 {
     char line[AUDIT_LINE_MAX];
+    struct audit_tally tally;
     ssize_t len = recv(source->sock, line, sizeof line, MSG_DONTWAIT);
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -211,7 +213,8 @@ static bool source_read(struct source *source, bool *ended)
         *ended = true;
         return false;
     }
-    if (audit_line_sound((struct str){line, (size_t)len})) {
+    if (audit_line_sound((struct str){line, (size_t)len}, &tally)) {
+        source->mux->denials[tally.reason] += tally.count;
         line_put(source->mux, line, (size_t)len, false);
     } else {
         struct audit alarm = {.kind = AUDIT_LIFECYCLE,
@@ -265,6 +268,7 @@ static void own_line(struct audit_mux *mux, struct audit *audit, bool end)
     audit_id(audit->id);
     size_t len = audit_format(audit, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, line);
     line_put(mux, line, len, end);
+    mux->denials[audit->reason] += audit->count > 1 ? audit->count : 1;
 }
 
 void audit_mux_emit(struct audit_mux *mux, struct audit *audit)
@@ -282,6 +286,11 @@ void audit_mux_policy(struct audit_mux *mux, uint64_t generation, const char *di
 void audit_mux_in_force(struct audit_mux *mux, uint64_t generation)
 {
     mux->chain.in_force = generation;
+}
+
+const uint64_t *audit_mux_denials(const struct audit_mux *mux)
+{
+    return mux->denials;
 }
 
 bool audit_mux_room(const struct audit_mux *mux)

@@ -37,6 +37,10 @@ void audit_mux_policy(struct audit_mux *mux, uint64_t generation, const char *di
 /* From now on lines that name no generation get this one. */
 void audit_mux_in_force(struct audit_mux *mux, uint64_t generation);
 
+/* How many denials of each reason the stream has told of since boot, by the lines' own counts. The array is the mux's, of
+ * DENIAL_COUNT. */
+const uint64_t *audit_mux_denials(const struct audit_mux *mux);
+
 /* Whether init's own queue is short. When not, put off what would emit and can wait. */
 bool audit_mux_room(const struct audit_mux *mux);
 

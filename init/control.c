@@ -29,6 +29,8 @@ struct client {
     unsigned handles; /* still to be closed */
     bool busy;        /* a request waits for its answer */
     bool waits_ready, closing, taking, deaf;
+    uint64_t approving; /* the held request whose approval is awaited; 0 = none */
+    json_t *apply;      /* a request that waits until no other policy is on its way; NULL = none */
 };
 
 struct control {
@@ -72,6 +74,9 @@ static void client_close(struct client *client)
     control->client_count--;
     if (control->applying == client)
         control->applying = NULL;
+    client->approving = 0;
+    json_decref(client->apply);
+    client->apply = NULL;
     client->handles = 2;
     uv_close((uv_handle_t *)&client->pipe, on_closed);
     uv_close((uv_handle_t *)&client->timer, on_closed);
@@ -94,8 +99,8 @@ static void client_answer(struct client *client, json_t *object)
     char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
     size_t len = text != NULL ? strlen(text) : 0;
     json_decref(object);
-    client->busy = false;
-    client->waits_ready = false;
+    client->busy = client->waits_ready = false;
+    client->approving = 0;
     if (answer == NULL || text == NULL) {
         free(answer);
         secret_json_free(text);
@@ -145,6 +150,8 @@ static void on_applied(void *ctx, uint64_t generation, const struct err *err)
     struct control *control = ctx;
     struct client *client = control->applying;
     control->applying = NULL;
+    if (err == NULL)
+        desk_applied(control->setup.desk);
     if (client == NULL)
         return;
     if (err != NULL)
@@ -161,6 +168,12 @@ static void verb_apply(struct client *client, const json_t *request)
     struct err err;
     if (policy == NULL) {
         client_refuse(client, "apply: the member \"policy\" is missing");
+        return;
+    }
+    if (control->setup.rollout->running && control->setup.rollout->approving) {
+        client->apply = json_incref((json_t *)request); /* nobody else's apply: it is soon over */
+        client->busy = true;
+        uv_timer_stop(&client->timer);
         return;
     }
     if (control->setup.rollout->running) {
@@ -216,16 +229,108 @@ static void verb_ca(struct client *client, const json_t *request)
                   json_pack("{s:b, s:s, s:s}", "ok", 1, "pem", ca->pem, "subject_hash", ca->subject_hash));
 }
 
+static void verb_pending(struct client *client, const json_t *request)
+{
+    (void)request;
+    client_answer(client,
+                  json_pack("{s:b, s:o}", "ok", 1, "held", desk_pending(client->control->setup.desk)));
+}
+
+/* The members of approve and deny that are the same: which, who and why. Returns 0, or -1: refused. */
+static int verdict_read(struct client *client, const json_t *request, const char *verb, uint64_t *id,
+                        struct desk_word *word)
+{
+    struct err err;
+    *id = (uint64_t)json_integer_value(json_object_get(request, "id"));
+    word->by = json_string_value(json_object_get(request, "by"));
+    word->reason = json_string_value(json_object_get(request, "reason"));
+    if (json_integer_value(json_object_get(request, "id")) < 1)
+        err_set(&err, "%s: \"id\" is not the number of a request", verb);
+    else if (word->by == NULL || word->by[0] == '\0' || strlen(word->by) >= HOLDS_BY)
+        err_set(&err, "%s: \"by\" is not a text of 1 to %d bytes", verb, HOLDS_BY - 1);
+    else if (word->reason == NULL || word->reason[0] == '\0' || strlen(word->reason) >= HOLDS_REASON)
+        err_set(&err, "%s: \"reason\" is not a text of 1 to %d bytes", verb, HOLDS_REASON - 1);
+    else
+        return 0;
+    client_refuse(client, err.text);
+    return -1;
+}
+
+static void verb_approve(struct client *client, const json_t *request)
+{
+    static const char *const words[] = {
+        [HOLD_ONCE] = "once", [HOLD_TTL] = "ttl", [HOLD_FOR_BOTTLE] = "bottle"};
+    struct desk *desk = client->control->setup.desk;
+    const char *said = json_string_value(json_object_get(request, "how"));
+    json_t *ttl = json_object_get(request, "ttl_s");
+    json_int_t ttl_s = json_integer_value(ttl);
+    struct desk_word word;
+    struct err err;
+    uint64_t id;
+    size_t how = 0;
+
+    if (verdict_read(client, request, "approve", &id, &word) < 0)
+        return;
+    while (how < sizeof words / sizeof words[0] && (said == NULL || strcmp(said, words[how]) != 0))
+        how++;
+    if (how == sizeof words / sizeof words[0]) {
+        client_refuse(client, "approve: \"how\" is not once, ttl or bottle");
+        return;
+    }
+    if ((how == HOLD_TTL) != (ttl != NULL) || (ttl != NULL && (ttl_s < 1 || ttl_s > DESK_TTL_MAX_S))) {
+        client_refuse(client, "approve: \"ttl_s\" goes with ttl and is an integer from 1 to 604800");
+        return;
+    }
+    if (desk_approve(desk, id, (enum hold_how)how, (uint64_t)ttl_s, &word, &err) < 0) {
+        client_refuse(client, err.text);
+        return;
+    }
+    client->busy = true;
+    client->approving = id;
+    uv_timer_stop(&client->timer);
+    desk_check(desk);
+}
+
+void control_approved(struct control *control, uint64_t id, const struct err *err)
+{
+    for (struct client *client = control->clients; client != NULL; client = client->next) {
+        if (client->approving != id)
+            continue;
+        if (err != NULL)
+            client_refuse(client, err->text);
+        else
+            client_answer(client, json_pack("{s:b, s:I}", "ok", 1, "id", (json_int_t)id));
+        requests_take(client);
+        return; /* the list may have changed */
+    }
+}
+
+static void verb_deny(struct client *client, const json_t *request)
+{
+    struct desk_word word;
+    struct err err;
+    uint64_t id;
+    if (verdict_read(client, request, "deny", &id, &word) < 0)
+        return;
+    if (desk_deny(client->control->setup.desk, id, &word, &err) < 0)
+        client_refuse(client, err.text);
+    else
+        client_answer(client, json_pack("{s:b, s:I}", "ok", 1, "id", (json_int_t)id));
+}
+
 static const struct verb {
     const char *name;
     void (*run)(struct client *client, const json_t *request);
-    const char *members[2]; /* what a request may have beside "verb" */
+    const char *members[5]; /* what a request may have beside "verb" */
 } verbs[] = {
     {"hello", verb_hello, {NULL}},
     {"apply", verb_apply, {"policy", "secrets"}},
     {"wait-ready", verb_wait_ready, {"timeout_ms"}},
     {"status", verb_status, {NULL}},
     {"ca", verb_ca, {NULL}},
+    {"pending", verb_pending, {NULL}},
+    {"approve", verb_approve, {"id", "how", "ttl_s", "by", "reason"}},
+    {"deny", verb_deny, {"id", "by", "reason"}},
 };
 
 static bool verb_has(const struct verb *verb, const char *member)
@@ -236,9 +341,26 @@ static bool verb_has(const struct verb *verb, const char *member)
     return false;
 }
 
+/* An apply that waited runs now, as if it had just come. */
+static void apply_resume(struct control *control)
+{
+    struct client *client = control->clients;
+    while (client != NULL && client->apply == NULL)
+        client = client->next;
+    if (client == NULL || control->setup.rollout->running)
+        return;
+    json_t *request = client->apply;
+    client->busy = false;
+    client->apply = NULL;
+    verb_apply(client, request);
+    json_decref(request);
+    requests_take(client);
+}
+
 void control_check(struct control *control)
 {
     struct err why;
+    apply_resume(control);
     if (!supervisor_serving(control->setup.supervisor, &why))
         return;
     for (struct client *client = control->clients, *next; client != NULL; client = next) {

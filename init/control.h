@@ -14,6 +14,7 @@
 #include "core/err.h"
 #include "init/audit_mux.h"
 #include "init/ca.h"
+#include "init/desk.h"
 #include "init/rollout.h"
 #include "init/supervise.h"
 
@@ -30,6 +31,7 @@ struct control_setup {
     uv_loop_t *loop;
     struct supervisor *supervisor;
     struct rollout *rollout;
+    struct desk *desk;
     struct audit_mux *audit;
     const struct ca *ca;
     json_t *(*describe)(
@@ -40,7 +42,11 @@ struct control_setup {
 /* Listens. Returns NULL with err. */
 struct control *control_open(const struct control_setup *setup, struct err *err);
 
-/* To be called whenever a worker has changed: answers who waits for readiness. */
+/* To be called whenever a worker has changed: answers who waits for readiness, and goes on with an apply that waits for
+ * another policy to be in force. */
 void control_check(struct control *control);
+
+/* For the desk: its on_approved. */
+void control_approved(struct control *control, uint64_t id, const struct err *err);
 
 #endif

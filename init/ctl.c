@@ -24,16 +24,21 @@
 
 static const struct verb {
     const char *name, *help;
+    bool input; /* the other members of the request are an object on stdin */
 } verbs[] = {
-    {"hello", "protocol and version"},
-    {"apply", "put {\"policy\": …, \"secrets\": {…}} on stdin in force"},
-    {"wait-ready", "wait until everything serves"},
-    {"status", "workers, counters, generations"},
-    {"ca", "the certificate of the bottle's authority (PEM)"},
+    {"hello", "protocol and version", false},
+    {"apply", "put {\"policy\": …, \"secrets\": {…}} on stdin in force", true},
+    {"wait-ready", "wait until everything serves", false},
+    {"status", "workers, counters, generations", false},
+    {"ca", "the certificate of the bottle's authority (PEM)", false},
+    {"pending", "requests that are held for the operator", false},
+    {"approve", "let a held one through: {\"id\": …, \"how\": …, \"by\": …, \"reason\": …} on stdin", true},
+    {"deny", "refuse a held one: {\"id\": …, \"by\": …, \"reason\": …} on stdin", true},
 };
 
 struct request {
     const char *verb;
+    bool input;
     int timeout_ms;
 };
 
@@ -64,15 +69,17 @@ static int arguments(int argc, char *const *argv, struct request *request)
         if (request->verb != NULL || argv[i][0] == '-')
             return -1;
         for (size_t v = 0; v < sizeof verbs / sizeof verbs[0]; v++)
-            if (strcmp(verbs[v].name, argv[i]) == 0)
+            if (strcmp(verbs[v].name, argv[i]) == 0) {
                 request->verb = verbs[v].name;
+                request->input = verbs[v].input;
+            }
         if (request->verb == NULL)
             return -1;
     }
     return request->verb != NULL ? 0 : -1;
 }
 
-/* What apply takes: an object with the members policy and secrets, which the sidecar checks. */
+/* The members of a request, such as policy and secrets; the sidecar checks them. */
 static json_t *input_read(struct err *err)
 {
     size_t size = POLICY_MAX_BYTES + SECRETS_MAX_JSON + 1, len = 0, got;
@@ -94,7 +101,7 @@ static json_t *input_read(struct err *err)
     free(text);
     if (input == NULL || (json_is_object(input) && json_object_get(input, "verb") == NULL))
         return input;
-    err_set(err, "the input is not an object with the members policy and secrets");
+    err_set(err, "the input is not an object with the members of the request");
     json_decref(input);
     return NULL;
 }
@@ -103,7 +110,7 @@ static json_t *input_read(struct err *err)
 static char *request_line(const struct request *request, struct err *err)
 {
     json_t *object = json_pack("{s:s}", "verb", request->verb);
-    if (strcmp(request->verb, "apply") == 0) {
+    if (request->input) {
         json_t *input = input_read(err);
         if (input == NULL) {
             json_decref(object);

@@ -28,6 +28,7 @@
 #include "init/ca.h"
 #include "init/control.h"
 #include "init/ctl.h"
+#include "init/desk.h"
 #include "init/meter.h"
 #include "init/mounted.h"
 #include "init/net.h"
@@ -37,6 +38,7 @@
 #include "init/policy_store.h"
 #include "init/rollout.h"
 #include "init/supervise.h"
+#include "init/try.h"
 #include "sys/privs.h"
 #include "sys/worker.h"
 
@@ -61,9 +63,11 @@ struct init {
     struct ca ca;
     struct supervisor *supervisor;
     struct rollout rollout;
+    struct desk *desk;
     struct control *control;
     bool was_ready;
-    uint64_t started_ms;
+    uint64_t begun_ns; /* of main, before the first step */
+    uint64_t started_ms, ready_ms;
     int status;
 };
 
@@ -80,10 +84,12 @@ static void on_change(void *ctx)
     struct init *init = ctx;
     struct err why;
     rollout_check(&init->rollout);
+    desk_check(init->desk);
     if (init->control != NULL)
         control_check(init->control);
     if (!init->was_ready && supervisor_serving(init->supervisor, &why)) {
         init->was_ready = true;
+        init->ready_ms = (uv_hrtime() - init->begun_ns) / 1000000;
         audit_lifecycle(init, AUDIT_ALLOW, "ready");
     }
 }
@@ -95,6 +101,21 @@ static void on_counters(void *ctx, struct str json)
         audit_lifecycle(init, AUDIT_ALARM, "the meter's report is malformed");
         supervisor_stop(init->supervisor, 1);
     }
+}
+
+static int on_hold(void *ctx, struct worker_ref worker, uint32_t type, uint64_t number, struct str text)
+{
+    return desk_hold(((struct init *)ctx)->desk, worker, type, number, text);
+}
+
+static void on_gone(void *ctx, struct worker_ref worker)
+{
+    desk_gone(((struct init *)ctx)->desk, worker);
+}
+
+static void on_approved(void *ctx, uint64_t id, const struct err *err)
+{
+    control_approved(((struct init *)ctx)->control, id, err);
 }
 
 static void on_stopped(void *ctx, int status)
@@ -121,17 +142,33 @@ static void on_signal(uv_signal_t *signal, int number)
     supervisor_stop(init->supervisor, 0);
 }
 
+/* {"host-not-allowed": 3, …}: what there was. */
+static json_t *describe_denials(const struct audit_mux *audit)
+{
+    const uint64_t *counts = audit_mux_denials(audit);
+    json_t *object = json_object();
+    for (int denial = DENIAL_NONE + 1; denial < DENIAL_COUNT; denial++)
+        if (counts[denial] > 0)
+            json_object_set_new(object, denial_name((enum denial)denial),
+                                json_integer((json_int_t)counts[denial]));
+    return object;
+}
+
 static json_t *describe(void *ctx)
 {
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:I}", "generation",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
-        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "interfaces", "egress",
+        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
+        init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
-        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation);
+        packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
+        "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards(),
+        "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
+        desk_approvals(init->desk));
 }
 
 /* ---- steps ---- */
@@ -176,7 +213,9 @@ static int step_forwarding(struct init *init, struct err *err)
 
 static int step_wall(struct init *init, struct err *err)
 {
-    struct nft_place place = {.interfaces = {[NFT_LO] = "lo"}, .agent_prefix = init->net.agent_prefix};
+    struct nft_place place = {.interfaces = {[NFT_LO] = "lo"},
+                              .agent_prefix = init->net.agent_prefix,
+                              .host_loopback = init->net.host.family == 4 && init->net.host.bytes[0] == 127};
     memcpy(place.interfaces[NFT_EGRESS], init->net.egress.name, IFNAMSIZ);
     memcpy(place.interfaces[NFT_AGENT], init->net.agent.name, IFNAMSIZ);
     return nft_install(&place, err) < 0 ? -1 : nft_generation(&init->ruleset_generation, err);
@@ -226,12 +265,24 @@ static int step_loop(struct init *init, struct err *err)
                                      .proxies = init->options.proxies,
                                      .on_change = on_change,
                                      .on_counters = on_counters,
+                                     .on_hold = on_hold,
+                                     .on_gone = on_gone,
                                      .on_stopped = on_stopped,
                                      .ctx = init};
     init->supervisor = supervisor_new(&setup);
     if (init->supervisor == NULL)
         return err_set(err, "out of memory");
     rollout_init(&init->rollout, &init->loop, &init->policies, init->supervisor, init->audit);
+    struct desk_setup desk = {.loop = &init->loop,
+                              .supervisor = init->supervisor,
+                              .rollout = &init->rollout,
+                              .policies = &init->policies,
+                              .audit = init->audit,
+                              .on_approved = on_approved,
+                              .ctx = init};
+    init->desk = desk_new(&desk);
+    if (init->desk == NULL)
+        return err_set(err, "out of memory");
     init->terminate.data = init->interrupt.data = init;
     uv_signal_start(&init->terminate, on_signal, SIGTERM);
     uv_signal_start(&init->interrupt, on_signal, SIGINT);
@@ -309,6 +360,7 @@ static int step_control(struct init *init, struct err *err)
     struct control_setup setup = {.loop = &init->loop,
                                   .supervisor = init->supervisor,
                                   .rollout = &init->rollout,
+                                  .desk = init->desk,
                                   .audit = init->audit,
                                   .ca = &init->ca,
                                   .describe = describe,
@@ -348,6 +400,7 @@ static int init_main(int argc, char *const *argv)
 {
     static struct init init;
     struct err err = {""};
+    init.begun_ns = uv_hrtime();
     if (options_parse(argc, argv, &init.options, &err) < 0) {
         fprintf(stderr, "stopper-init: %s\n", err.text);
         return 2;
@@ -383,5 +436,7 @@ int main(int argc, char **argv)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)
         return meter_main();
+    if (argc == 2 && strcmp(argv[1], "try") == 0)
+        return try_main();
     return init_main(argc, argv);
 }

@@ -127,6 +127,21 @@ static int choose_agent(const struct net_lists *lists, const struct netlink_link
     return 0;
 }
 
+/* Where the machine is that runs the bottle: what the options say, else whither this side's default route leads. */
+static struct ip host_of(const struct net_lists *lists, const struct options *options,
+                         const struct netlink_link *egress)
+{
+    struct ip none = {.family = 0};
+
+    if (options->no_host || options->host.family != 0)
+        return options->no_host ? none : options->host;
+    for (size_t i = 0; i < lists->route_count; i++)
+        if (is_default_route(&lists->routes[i]) && lists->routes[i].index == egress->index &&
+            lists->routes[i].gateway.family == 4)
+            return lists->routes[i].gateway;
+    return none;
+}
+
 static struct cidr prefix_of(const struct netlink_address *address)
 {
     struct cidr prefix = {.ip = address->ip, .length = address->length};
@@ -159,6 +174,7 @@ int net_choose(const struct net_lists *lists, const struct options *options, str
         return err_set(err, "the address of \"%s\" has no subnet in which the agent could be", agent->name);
     *net = (struct net){.egress = *egress, .agent = *agent, .agent_address = address->ip};
     net->agent_prefix = prefix_of(address);
+    net->host = host_of(lists, options, egress);
     net->own[net->own_count++] = net->agent_prefix;
     for (size_t i = 0; i < lists->address_count; i++) {
         const struct netlink_link *link = link_by_index(lists, lists->addresses[i].index);
@@ -210,6 +226,35 @@ int net_wait(struct netlink *nl, const struct options *options, struct net *net,
 }
 
 /* ---- settings ---- */
+
+static bool ipv6_forwards(const char *interface)
+{
+    char path[96], value = '0';
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/forwarding", interface);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool on = fd >= 0 && read(fd, &value, 1) == 1 && value != '0';
+    if (fd >= 0)
+        close(fd);
+    return on;
+}
+
+bool net_forwards(void)
+{
+    struct netlink nl;
+    struct netlink_link *links = NULL;
+    size_t count = 0;
+    struct err ignored;
+    bool on = ipv6_forwards("all");
+    if (netlink_open(&nl, &ignored) < 0)
+        return on;
+    if (netlink_links(&nl, &links, &count, &ignored) == 0)
+        for (size_t i = 0; i < count; i++)
+            on = on || (!(links[i].flags & IFF_LOOPBACK) && links[i].forwarding > 0) ||
+                 ipv6_forwards(links[i].name);
+    free(links);
+    netlink_close(&nl);
+    return on;
+}
 
 /* For what only /proc/sys can set; in many containers it is read-only. */
 static void sysctl_try(const char *path, const char *value)

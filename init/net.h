@@ -7,6 +7,7 @@
 #ifndef INIT_NET_H
 #define INIT_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/cidr.h"
@@ -25,6 +26,7 @@ struct net {
     struct cidr
         own[NET_OWN_MAX]; /* the agent's side, and every address of the sidecar: never dialled by a worker */
     size_t own_count;
+    struct ip host; /* the machine that runs the bottle; family 0 = nothing leads there */
 };
 
 /* What the kernel lists. */
@@ -46,6 +48,10 @@ int net_find(struct netlink *nl, const struct options *options, struct net *net,
 /* The same, and what is missing it waits for, as long as the options say: engines may attach a network after
  * the start. Returns 0, or -1 with err. */
 int net_wait(struct netlink *nl, const struct options *options, struct net *net, struct err *err);
+
+/* Whether anything would be forwarded between interfaces, as it is set now, of both protocols. False also where the kernel
+ * does not say. Needs no right. */
+bool net_forwards(void);
 
 /* The remaining functions change the namespace and need CAP_NET_ADMIN. All: 0, or -1 with err. */
 

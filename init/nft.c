@@ -115,6 +115,7 @@ static const struct nft_rule rules[] = {
     {"input", {IIFNAME(NFT_EGRESS), CT_STATE(CT_RELATED), L4PROTO(IPPROTO_ICMP), ACCEPT}},
     {"input", {IIFNAME(NFT_LO), CT_STATE(CT_ESTABLISHED), ACCEPT}},
     {"input", {IIFNAME(NFT_LO), DADDR(INADDR_LOOPBACK, 32), DPORT(IPPROTO_UDP, PORT_RESOLVER), ACCEPT}},
+    {"input", {WITH_HOST_LOOPBACK, IIFNAME(NFT_LO), DADDR(INADDR_LOOPBACK, 32), L4PROTO(IPPROTO_TCP), ACCEPT}},
     {"input", {IIFNAME(NFT_LO), ICMP_UNREACHABLE, ACCEPT}},
 
     {"forward", {COUNTER(NFT_COUNTER_FORWARD), DROP}},
@@ -122,6 +123,8 @@ static const struct nft_rule rules[] = {
     {"output", {CT_STATE(CT_ESTABLISHED | CT_RELATED), ACCEPT}},
     /* Whoever asks: the proxy opens this socket while it is still root. */
     {"output", {OIFNAME(NFT_LO), DADDR(INADDR_LOOPBACK, 32), DPORT(IPPROTO_UDP, PORT_RESOLVER), ACCEPT}},
+    /* Nothing of the sidecar's listens there: what does leads to the host, a declared port each. */
+    {"output", {WITH_HOST_LOOPBACK, OIFNAME(NFT_LO), SKUID(USER_PROXY), DADDR(INADDR_LOOPBACK, 32), L4PROTO(IPPROTO_TCP), ACCEPT}},
     /* The kernel's own rejections: to the agent, and to a worker whose packet was refused below. Workers cannot send ICMP. */
     {"output", {OIFNAME(NFT_LO), ICMP_UNREACHABLE, ACCEPT}},
     {"output", {OIFNAME(NFT_AGENT), ICMP_UNREACHABLE, ACCEPT}},
@@ -308,9 +311,10 @@ static int batch_rule(struct batch *batch, const struct nft_rule *wanted, const 
     nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, wanted->chain);
     for (const struct nft_term *term = wanted->terms; term < wanted->terms + NFT_TERMS && term->build != NULL;
          term++) {
-        if (term->build(rule, place, term) < 0) {
+        int built = term->build(rule, place, term);
+        if (built != 0) {
             nftnl_rule_free(rule);
-            return -1;
+            return built < 0 ? -1 : 0;
         }
     }
     struct nlmsghdr *message =

@@ -196,6 +196,13 @@ static int ct_has(struct nftnl_rule *rule, uint32_t key, uint32_t mask)
 
 #define UNUSED ((void)place, (void)term)
 
+NFT_TERM(nft_with_host_loopback)
+{
+    (void)rule;
+    (void)term;
+    return place->host_loopback ? 0 : 1;
+}
+
 NFT_TERM(nft_iifname)
 {
     return interface_is(rule, NFT_META_IIFNAME, place->interfaces[term->a]);

@@ -9,6 +9,7 @@
 #define INIT_NFT_EXPR_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/cidr.h"
@@ -21,10 +22,11 @@ enum nft_interface { NFT_LO, NFT_EGRESS, NFT_AGENT, NFT_INTERFACES };
 struct nft_place {
     char interfaces[NFT_INTERFACES][IFNAMSIZ];
     struct cidr agent_prefix; /* IPv4: of the agent's side */
+    bool host_loopback;       /* the host's services are led to the sidecar's own loopback */
 };
 
 struct nft_term {
-    /* Adds the expressions of this term. Returns 0, or -1 when memory is out. */
+    /* Adds the expressions of this term. Returns 0, 1 when the rule is not for this place, or -1 when memory is out. */
     int (*build)(struct nftnl_rule *rule, const struct nft_place *place, const struct nft_term *term);
     uint32_t a, b;
     const char *name;
@@ -38,6 +40,7 @@ struct nft_rule {
 };
 
 /* clang-format off */
+#define WITH_HOST_LOOPBACK     {.build = nft_with_host_loopback}
 #define IIFNAME(interface)     {.build = nft_iifname, .a = (interface)}
 #define OIFNAME(interface)     {.build = nft_oifname, .a = (interface)}
 #define NFPROTO_IS(family)     {.build = nft_nfproto, .a = (family)}
@@ -75,6 +78,7 @@ struct nft_rule {
 #define NFT_TERM(name)                                                                                       \
     int name(struct nftnl_rule *rule, const struct nft_place *place, const struct nft_term *term)
 
+NFT_TERM(nft_with_host_loopback);
 NFT_TERM(nft_iifname);
 NFT_TERM(nft_oifname);
 NFT_TERM(nft_nfproto);

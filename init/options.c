@@ -52,6 +52,14 @@ static int set_wait(struct options *options, const char *value, struct err *err)
     return read_number(value, 0, OPTIONS_WAIT_MAX, &options->wait_s, err);
 }
 
+static int set_host(struct options *options, const char *value, struct err *err)
+{
+    options->no_host = strcmp(value, "none") == 0;
+    if (options->no_host || (ip_parse(str_of(value), &options->host) == 0 && options->host.family == 4))
+        return 0;
+    return err_set(err, "\"%.64s\" is no IPv4 address, and not \"none\"", value);
+}
+
 static int set_policy(struct options *options, const char *value, struct err *err)
 {
     return read_path(value, &options->policy, err);
@@ -97,6 +105,8 @@ static const struct option_row {
      "the interface towards the agent (default: the only other one with an address)"},
     {"--proxies", "N", set_proxies, "worker processes of the proxy (default 1)"},
     {"--wait", "S", set_wait, "seconds to wait for the interfaces and their addresses (default 10)"},
+    {"--host", "ADDRESS", set_host,
+     "where host.stopper.internal is (default: the egress side's gateway; or none)"},
     {"--policy", "FILE", set_policy, "the policy to start with, as JSON"},
     {"--secrets", "FILE", set_secrets, "its secrets, {\"NAME\": \"VALUE\"}; root's, mode 0400 or 0600"},
     {"--die-with-parent", NULL, set_die_with_parent, "end when the process that started this one ends"},

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "core/cidr.h"
 #include "core/err.h"
 
 #define OPTIONS_PROXIES_MAX 64
@@ -17,6 +18,8 @@ struct options {
     char agent[IFNAMSIZ];
     unsigned proxies;    /* 1 to OPTIONS_PROXIES_MAX; default 1 */
     unsigned wait_s;     /* for the interfaces; 0 to OPTIONS_WAIT_MAX, default 10 */
+    struct ip host;      /* of the machine that runs the bottle; family 0 = the gateway of the egress side */
+    bool no_host;        /* nothing leads to it */
     const char *policy;  /* path of a file, borrowed from argv; "" = none */
     const char *secrets; /* the same; only with policy */
     bool die_with_parent;

@@ -16,13 +16,15 @@
 /* Which members of the policy, and of each route, a kind of worker gets. NULL ends; an absent list of routes'
  * = all. */
 static const struct section {
-    const char *members[4];
+    const char *members[8];
     const char *route_members[12];
+    const char *approval_members[10];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", NULL}},
-    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", NULL},
+    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}, {"host", NULL}},
+    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", NULL},
                           {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
-                           "git_fetch", "matches", "deny", NULL}},
+                           "git_fetch", "matches", "deny", NULL},
+                          {"id", "host", "port", "tls", "method", "path", "once", NULL}},
 };
 
 static json_t *members_copy(const json_t *from, const char *const *members)
@@ -38,17 +40,17 @@ static json_t *members_copy(const json_t *from, const char *const *members)
     return to;
 }
 
-static json_t *routes_copy(const json_t *policy, const char *const *members)
+static json_t *list_copy(const json_t *list, const char *const *members)
 {
-    json_t *routes = json_array(), *route;
+    json_t *copy = json_array(), *item;
     size_t at;
-    json_array_foreach(json_object_get(policy, "routes"), at, route) {
-        if (json_array_append_new(routes, members_copy(route, members)) < 0) {
-            json_decref(routes);
+    json_array_foreach(list, at, item) {
+        if (json_array_append_new(copy, members_copy(item, members)) < 0) {
+            json_decref(copy);
             return NULL;
         }
     }
-    return routes;
+    return copy;
 }
 
 static json_t *sidecar_of(const struct net *net)
@@ -60,17 +62,34 @@ static json_t *sidecar_of(const struct net *net)
         json_array_append_new(own, json_sprintf("%s/%u", text, net->own[i].length));
     }
     ip_format(&net->agent_address, text);
-    return json_pack("{s:s, s:o}", "agent_address", text, "own", own);
+    json_t *sidecar = json_pack("{s:s, s:o}", "agent_address", text, "own", own);
+    if (net->host.family != 0) {
+        ip_format(&net->host, text);
+        json_object_set_new(sidecar, "host", json_string(text));
+    }
+    return sidecar;
 }
 
-char *policy_section(const json_t *policy, enum policy_section section, uint64_t generation,
-                     const struct net *net)
+/* The text of a section, to be freed with secrets_text_free; NULL when memory is out. The policy has passed validation.
+ */
+static char *section_text(const json_t *policy, const struct policy_version *version,
+                          enum policy_section number, const struct net *net)
 {
+    const struct section *section = &sections[number];
     char *text = NULL;
-    json_t *cut = members_copy(policy, sections[section].members);
-    if (cut != NULL &&
-        json_object_set_new(cut, "routes", routes_copy(policy, sections[section].route_members)) == 0 &&
-        json_object_set_new(cut, "generation", json_integer((json_int_t)generation)) == 0 &&
+    json_t *cut = members_copy(policy, section->members);
+    int status =
+        cut == NULL
+            ? -1
+            : json_object_set_new(cut, "routes",
+                                  list_copy(json_object_get(policy, "routes"), section->route_members));
+    if (status == 0 && json_array_size(version->approvals) > 0)
+        status =
+            json_object_set_new(cut, "approvals", list_copy(version->approvals, section->approval_members));
+    if (status == 0 && json_object_get(cut, "hold") != NULL)
+        status = json_object_set_new(cut, "base", json_integer((json_int_t)version->base));
+    if (status == 0 &&
+        json_object_set_new(cut, "generation", json_integer((json_int_t)version->generation)) == 0 &&
         json_object_set_new(cut, "sidecar", sidecar_of(net)) == 0)
         text = json_dumps(cut, JSON_COMPACT);
     json_decref(cut);
@@ -83,6 +102,8 @@ static void version_close(struct policy_version *version)
         if (version->generation != 0 && version->fds[i] >= 0)
             close(version->fds[i]);
     secrets_free(version->secrets);
+    json_decref(version->policy);
+    json_decref(version->approvals);
     *version = (struct policy_version){0};
 }
 
@@ -100,7 +121,20 @@ static int section_seal(const char *text, struct err *err)
     return fd < 0 ? err_set_errno(err, "sealing the policy") : fd;
 }
 
-static int validate(const json_t *policy, struct secrets *secrets, struct err *err)
+/* What is left of approvals under a policy: those whose hosts it would have the operator asked for. */
+static void approvals_keep(json_t *approvals, const struct policy *policy)
+{
+    for (size_t at = json_array_size(approvals); at-- > 0;) {
+        const char *host = json_string_value(json_object_get(json_array_get(approvals, at), "host"));
+        if (host == NULL) /* its section will not be taken */
+            continue;
+        if (!policy->approvals.hold_denied || approvals_ignore(&policy->approvals, host) ||
+            policy_find(policy, host) != NULL)
+            json_array_remove(approvals, at);
+    }
+}
+
+static int validate(const json_t *policy, struct secrets *secrets, json_t *approvals, struct err *err)
 {
     struct policy *check;
     char *text = json_dumps(policy, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -111,6 +145,7 @@ static int validate(const json_t *policy, struct secrets *secrets, struct err *e
     if (status != 0)
         return -1;
     status = policy_check_secrets(check, secrets, err);
+    approvals_keep(approvals, check);
     policy_unref(check);
     return status;
 }
@@ -153,21 +188,20 @@ void policy_store_init(struct policy_store *store, const struct net *net)
     *store = (struct policy_store){.net = net};
 }
 
-int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
-                       struct err *err)
+/* Checks and seals what is in *next but for its digest and its sections, and takes it over: `next` is it, or it is
+ * closed. */
+static int stage(struct policy_store *store, const json_t *policy, struct policy_version next,
+                 struct err *err)
 {
-    struct policy_version next = {.generation = store->last + 1, .fds = {-1, -1}};
-
-    if (store->next.generation != 0)
-        return err_set(err, "another policy is being applied");
-    if (secrets_take(secrets, &next.secrets, err) < 0)
-        return -1;
-    if (validate(policy, next.secrets, err) < 0 || digest_take(policy, next.digest, err) < 0) {
+    if (validate(policy, next.secrets, next.approvals, err) < 0 ||
+        digest_take(policy, next.digest, err) < 0) {
         version_close(&next);
         return -1;
     }
+    if (json_object_get(policy, "hold") != NULL)
+        next.policy = json_incref((json_t *)policy);
     for (int i = 0; i < POLICY_SECTIONS; i++) {
-        char *text = policy_section(policy, (enum policy_section)i, next.generation, store->net);
+        char *text = section_text(policy, &next, (enum policy_section)i, store->net);
         next.fds[i] = section_seal(text, err);
         secrets_text_free(text);
         if (next.fds[i] < 0) {
@@ -178,6 +212,39 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
     store->last = next.generation;
     store->next = next;
     return 0;
+}
+
+int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
+                       struct err *err)
+{
+    struct policy_version next = {.generation = store->last + 1, .base = store->last + 1, .fds = {-1, -1}};
+
+    if (store->next.generation != 0)
+        return err_set(err, "another policy is being applied");
+    if (secrets_take(secrets, &next.secrets, err) < 0)
+        return -1;
+    next.approvals = json_copy(store->current.approvals);
+    return stage(store, policy, next, err);
+}
+
+int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err)
+{
+    const struct policy_version *current = &store->current;
+    struct policy_version next = {.generation = store->last + 1, .base = current->base, .fds = {-1, -1}};
+
+    if (store->next.generation != 0 || current->policy == NULL)
+        return err_set(err, current->policy == NULL ? "the policy has nothing held for the operator"
+                                                    : "another policy is being applied");
+    if (current->secrets != NULL) {
+        char *text = secrets_text(current->secrets);
+        int status =
+            text != NULL ? secrets_parse(str_of(text), &next.secrets, err) : err_set(err, "out of memory");
+        secrets_text_free(text);
+        if (status < 0)
+            return -1;
+    }
+    next.approvals = json_incref(approvals);
+    return stage(store, current->policy, next, err);
 }
 
 void policy_store_commit(struct policy_store *store)

@@ -24,6 +24,9 @@ struct policy_version {
                 1];           /* of the policy as the operator sent it: compact JSON, keys sorted; "" */
     int fds[POLICY_SECTIONS]; /* sealed memfds, valid when generation is not 0 */
     struct secrets *secrets;  /* for the proxy only; NULL = none */
+    uint64_t base;            /* generation of what the operator sent; approvals lie over it */
+    json_t *policy;           /* what that was, where requests can be approved; else NULL */
+    json_t *approvals;        /* core/policy.h's "approvals"; NULL = none */
 };
 
 struct policy_store {
@@ -37,9 +40,13 @@ void policy_store_init(struct policy_store *store, const struct net *net);
 
 /* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names
  * and values; NULL = none) and keeps both as `next`, of which there must be none. Returns 0, or -1 with err:
- * nothing has changed. */
+ * nothing has changed. What was approved before stays so, where the new policy still lets denied hosts be asked for and
+ * says nothing about the host itself. */
 int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
                        struct err *err);
+
+/* The same with the policy that is current, its secrets, and these approvals in the place of its own. */
+int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err);
 
 /* The secrets of a version, which has some, as a sealed memfd, to be closed when it is sent. Returns -1 with
  * errno. */
@@ -48,10 +55,5 @@ int policy_version_secrets(const struct policy_version *version);
 /* The next one is now current; or is dropped. */
 void policy_store_commit(struct policy_store *store);
 void policy_store_drop(struct policy_store *store);
-
-/* The text of a section, to be freed with secrets_text_free; NULL when memory is out. The policy has passed
- * validation. */
-char *policy_section(const json_t *policy, enum policy_section section, uint64_t generation,
-                     const struct net *net);
 
 #endif

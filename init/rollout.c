@@ -8,7 +8,7 @@ static void audit_end(struct rollout *rollout, uint64_t generation, const struct
 {
     struct audit line = {.kind = AUDIT_CONTROL,
                          .verdict = err == NULL ? AUDIT_ALLOW : AUDIT_BLOCK,
-                         .rule = "apply",
+                         .rule = rollout->approving ? "approvals" : "apply",
                          .detail = str_of(err == NULL ? "the policy is in force" : err->text),
                          .generation = generation};
     audit_mux_emit(rollout->audit, &line);
@@ -64,11 +64,12 @@ void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store 
     rollout->timer.data = rollout;
 }
 
-int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
-                  void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
-                  struct err *err)
+/* What was staged goes out, or err says why nothing was. */
+static int begin(struct rollout *rollout, int staged,
+                 void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                 struct err *err)
 {
-    if (policy_store_stage(rollout->policies, policy, secrets, err) < 0) {
+    if (staged < 0) {
         audit_end(rollout, 0, err);
         return -1;
     }
@@ -80,4 +81,20 @@ int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *s
     supervisor_offer(rollout->supervisor);
     rollout_check(rollout);
     return 0;
+}
+
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
+                  void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                  struct err *err)
+{
+    rollout->approving = false;
+    return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, err), done, ctx, err);
+}
+
+int rollout_approvals(struct rollout *rollout, json_t *approvals,
+                      void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                      struct err *err)
+{
+    rollout->approving = true;
+    return begin(rollout, policy_store_stage_approvals(rollout->policies, approvals, err), done, ctx, err);
 }

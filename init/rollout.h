@@ -24,6 +24,7 @@ struct rollout {
     struct audit_mux *audit;
     uv_timer_t timer;
     bool running;
+    bool approving; /* by rollout_approvals */
     /* called once for each rollout that began: generation, or 0 with err */
     void (*done)(void *ctx, uint64_t generation, const struct err *err);
     void *ctx;
@@ -37,6 +38,11 @@ void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store 
 int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err);
+
+/* The same for the policy in force, with these approvals over it. */
+int rollout_approvals(struct rollout *rollout, json_t *approvals,
+                      void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                      struct err *err);
 
 /* To be called whenever a worker has changed. */
 void rollout_check(struct rollout *rollout);

@@ -18,6 +18,7 @@
 
 #define SAVED_NEW  SHIM_SAVED ".new"
 #define CA_MAX     16384 /* bytes */
+#define MOUNTS_MAX 4096
 #define CA_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \n"
 
 enum form { WHOLE = 1, SEALED = 2, OVERLAY = 4, BOTH = WHOLE | SEALED };
@@ -167,6 +168,36 @@ static int ca_hash_take(struct shim_config *config, const json_t *value, struct 
     return 0;
 }
 
+/* Once a configuration: an overlay has none. */
+static int mounts_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    size_t count = json_array_size(value);
+
+    if (!json_is_array(value) || count > MOUNTS_MAX)
+        return err_set(err, "a list of at most %d absolute paths is wanted", MOUNTS_MAX);
+    config->mounts = calloc(count + 1, sizeof *config->mounts);
+    for (size_t i = 0; config->mounts && i < count; i++) {
+        const char *path = json_string_value(json_array_get(value, i));
+        if (!path || path[0] != '/')
+            return err_set(err, "a list of at most %d absolute paths is wanted", MOUNTS_MAX);
+        if (!(config->mounts[i] = strdup(path)))
+            return err_set(err, "out of memory");
+        config->mount_count++;
+    }
+    return config->mounts ? 0 : err_set(err, "out of memory");
+}
+
+static int closed_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    if (!json_is_array(value) || json_array_size(value) > SHIM_CLOSED_MAX)
+        return err_set(err, "a list of at most %d addresses is wanted", SHIM_CLOSED_MAX);
+    for (config->closed_count = 0; config->closed_count < json_array_size(value); config->closed_count++)
+        if (address_take(json_array_get(value, config->closed_count), &config->closed[config->closed_count],
+                         err) != 0)
+            return -1;
+    return 0;
+}
+
 static int terminal_take(struct shim_config *config, const json_t *value, struct err *err)
 {
     return bool_take(value, &config->terminal, err);
@@ -209,6 +240,8 @@ static const struct member members[] = {
     {"cwd", cwd_take, BOTH | OVERLAY, BOTH},
     {"ca", ca_take, BOTH, 0},
     {"ca_subject_hash", ca_hash_take, BOTH, 0},
+    {"mounts", mounts_take, WHOLE, 0},
+    {"closed", closed_take, WHOLE, 0},
     {"terminal", terminal_take, WHOLE | OVERLAY, 0},
     {"rows", rows_take, WHOLE | OVERLAY, 0},
     {"columns", columns_take, WHOLE | OVERLAY, 0},
@@ -278,6 +311,11 @@ void shim_config_fini(struct shim_config *config)
     json_decref(config->env);
     free(config->cwd);
     free(config->ca);
+    for (size_t i = 0; i < config->mount_count; i++)
+        free(config->mounts[i]);
+    free(config->mounts);
+    config->mounts = NULL;
+    config->mount_count = 0;
     config->env = NULL;
     config->cwd = config->ca = NULL;
 }

@@ -20,6 +20,7 @@
 #define SHIM_PROTOCOL   1
 #define SHIM_CONFIG_MAX (1u << 20) /* bytes of a line */
 #define SHIM_GROUPS_MAX 32
+#define SHIM_CLOSED_MAX 8
 #define SHIM_FOLDER     "/run/stopper" /* root's, 0700; sealed: everybody's, sticky, of this container alone */
 #define SHIM_SAVED      SHIM_FOLDER "/agent.json" /* what PID 1 keeps for `exec`: its user's, 0600 */
 
@@ -34,6 +35,10 @@ struct shim_config {
     char *cwd;               /* owned: absolute */
     char *ca;                /* owned: one certificate, PEM; NULL = none */
     char ca_subject_hash[9]; /* of ca; "" = unknown */
+    char **mounts; /* owned, as are the strings: absolute paths of what is not the image's; NULL = none */
+    size_t mount_count;
+    struct ip closed[SHIM_CLOSED_MAX]; /* IPv4 addresses that are to lead nowhere */
+    size_t closed_count;
     bool terminal;
     unsigned short rows, columns;
     bool die_with_parent;

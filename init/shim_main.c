@@ -35,13 +35,13 @@
 #include "init/shim_exec.h"
 #include "init/shim_net.h"
 #include "init/shim_peer.h"
+#include "init/shim_probe.h"
 #include "init/shim_trust.h"
 #include "init/shim_user.h"
 #include "init/shim_wait.h"
 #include "init/trust_nss.h"
 
-#define CLOSED_MAX 8    /* addresses behind route */
-#define GONE_MS    2000 /* that a caller may take to hand an answer on */
+#define GONE_MS 2000 /* that a caller may take to hand an answer on */
 
 static const char help[] =
     "usage: stopper-shim [--] COMMAND [ARGUMENT…]\n"
@@ -50,7 +50,7 @@ static const char help[] =
     "       stopper-shim configure | pause | program | own DIR UID GID | signal NAME NUMBER\n"
     "       stopper-shim route INTERFACE GATEWAY [CLOSED…]\n"
     "       stopper-shim trust HASH CERTIFICATE [PLACE…]\n"
-    "       stopper-shim exec -- /proc/self/exe connect\n"
+    "       stopper-shim exec -- /proc/self/exe connect | probe\n"
     "\n"
     "As PID 1 of an agent's namespaces: reads its configuration from descriptor 3, leads every route to the "
     "sidecar,\n"
@@ -65,6 +65,7 @@ static const char help[] =
     "program: writes this program to stdout.\n"
     "connect: carries one TCP connection to a port of the bottle over stdin and stdout, for hostctl "
     "forward.\n"
+    "probe: tries whether every wall stands, for hostctl doctor.\n"
     "\n"
     "  --help     this text\n"
     "  --version  the version\n"
@@ -106,16 +107,17 @@ static int drop(const struct shim_config *config, struct err *err)
 
 /* The part with privileges, from the configuration's text to a dropped process in the command's directory;
  * and the one thing that is prepared without them. */
-static int agent_prepare(struct str text, struct shim_config *config, struct err *err)
+static int agent_prepare(struct str text, bool contained, struct shim_config *config, struct err *err)
 {
     if (shim_config_parse(text, config, err) != 0)
         return -1;
     if (config->sealed && geteuid() == 0)
         return err_set(err, "sealed: the process is root");
-    if ((config->sealed ? shim_net_verify(config, err) : shim_net_setup(config, err)) != 0 ||
-        shim_net_resolver(config, err) != 0 || shim_trust_setup(config, err) != 0 ||
-        shim_trust_environment(config, err) != 0 || home_default(config, err) != 0 ||
-        shim_config_save(text, err) != 0 || drop(config, err) != 0)
+    if ((!config->sealed && (shim_net_setup(config, err) != 0 ||
+                             shim_net_unreachable(config->closed, config->closed_count, err) != 0)) ||
+        (contained && shim_net_verify(config, err) != 0) || shim_net_resolver(config, err) != 0 ||
+        shim_trust_setup(config, contained, err) != 0 || shim_trust_environment(config, err) != 0 ||
+        home_default(config, err) != 0 || shim_config_save(text, err) != 0 || drop(config, err) != 0)
         return -1;
     if (chdir(config->cwd) != 0)
         return err_set_errno(err, "cwd: %s", config->cwd);
@@ -211,7 +213,7 @@ static int contained_main(char *argv[])
         return contained_refuse(&peer, &err);
     }
     if (shim_door_wait(&peer, signals, &err) != 0 || shim_wait_line(&peer, signals, &text, &err) != 0 ||
-        shim_user_resolve(&text, &resolved, &err) != 0 || agent_prepare(text, &config, &err) != 0)
+        shim_user_resolve(&text, &resolved, &err) != 0 || agent_prepare(text, true, &config, &err) != 0)
         return contained_refuse(&peer, &err);
     status = contained_run(&config, &peer, signals, argv, &err);
     return status < 0 ? contained_refuse(&peer, &err) : status;
@@ -223,11 +225,11 @@ static int route_main(int argc, char *argv[])
 {
     struct shim_config config = {.sealed = true};
     const struct shim_peer nobody = {.fd = -1};
-    struct ip closed[CLOSED_MAX];
+    struct ip closed[SHIM_CLOSED_MAX];
     size_t count = 0;
     struct err err;
 
-    if (argc < 2 || argc - 2 > CLOSED_MAX || strlen(argv[0]) >= sizeof config.interface)
+    if (argc < 2 || argc - 2 > SHIM_CLOSED_MAX || strlen(argv[0]) >= sizeof config.interface)
         return usage("an interface and a gateway are wanted behind route");
     memcpy(config.interface, argv[0], strlen(argv[0]) + 1);
     if (ip_parse(str_of(argv[1]), &config.gateway) != 0 || config.gateway.family != 4)
@@ -337,7 +339,7 @@ static int pid1_main(char *argv[])
         return refuse(&peer, &err);
     }
     setsid(); /* off the terminal of whoever started it; fails for a session's leader only */
-    if (shim_wait_line(&peer, signals, &text, &err) != 0 || agent_prepare(text, &config, &err) != 0)
+    if (shim_wait_line(&peer, signals, &text, &err) != 0 || agent_prepare(text, false, &config, &err) != 0)
         return refuse(&peer, &err);
     status = agent_run(&config, &peer, signals, argv, &err);
     return status < 0 ? refuse(&peer, &err) : status;
@@ -442,6 +444,12 @@ static int connect_verb(int argc, char *argv[])
     return argc == 0 ? shim_connect() : usage("nothing is wanted behind connect");
 }
 
+static int probe_verb(int argc, char *argv[])
+{
+    (void)argv;
+    return argc == 0 ? shim_probe() : usage("nothing is wanted behind probe");
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char *argv[]);
@@ -456,6 +464,7 @@ static const struct {
     {"program", program_verb},
     {"trust", trust_verb},
     {"connect", connect_verb},
+    {"probe", probe_verb},
 };
 
 int main(int argc, char *argv[])

@@ -264,24 +264,34 @@ static int sidecar_answers(struct err *err)
     return error == 0 ? 0 : err_set_errno(err, "the sidecar does not take connections to " ELSEWHERE);
 }
 
-int shim_net_verify(const struct shim_config *config, struct err *err)
+int shim_net_look(const struct shim_config *config, enum shim_net_part part, struct err *err)
 {
     struct netlink_link link;
     struct netlink nl;
-    int result = -1;
+    int result;
 
     if (netlink_open(&nl, err) != 0)
         return -1;
-    if (links_check(&nl, config->interface, false, &link, err) == 0 &&
-        address_check(&nl, config, link.index, err) == 0 && ipv6_verify(&nl, link.index, err) == 0) {
+    result = links_check(&nl, config->interface, false, &link, err);
+    if (result == 0 && part == SHIM_NET_IPV6)
+        result = ipv6_verify(&nl, link.index, err);
+    if (result == 0 && part == SHIM_NET_ROUTES) {
         const struct wanted wanted = wanted_of(config, link.index);
 
-        result = routes_verify(&nl, &wanted, link.index, err);
+        result = address_check(&nl, config, link.index, err) != 0
+                     ? -1
+                     : routes_verify(&nl, &wanted, link.index, err);
     }
     netlink_close(&nl);
-    if (result == 0)
-        result = sidecar_answers(err);
-    return result == 0 ? 0 : err_prefix(err, "network");
+    return result;
+}
+
+int shim_net_verify(const struct shim_config *config, struct err *err)
+{
+    if (shim_net_look(config, SHIM_NET_IPV6, err) == 0 && shim_net_look(config, SHIM_NET_ROUTES, err) == 0 &&
+        sidecar_answers(err) == 0)
+        return 0;
+    return err_prefix(err, "network");
 }
 
 int shim_net_probe(const struct shim_config *config, struct err *err)
@@ -310,8 +320,7 @@ int shim_net_probe(const struct shim_config *config, struct err *err)
 
 /* ---- resolver ---- */
 
-/* Whether every nameserver line names this address, and there is one (resolv.conf(5)). */
-static bool resolver_is(const char *address)
+bool shim_net_resolver_is(const char *address)
 {
     char line[512], name[256];
     bool found = false;
@@ -340,7 +349,7 @@ int shim_net_resolver(const struct shim_config *config, struct err *err)
     bool written;
 
     ip_format(&config->resolver, address);
-    if (resolver_is(address))
+    if (shim_net_resolver_is(address))
         return 0;
     fd = open(RESOLV_CONF, flags, 0644);
     if (fd < 0 && errno == ELOOP &&

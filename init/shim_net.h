@@ -20,9 +20,17 @@ int shim_net_setup(const struct shim_config *config, struct err *err);
  * shim_net_setup before. Returns 0, or -1 with err. */
 int shim_net_unreachable(const struct ip *addresses, size_t count, struct err *err);
 
+/* Looks, without any right, that a part is as shim_net_setup leaves it: the routes of the one link that is up, or IPv6.
+ * Returns 0, or -1 with err. */
+enum shim_net_part { SHIM_NET_ROUTES, SHIM_NET_IPV6 };
+int shim_net_look(const struct shim_config *config, enum shim_net_part part, struct err *err);
+
 /* Looks, without any right, that all is as shim_net_setup leaves it, and that the sidecar answers connections
  * to addresses elsewhere. Returns 0, or -1 with err. */
 int shim_net_verify(const struct shim_config *config, struct err *err);
+
+/* Whether every nameserver line of /etc/resolv.conf names this address, and there is one (resolv.conf(5)). */
+bool shim_net_resolver_is(const char *address);
 
 /* Makes /etc/resolv.conf name the resolver and no other; a file that does already may be read-only. Returns
  * 0, or -1. */

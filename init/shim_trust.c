@@ -131,6 +131,113 @@ static int file_write(const char *path, struct str text)
     return -1;
 }
 
+/* ---- what is the image's ---- */
+
+/* Not the image's own, or of the container that asks only. */
+static const char *const foreign[] = {
+    "/proc", "/sys", "/dev", "/run", "/tmp", "/stopper", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
+};
+
+/* Where the agent's container has mounts of the user's. */
+struct places {
+    char **real; /* owned, as are the strings */
+    size_t count;
+    bool
+        one; /* the image is one mount, "/": others are an engine's or the user's, whoever has told of them */
+};
+
+/* Which mount a path is in (statx(2)). Returns 0, or -1: it is not there. */
+static int mount_of(const char *path, uint64_t *mount)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &status) != 0)
+        return -1;
+    *mount = status.stx_mask & STATX_MNT_ID ? status.stx_mnt_id
+                                            : (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor;
+    return 0;
+}
+
+static bool is_under(const char *path, const char *place)
+{
+    size_t len = strlen(place);
+    while (len > 0 && place[len - 1] == '/')
+        len--;
+    return strncmp(path, place, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* `path` is a real one. What an image leads elsewhere is left alone: a mount is the user's, and no file of the
+ * image's is there. */
+static bool is_images(const struct places *places, const char *path)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (is_under(path, foreign[i]))
+            return false;
+    for (size_t i = 0; i < places->count; i++)
+        if (is_under(path, places->real[i]))
+            return false;
+    uint64_t root, its;
+    return !places->one || (mount_of("/", &root) == 0 && mount_of(path, &its) == 0 && root == its);
+}
+
+/* The place with the links of the image followed, as an engine does before it mounts there; what is not there
+ * yet stays as it is named. */
+static char *place_real(const char *place)
+{
+    char path[PATH_MAX], real[PATH_MAX], *made;
+    size_t len = strlen(place);
+    if (place[0] != '/' || len >= sizeof path)
+        return NULL;
+    memcpy(path, place, len + 1);
+    while (!realpath(path, real)) {
+        while (len > 0 && path[--len] != '/')
+            ;
+        path[len > 0 ? len : 1] = '\0';
+        if (len == 0 && !realpath("/", real))
+            return NULL;
+    }
+    if (strcmp(path, "/") == 0)
+        len = 0;
+    return asprintf(&made, "%s%s", strcmp(real, "/") == 0 ? "" : real, place + len) < 0 ? NULL : made;
+}
+
+static void places_close(struct places *places)
+{
+    for (size_t i = 0; i < places->count; i++)
+        free(places->real[i]);
+    free(places->real);
+}
+
+/* Returns 0, or -1 with err; then places_close. */
+static int places_open(struct places *places, char *const given[], size_t count, bool one, struct err *err)
+{
+    *places = (struct places){.one = one, .real = calloc(count + 1, sizeof *places->real)};
+    if (!places->real)
+        return err_set(err, "out of memory");
+    for (; places->count < count; places->count++)
+        if (!(places->real[places->count] = place_real(given[places->count])))
+            return err_set(err, "%s: not a place in a container", given[places->count]);
+    return 0;
+}
+
+/* Where the image's links lead: a file's folder, and the file in it. Returns whether it is the image's. */
+static bool folder_real(const struct places *places, const char *folder, char real[PATH_MAX])
+{
+    struct stat status;
+    return realpath(folder, real) && is_images(places, real) && stat(real, &status) == 0 &&
+           S_ISDIR(status.st_mode);
+}
+
+static bool anchor_real(const struct places *places, const char *anchor, char path[PATH_MAX + 32])
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *name = strrchr(anchor, '/');
+    snprintf(folder, sizeof folder, "%.*s", (int)(name - anchor), anchor);
+    if (!folder_real(places, folder, real))
+        return false;
+    snprintf(path, PATH_MAX + 32, "%s%s", real, name);
+    return true;
+}
+
 /* ---- what the image has ---- */
 
 /* A bundle of the image's as it was, without what an earlier start of this container added. Returns whether
@@ -160,11 +267,11 @@ static int add_ca(struct buf *text, const char *ca, struct err *err)
 }
 
 /* In its own place, where that can be written; else the environment has to do. */
-static int bundle_extend(const char *path, const char *ca, struct err *err)
+static int bundle_extend(const struct places *places, const char *path, const char *ca, struct err *err)
 {
     char real[PATH_MAX];
     struct buf text;
-    if (!realpath(path, real) || !roots_read(real, &text))
+    if (!realpath(path, real) || !is_images(places, real) || !roots_read(real, &text))
         return 0;
     int result = add_ca(&text, ca, err);
     if (result == 0 && file_write(real, buf_str(&text)) != 0 && !is_closed(errno))
@@ -177,9 +284,6 @@ static int bundle_extend(const char *path, const char *ca, struct err *err)
 static int hashed_extend(const char *folder, const char *hash, struct err *err)
 {
     char path[PATH_MAX], target[64];
-    struct stat status;
-    if (stat(folder, &status) != 0 || !S_ISDIR(status.st_mode))
-        return 0;
     for (unsigned number = 0; number < 10; number++) {
         snprintf(path, sizeof path, "%s/%s.%u", folder, hash, number);
         if (symlink(CA, path) == 0)
@@ -193,9 +297,11 @@ static int hashed_extend(const char *folder, const char *hash, struct err *err)
     return 0;
 }
 
-static int anchor_add(const char *path, const char *ca, struct err *err)
+static int anchor_add(const struct places *places, const char *anchor, const char *ca, struct err *err)
 {
-    if (file_write(path, str_of(ca)) == 0 || errno == ENOENT || errno == ENOTDIR || is_closed(errno))
+    char path[PATH_MAX + 32];
+    if (!anchor_real(places, anchor, path) || file_write(path, str_of(ca)) == 0 || errno == ENOENT ||
+        errno == ENOTDIR || is_closed(errno))
         return 0;
     return err_set_errno(err, "%s", path);
 }
@@ -335,66 +441,53 @@ static int own_write(const struct shim_config *config, struct err *err)
     return result;
 }
 
-int shim_trust_setup(const struct shim_config *config, struct err *err)
+/* In the places of the image, never in a mount: that is the user's. */
+static int image_extend(const struct shim_config *config, bool one, struct err *err)
+{
+    struct places places;
+    char real[PATH_MAX];
+    int result = places_open(&places, config->mounts, config->mount_count, one, err);
+    for (size_t i = 0; result == 0 && i < sizeof bundles / sizeof bundles[0]; i++)
+        result = bundle_extend(&places, bundles[i], config->ca, err);
+    for (size_t i = 0; result == 0 && config->ca_subject_hash[0] && i < sizeof hashed / sizeof hashed[0]; i++)
+        if (folder_real(&places, hashed[i], real))
+            result = hashed_extend(real, config->ca_subject_hash, err);
+    for (size_t i = 0; result == 0 && i < sizeof anchors / sizeof anchors[0]; i++)
+        result = anchor_add(&places, anchors[i], config->ca, err);
+    places_close(&places);
+    return result;
+}
+
+int shim_trust_setup(const struct shim_config *config, bool one, struct err *err)
 {
     if (!config->ca)
         return 0;
     int result = folder_make(SHIM_TRUST_FOLDER, err) == 0 && own_write(config, err) == 0
                      ? certs_make(config, err)
                      : -1;
-    if (config->sealed) /* shim_trust_archive has: what this user may write there is not the image's */
-        return result == 0 ? 0 : err_prefix(err, "trust");
-    for (size_t i = 0; result == 0 && i < sizeof bundles / sizeof bundles[0]; i++)
-        result = bundle_extend(bundles[i], config->ca, err);
-    for (size_t i = 0; result == 0 && config->ca_subject_hash[0] && i < sizeof hashed / sizeof hashed[0]; i++)
-        result = hashed_extend(hashed[i], config->ca_subject_hash, err);
-    for (size_t i = 0; result == 0 && i < sizeof anchors / sizeof anchors[0]; i++)
-        result = anchor_add(anchors[i], config->ca, err);
+    if (result == 0 &&
+        !config->sealed) /* else shim_trust_archive has: what this user may write is not the image's */
+        result = image_extend(config, one, err);
     return result == 0 ? 0 : err_prefix(err, "trust");
 }
 
 /* ---- for an image whose container has no root ---- */
 
-/* Not the image's own, or of the container that asks only. */
-static const char *const foreign[] = {
-    "/proc", "/sys", "/dev", "/run", "/tmp", "/stopper", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf",
-};
-
 struct archive {
     struct buf *tar;
     struct str ca;
-    char *const *places; /* real paths, where the agent's container has mounts */
-    size_t place_count, done_count;
+    struct places places;
+    size_t done_count;
     char *done[sizeof bundles / sizeof bundles[0] + sizeof hashed / sizeof hashed[0] +
                sizeof anchors / sizeof anchors[0]]; /* owned: paths that are in it */
 };
 
-static bool is_under(const char *path, const char *place)
-{
-    size_t len = strlen(place);
-    while (len > 0 && place[len - 1] == '/')
-        len--;
-    return strncmp(path, place, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-/* What an image leads elsewhere is left alone: a mount is the user's, and no file of the image's is there. */
-static bool is_images(const struct archive *archive, const char *path)
-{
-    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
-        if (is_under(path, foreign[i]))
-            return false;
-    for (size_t i = 0; i < archive->place_count; i++)
-        if (is_under(path, archive->places[i]))
-            return false;
-    return true;
-}
-
-/* `path` is a real one: nothing is followed on the way when it is written. A path that is too long for the
+/* `path` is a real one, in a folder of the image's: nothing is followed on the way when it is written. A path that is too long for the
  * format is left to the environment. */
 static int archive_add(struct archive *archive, const char *path, struct str text, struct err *err)
 {
     struct stat status;
-    if (!is_images(archive, path) || (lstat(path, &status) == 0 && !S_ISREG(status.st_mode)))
+    if (lstat(path, &status) == 0 && (!S_ISREG(status.st_mode) || !is_images(&archive->places, path)))
         return 0;
     for (size_t i = 0; i < archive->done_count; i++)
         if (strcmp(archive->done[i], path) == 0)
@@ -413,7 +506,7 @@ static int archive_bundle(struct archive *archive, const char *path, struct err 
     char real[PATH_MAX];
     struct stat status;
     struct buf text;
-    if (!realpath(path, real) || !is_images(archive, real) || stat(real, &status) != 0 ||
+    if (!realpath(path, real) || !is_images(&archive->places, real) || stat(real, &status) != 0 ||
         !S_ISREG(status.st_mode) || !roots_read(real, &text))
         return 0;
     int result = add_ca(&text, archive->ca.ptr, err);
@@ -428,7 +521,7 @@ static int archive_hashed(struct archive *archive, const char *folder, const cha
 {
     char real[PATH_MAX], path[PATH_MAX + 16];
     struct stat status;
-    if (!realpath(folder, real) || stat(real, &status) != 0 || !S_ISDIR(status.st_mode))
+    if (!folder_real(&archive->places, folder, real))
         return 0;
     for (unsigned number = 0; number < 10; number++) {
         snprintf(path, sizeof path, "%s/%s.%u", real, hash, number);
@@ -440,35 +533,8 @@ static int archive_hashed(struct archive *archive, const char *folder, const cha
 
 static int archive_anchor(struct archive *archive, const char *anchor, struct err *err)
 {
-    char folder[PATH_MAX], real[PATH_MAX], path[PATH_MAX + 32];
-    const char *name = strrchr(anchor, '/');
-    struct stat status;
-    snprintf(folder, sizeof folder, "%.*s", (int)(name - anchor), anchor);
-    if (!realpath(folder, real) || stat(real, &status) != 0 || !S_ISDIR(status.st_mode))
-        return 0;
-    snprintf(path, sizeof path, "%s%s", real, name);
-    return archive_add(archive, path, archive->ca, err);
-}
-
-/* The place with the links of the image followed, as an engine does before it mounts there; what is not there
- * yet stays as it is named. */
-static char *place_real(const char *place)
-{
-    char path[PATH_MAX], real[PATH_MAX], *made;
-    size_t len = strlen(place);
-    if (place[0] != '/' || len >= sizeof path)
-        return NULL;
-    memcpy(path, place, len + 1);
-    while (!realpath(path, real)) {
-        while (len > 0 && path[--len] != '/')
-            ;
-        path[len > 0 ? len : 1] = '\0';
-        if (len == 0 && !realpath("/", real))
-            return NULL;
-    }
-    if (strcmp(path, "/") == 0)
-        len = 0;
-    return asprintf(&made, "%s%s", strcmp(real, "/") == 0 ? "" : real, place + len) < 0 ? NULL : made;
+    char path[PATH_MAX + 32];
+    return anchor_real(&archive->places, anchor, path) ? archive_add(archive, path, archive->ca, err) : 0;
 }
 
 static int archive_fill(struct archive *archive, const char *hash, struct err *err)
@@ -488,21 +554,15 @@ static int archive_fill(struct archive *archive, const char *hash, struct err *e
 int shim_trust_archive(const char *ca, const char *hash, char *const places[], size_t count, struct buf *tar,
                        struct err *err)
 {
-    char **real = calloc(count + 1, sizeof *real);
-    struct archive archive = {.tar = tar, .ca = str_of(ca), .places = real, .place_count = count};
-    int result = real ? 0 : err_set(err, "out of memory");
+    struct archive archive = {.tar = tar, .ca = str_of(ca)};
 
     buf_init(tar, TAR_MAX);
-    for (size_t i = 0; result == 0 && i < count; i++)
-        if (!(real[i] = place_real(places[i])))
-            result = err_set(err, "%s: not a place in a container", places[i]);
+    int result = places_open(&archive.places, places, count, true, err);
     if (result == 0)
         result = archive_fill(&archive, hash, err);
-    for (size_t i = 0; real && i < count; i++)
-        free(real[i]);
     for (size_t i = 0; i < archive.done_count; i++)
         free(archive.done[i]);
-    free(real);
+    places_close(&archive.places);
     return result == 0 ? 0 : err_prefix(err, "trust");
 }
 

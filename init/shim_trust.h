@@ -20,13 +20,14 @@
 #define SHIM_TRUST_FOLDER "/run/stopper-ca" /* root's; everybody may read */
 
 /* Writes the files, as root and before the command. Without an authority in the configuration it does
- * nothing; in a sealed container it leaves the image's places alone. Returns 0, or -1 with err. */
-int shim_trust_setup(const struct shim_config *config, struct err *err);
+ * nothing; in a sealed container it leaves the image's places alone, and config->mounts always. `one`: the image is one
+ * mount, and no other is touched. Returns 0, or -1 with err. */
+int shim_trust_setup(const struct shim_config *config, bool one, struct err *err);
 
 /* What shim_trust_setup would add in place, for an image whose own container has no right to: in `tar` (to be
  * given back with buf_fini; empty when the image keeps no roots) every changed file as a whole. Nothing is
  * written. `ca`: one certificate, PEM; `hash`: its name in a folder, "" = unknown; `places`: absolute paths, below which
- * nothing is touched. Every path in it is free of links in this image. Returns 0, or -1 with err (tar is to be
+ * nothing is touched, nor in other mounts than that of "/". Every path in it is free of links in this image. Returns 0, or -1 with err (tar is to be
  * given back all the same). */
 int shim_trust_archive(const char *ca, const char *hash, char *const places[], size_t count, struct buf *tar,
                        struct err *err);

@@ -175,6 +175,21 @@ static void worker_check(struct worker_slot *slot)
     changed(supervisor);
 }
 
+static struct worker_ref worker_ref(const struct worker_slot *slot)
+{
+    return (struct worker_ref){(unsigned)(slot - slot->supervisor->slots), slot->restarts};
+}
+
+void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, uint64_t number,
+                     struct str text)
+{
+    struct worker_slot *slot = &supervisor->slots[worker.slot];
+
+    if (slot->pid != 0 && slot->restarts == worker.life &&
+        channel_send(slot->channel, CHANNEL_VERDICT, number, -1, text) < 0)
+        worker_kill(slot, "it does not read its channel");
+}
+
 static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg)
 {
     const struct supervisor_setup *setup = &slot->supervisor->setup;
@@ -196,6 +211,13 @@ static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg
     case CHANNEL_COUNTERS:
         if (slot->kind->section == POLICY_FOR_NOBODY)
             setup->on_counters(setup->ctx, (struct str){msg->text, msg->text_len});
+        return;
+    case CHANNEL_HOLD:
+    case CHANNEL_HOLD_END:
+        if (slot->kind->section != POLICY_FOR_PROXY ||
+            setup->on_hold(setup->ctx, worker_ref(slot), msg->type, msg->generation,
+                           (struct str){msg->text, msg->text_len}) < 0)
+            worker_kill(slot, "it said of a held request what no worker says");
         return;
     default:
         worker_kill(slot, "it said what no worker says");
@@ -369,6 +391,7 @@ static void worker_ended(struct worker_slot *slot, int status)
         stop_check(supervisor);
         return;
     }
+    supervisor->setup.on_gone(supervisor->setup.ctx, worker_ref(slot));
     err_set(&text, "%s %s %s", slot->kind->vital ? "the" : "worker", slot->name, why.text);
     audit(supervisor, AUDIT_ALARM, text.text);
     err_set(&slot->trouble, "it %s", why.text);

@@ -24,6 +24,11 @@
 
 struct supervisor;
 
+/* One life of one worker. */
+struct worker_ref {
+    unsigned slot, life;
+};
+
 struct supervisor_setup {
     uv_loop_t *loop;
     struct audit_mux *audit;
@@ -34,7 +39,10 @@ struct supervisor_setup {
     unsigned proxies;
     void (*on_change)(void *ctx); /* a worker started, serves, ended, took or refused a policy */
     void (*on_counters)(void *ctx, struct str json); /* from the meter: init/meter.h */
-    void (*on_stopped)(void *ctx, int status);       /* after supervisor_stop: all are gone */
+    /* from a proxy: CHANNEL_HOLD and CHANNEL_HOLD_END (sys/channel.h). Returns 0, or -1: it says what none says */
+    int (*on_hold)(void *ctx, struct worker_ref worker, uint32_t type, uint64_t number, struct str text);
+    void (*on_gone)(void *ctx, struct worker_ref worker); /* it has ended */
+    void (*on_stopped)(void *ctx, int status);            /* after supervisor_stop: all are gone */
     void *ctx;
 };
 
@@ -63,6 +71,10 @@ enum offer supervisor_offered(const struct supervisor *supervisor, struct err *w
 /* Ends every worker that has, or may have, taken that generation; each starts again with the policy in force.
  */
 void supervisor_revoke(struct supervisor *supervisor, uint64_t generation);
+
+/* Sends a CHANNEL_VERDICT. What does not get there is lost with the worker, which is ended then. */
+void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, uint64_t number,
+                     struct str text);
 
 /* Ends everything: with status 0 by SIGTERM and after 2 s SIGKILL, else by SIGKILL at once. Then on_stopped.
  */

@@ -17,7 +17,7 @@
 #define CAP_WORD 64  /* of method, protocol, addresses */
 
 static const char *const kinds[] = {"http", "tls", "dns", "tcp", "packet", "control", "lifecycle"};
-static const char *const verdicts[] = {"allow", "block", "alarm", "redact"};
+static const char *const verdicts[] = {"allow", "block", "alarm", "redact", "hold"};
 
 const char *audit_kind_name(size_t kind)
 {

@@ -6,6 +6,7 @@
 #ifndef CORE_AUDIT_H
 #define CORE_AUDIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@
 #define AUDIT_ID_MAX       32                                /* bytes of an event id, NUL included */
 
 enum audit_kind { AUDIT_HTTP, AUDIT_TLS, AUDIT_DNS, AUDIT_TCP, AUDIT_PACKET, AUDIT_CONTROL, AUDIT_LIFECYCLE };
-enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM, AUDIT_REDACT };
+enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM, AUDIT_REDACT, AUDIT_HOLD };
 
 /* Zero or empty members are left out of the line, time, id, kind and verdict excepted. */
 struct audit {
@@ -42,6 +43,7 @@ struct audit {
     uint64_t duration_us; /* from first byte to end; written as duration_ms */
     uint64_t count;       /* equal denials in this line, when more than 1 */
     uint64_t generation;  /* of the policy that decided */
+    bool single;          /* not written: it is never counted with others of its like (sys/audit_sink.h) */
 };
 
 /* A new event id, unique over workers and restarts: 8 random hex digits of this process, '-', a counter. */

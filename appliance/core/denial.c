@@ -37,3 +37,11 @@ int denial_status(enum denial denial)
 {
     return denials[index_of(denial)].status;
 }
+
+enum denial denial_find(struct str name)
+{
+    for (int denial = DENIAL_NONE + 1; denial < DENIAL_COUNT; denial++)
+        if (str_equal(name, str_of(denials[denial].name)))
+            return (enum denial)denial;
+    return DENIAL_NONE;
+}

@@ -8,12 +8,25 @@
 #ifndef CORE_DENIAL_H
 #define CORE_DENIAL_H
 
+#include "core/str.h"
+
 /*     symbol, name, HTTP status (0 = never over HTTP), sentence, hint */
 #define DENIALS(X)                                                                                           \
     X(NO_POLICY, "no-policy", 503, "No policy is loaded, so everything is denied.",                          \
       "The operator has to apply a manifest.")                                                               \
     X(HOST_NOT_ALLOWED, "host-not-allowed", 403, "This host is not named by the bottle's manifest.",         \
       "The operator would have to add an entry with this host to egress.routes.")                            \
+    X(HELD_DENIED, "held-denied", 403, "The request was held for the operator, who did not approve it.",     \
+      "Ask the operator why; sending it again will not help.")                                               \
+    X(HELD_TIMEOUT, "held-timeout", 403,                                                                     \
+      "The request was held for the operator, and was not approved in time.",                                \
+      "Ask the operator to look at hostctl watch, and send the request again.")                              \
+    X(HELD_CROWDED, "held-crowded", 403,                                                                     \
+      "Too many requests wait for the operator, so this one was not approved.",                              \
+      "Send fewer requests to hosts that the bottle's manifest does not name.")                              \
+    X(HELD_ENDED, "held-ended", 403,                                                                         \
+      "The request was held for the operator, and not approved before the wait ended.",                      \
+      "Send the request again.")                                                                             \
     X(ADDRESS_LITERAL, "address-literal", 403,                                                               \
       "Destinations are allowed by name; a bare IP address never is.",                                       \
       "Use the host's name, and have the operator add it to egress.routes.")                                 \
@@ -61,6 +74,9 @@
       "The operator would have to name the private range in allow_private of this route.")                   \
     X(AUTH_NEEDS_TLS, "auth-needs-tls", 403, "This host's credential is sent over TLS only.",                \
       "Use https; or the operator would have to set insecure: true on this route.")                          \
+    X(SECRET_ELSEWHERE, "secret-elsewhere", 403,                                                             \
+      "The request's head holds a credential, or its placeholder, that does not belong to this host.",       \
+      "Send it to its own host only, or not at all. Whoever runs the bottle is alarmed.")                    \
     X(PATH_AMBIGUOUS, "path-ambiguous", 400, "Servers would read this path in different ways.",              \
       "Send the path without dot segments, empty segments, ';', backslashes and encoded slashes.")           \
     X(METHOD_OVERRIDE, "method-override", 400,                                                               \
@@ -123,5 +139,8 @@ const char *denial_name(enum denial denial);
 const char *denial_sentence(enum denial denial);
 const char *denial_hint(enum denial denial);
 int denial_status(enum denial denial);
+
+/* By name; DENIAL_NONE when it is none. */
+enum denial denial_find(struct str name);
 
 #endif

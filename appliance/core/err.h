@@ -8,7 +8,7 @@
 #define CORE_ERR_H
 
 struct err {
-    char text[512]; /* NUL-terminated; longer texts are cut */
+    char text[768]; /* NUL-terminated; longer texts are cut */
 };
 
 /* Replaces the text. Returns -1 always, so that `return err_set(err, …)` reads well. */

@@ -63,6 +63,9 @@ bool forward_strips(const struct route *route, struct str name)
         return false;
     if (listed(name, CARRIERS, sizeof CARRIERS / sizeof CARRIERS[0]))
         return true;
+    for (size_t i = 0; i < route->auth.in_count; i++) /* who has a place there has it instead of the agent */
+        if (!route->auth.in[i].query && same_field(name, str_of(route->auth.in[i].name)))
+            return true;
     return route_injects(route) && (same_field(name, str_of(route->auth.header)) ||
                                     listed(name, INJECTED, sizeof INJECTED / sizeof INJECTED[0]));
 }

@@ -28,4 +28,9 @@ struct judged {
 enum denial judge_request(const struct policy *policy, unsigned port, bool tls, const struct h1_head *head,
                           struct request *request, struct judged *judged);
 
+/* Whether a request that was refused for its host alone is one that an approval could let through: the policy has such
+ * requests wait, does not ignore the host, and nothing else about the request would be refused then (core/approval.h). */
+bool judge_holdable(const struct policy *policy, unsigned port, bool tls, const struct h1_head *head,
+                    const struct request *request);
+
 #endif

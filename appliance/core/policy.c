@@ -13,6 +13,7 @@
 
 #include "core/json_in.h"
 #include "core/match_json.h"
+#include "core/policy_auth.h"
 
 #define ROUTES_MAX 100000u
 #define CIDRS_MAX  1024u
@@ -106,60 +107,6 @@ static int read_ports(json_t *value, void *into, struct err *err)
     return 0;
 }
 
-static int read_scheme(json_t *value, void *into, struct err *err)
-{
-    const char *name = json_string_value(value);
-
-    for (enum auth_scheme scheme = AUTH_BEARER; name != NULL && scheme <= AUTH_RAW; scheme++) {
-        if (strcmp(policy_scheme_name(scheme), name) == 0) {
-            ((struct route_auth *)into)->scheme = scheme;
-            return 0;
-        }
-    }
-    return err_set(err, "expected \"Bearer\", \"token\", \"basic\" or \"raw\"");
-}
-
-static int read_secret(json_t *value, void *into, struct err *err)
-{
-    struct route_auth *auth = into;
-
-    if (!json_is_string(value) || !secret_is_name(json_in_text(value)))
-        return err_set(err, "not the name of a secret");
-    auth->secret_name = strdup(json_string_value(value));
-    return auth->secret_name != NULL ? 0 : err_set(err, "out of memory");
-}
-
-static int read_header(json_t *value, void *into, struct err *err)
-{
-    struct route_auth *auth = into;
-
-    if (!json_is_string(value) || policy_header_problem(json_in_text(value)) != NULL)
-        return err_set(err, "not a field that can carry a credential");
-    auth->header = strdup(json_string_value(value));
-    return auth->header != NULL ? 0 : err_set(err, "out of memory");
-}
-
-static int read_auth(json_t *value, void *into, struct err *err)
-{
-    static const struct json_in_member members[] = {{"scheme", read_scheme, false},
-                                                    {"secret", read_secret, false},
-                                                    {"header", read_header, false},
-                                                    {NULL, NULL, false}};
-    struct route_auth *auth = &((struct route *)into)->auth;
-
-    if (json_is_string(value) && strcmp(json_string_value(value), "passthrough") == 0) {
-        auth->scheme = AUTH_PASSTHROUGH;
-        return 0;
-    }
-    if (json_in_object(value, members, false, auth, err) != 0)
-        return -1;
-    if (auth->scheme == AUTH_NONE || auth->secret_name == NULL)
-        return err_set(err, "\"%s\" is missing", auth->scheme == AUTH_NONE ? "scheme" : "secret");
-    if (auth->header == NULL)
-        auth->header = strdup("Authorization");
-    return auth->header != NULL ? 0 : err_set(err, "out of memory");
-}
-
 static int read_cookies(json_t *value, void *into, struct err *err)
 {
     return json_in_bool(value, &((struct route *)into)->cookies, err);
@@ -197,6 +144,9 @@ static int finish_route(struct route *route, struct err *err)
             err, "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure, "
                  "git_fetch, matches or deny may be beside it");
     match_finish(&route->rules);
+    route->host_service = !route->wildcard && strcmp(route->host, POLICY_HOST_SERVICE) == 0;
+    if (route->host_service && (route->port_count == 0 || route->allow_private != NULL))
+        return err_set(err, POLICY_HOST_SERVICE " needs ports, and no allow_private");
     if (route->insecure && !route_injects(route))
         return err_set(err, "insecure: without auth it has no meaning");
     if (route->port_count == 0) {
@@ -213,7 +163,7 @@ static int read_routes(json_t *value, void *into, struct err *err)
                                                     {"allow_private", read_allow_private, false},
                                                     {"tls", read_tls, false},
                                                     {"ports", read_ports, false},
-                                                    {"auth", read_auth, false},
+                                                    {"auth", policy_auth_read, false},
                                                     {"cookies", read_cookies, false},
                                                     {"insecure", read_insecure, false},
                                                     {"git_fetch", read_git_fetch, false},
@@ -318,10 +268,21 @@ static int read_own(json_t *value, void *into, struct err *err)
     return read_cidrs(value, &policy->own, &policy->own_count, err);
 }
 
+static int read_host_address(json_t *value, void *into, struct err *err)
+{
+    struct ip *ip = &((struct policy *)into)->host_address;
+
+    if (!json_is_string(value) || ip_parse(json_in_text(value), ip) != 0 || ip->family != 4)
+        return err_set(err, "not an IPv4 address");
+    return 0;
+}
+
 static int read_sidecar(json_t *value, void *into, struct err *err)
 {
-    static const struct json_in_member members[] = {
-        {"agent_address", read_agent_address, false}, {"own", read_own, false}, {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"agent_address", read_agent_address, false},
+                                                    {"own", read_own, false},
+                                                    {"host", read_host_address, false},
+                                                    {NULL, NULL, false}};
     return json_in_object(value, members, false, into, err);
 }
 
@@ -383,6 +344,10 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
     static const struct json_in_member members[] = {{"protocol", read_protocol, false},
                                                     {"dns", read_dns, false},
                                                     {"routes", read_routes, false},
+                                                    {"hold", approvals_read_hold, false},
+                                                    {"ignore", approvals_read_ignore, false},
+                                                    {"approvals", approvals_read_list, true},
+                                                    {"base", approvals_read_base, true},
                                                     {"generation", read_generation, true},
                                                     {"sidecar", read_sidecar, true},
                                                     {"extra_ca", read_extra_ca, false},
@@ -406,6 +371,8 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
     if (status == 0 && json_object_get(root, "routes") == NULL)
         status = err_set(err, "\"routes\" is missing");
     json_decref(root);
+    if (status == 0 && made->approvals.count > 0)
+        status = approvals_add_routes(made, err);
     if (status == 0)
         status = build_table(made, err);
     if (status != 0) {
@@ -426,8 +393,7 @@ static void route_fini(struct route *route)
 {
     match_fini(&route->rules);
     free(route->allow_private);
-    free(route->auth.header);
-    free(route->auth.secret_name);
+    policy_auth_fini(&route->auth);
 }
 
 void policy_unref(struct policy *policy)
@@ -436,6 +402,9 @@ void policy_unref(struct policy *policy)
         return;
     for (size_t i = 0; i < policy->route_count; i++)
         route_fini(&policy->routes[i]);
+    if (policy->attached != NULL)
+        policy->detach(policy->attached);
+    approvals_fini(&policy->approvals);
     secrets_free(policy->secrets);
     free((char *)policy->extra_ca.ptr);
     free(policy->routes);
@@ -449,7 +418,7 @@ const struct route *policy_find(const struct policy *policy, const char *host)
     size_t slot = *slot_of(policy, host, false);
 
     for (const char *dot = strchr(host, '.'); slot == 0 && dot != NULL; dot = strchr(dot + 1, '.'))
-        slot = *slot_of(policy, dot + 1, true);
+        slot = strcmp(host, POLICY_HOST_SERVICE) != 0 ? *slot_of(policy, dot + 1, true) : 0;
     return slot != 0 ? &policy->routes[slot - 1] : NULL;
 }
 
@@ -506,48 +475,6 @@ int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct e
     return policy_check_secrets(policy, secrets, err);
 }
 
-const char *policy_scheme_name(enum auth_scheme scheme)
-{
-    static const char *const names[] = {[AUTH_NONE] = "",         [AUTH_PASSTHROUGH] = "passthrough",
-                                        [AUTH_BEARER] = "Bearer", [AUTH_TOKEN] = "token",
-                                        [AUTH_BASIC] = "basic",   [AUTH_RAW] = "raw"};
-
-    return names[scheme];
-}
-
-const char *policy_header_problem(struct str name)
-{
-    static const char token[] =
-        "!#$%&\'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char *const ours[] = {"host",
-                                       "content-length",
-                                       "transfer-encoding",
-                                       "connection",
-                                       "keep-alive",
-                                       "te",
-                                       "trailer",
-                                       "upgrade",
-                                       "expect",
-                                       "proxy-connection",
-                                       "proxy-authorization",
-                                       "content-encoding",
-                                       "accept-encoding",
-                                       "range",
-                                       "if-range",
-                                       "http2-settings",
-                                       "cookie"};
-
-    if (name.len == 0 || name.len > POLICY_MAX_HEADER)
-        return "is empty or longer than 64 bytes";
-    for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] == '\0' || strchr(token, name.ptr[i]) == NULL)
-            return "is no field name";
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (str_equal_nocase(name, str_of(ours[i])))
-            return "is a field that Stopper writes itself";
-    return NULL;
-}
-
 void route_name(const struct route *route, char out[HOST_MAX + 3])
 {
     snprintf(out, HOST_MAX + 3, "%s%s", route->wildcard ? "*." : "", route->host);
@@ -556,7 +483,11 @@ void route_name(const struct route *route, char out[HOST_MAX + 3])
 bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip)
 {
     enum ip_class class = ip_classify(ip);
+    bool host = policy->host_address.family == 4 && ip->family == 4 &&
+                memcmp(policy->host_address.bytes, ip->bytes, 4) == 0;
 
+    if (host || route->host_service)
+        return host && route->host_service;
     if (class == IP_FORBIDDEN)
         return false;
     for (size_t i = 0; i < policy->own_count; i++)

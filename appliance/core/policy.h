@@ -12,15 +12,27 @@
  *                "ports": [80, 443],                              optional; these are the default
  *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or "raw"
  *                         "secret": "NAME",                       a name in the set of secrets beside the policy
- *                         "header": "Authorization"},             optional; this is the default
+ *                         "header": "Authorization",              optional; this is the default
+ *                         "placeholder": "agent-has-this",        optional; what the agent holds in the value's place
+ *                         "in": ["query:key", "header:x-key"]},   optional, beside it; see below
  *                    or "auth": "passthrough"
  *                "cookies": true, "insecure": true,               optional
  *                "git_fetch": true,                               optional
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
+ *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
+ *                                                                 operator, so long (1 to 3600; 300 is the default)
+ *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
  *    "generation": 3,                                             by init only
- *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]}}
+ *    "base": 2,                                                   by init only: the generation of what was sent, under
+ *    "approvals": [APPROVAL],                                     by init only: what was approved since
+ *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"],
+ *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
+ *
+ * The placeholder gives way to the value in Authorization, in the header and in what `in` names, and nowhere else.
+ * A route for the host POLICY_HOST_SERVICE leads to the sidecar's `host`, on ports that it has to name, and to nothing
+ * else; no other route leads there, and no wildcard stands for this name.
  *
  * An ENTRY, whose meaning core/match.h has, holds at least one of the three lists:
  *
@@ -28,6 +40,9 @@
  *    "paths": [{"type": "prefix", "value": "/a%20b"}],              "prefix" (the default), "exact" or "regex"
  *    "methods": ["GET"],
  *    "headers": [{"name": "X-A", "type": "exact", "value": "b"}]}   "exact" (the default) or "regex"
+ *
+ * An APPROVAL is {"id": 7, "host": "a.example", "port": 443, "tls": true, "method": "GET", "path": "/a", "once": true};
+ * what it lets through is in core/approval.h.
  *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */
@@ -38,6 +53,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/approval.h"
 #include "core/cidr.h"
 #include "core/err.h"
 #include "core/host.h"
@@ -51,6 +67,11 @@
 #define POLICY_MAX_PORTS     16         /* of a route */
 #define POLICY_MAX_EXTRA_CA  (1u << 20) /* bytes of PEM */
 #define POLICY_MAX_HEADER    64         /* bytes of a field name */
+#define POLICY_MAX_IN        8          /* places of a placeholder */
+
+#define POLICY_PLACEHOLDER_MAX 512 /* bytes; SECRET_MIN at least */
+
+#define POLICY_HOST_SERVICE "host.stopper.internal"
 
 /* What takes the place of the agent's own credential. */
 enum auth_scheme {
@@ -62,11 +83,20 @@ enum auth_scheme {
     AUTH_RAW,         /* "VALUE" */
 };
 
+/* A place for the value, where the agent has put the placeholder. */
+struct auth_place {
+    bool query; /* a parameter of the query; else a field */
+    char *name; /* of a parameter: decoded */
+};
+
 struct route_auth {
     enum auth_scheme scheme;
     char *header;                /* the field's name; NULL without injection */
     char *secret_name;           /* NULL without injection */
     struct secret_entry *secret; /* NULL before policy_take_secrets */
+    char *placeholder;           /* NULL: none */
+    struct auth_place in[POLICY_MAX_IN];
+    size_t in_count;
 };
 
 struct route {
@@ -77,6 +107,9 @@ struct route {
     bool cookies;  /* the agent's cookies go on */
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
+    bool host_service; /* leads to the machine that runs the bottle */
+    bool
+        approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
     struct route_auth auth;
@@ -95,8 +128,12 @@ struct policy {
     struct ip agent_address; /* the sidecar's own address on the agent's side; family 0 when not known */
     struct cidr *own;        /* the sidecar's own ranges: never dialled */
     size_t own_count;
+    struct ip host_address; /* of the machine that runs the bottle; family 0 when none leads there */
+    struct approvals approvals;
     struct str extra_ca;     /* PEM; empty = none */
     struct secrets *secrets; /* of the proxy only; the policy's own */
+    void *attached;          /* what a worker derives from the whole; goes with it */
+    void (*detach)(void *attached);
     /* private */
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */
@@ -140,11 +177,17 @@ const char *policy_scheme_name(enum auth_scheme scheme);
 /* What is wrong with the name of a field that a value is to be injected in; NULL when nothing is. */
 const char *policy_header_problem(struct str name);
 
+/* What is wrong with a placeholder; NULL when nothing is. */
+const char *policy_placeholder_problem(struct str text);
+
+/* Splits "query:NAME" or "header:NAME". Returns NULL, or what is wrong with *name, which then may be the whole text. */
+const char *policy_place(struct str text, bool *query, struct str *name);
+
 /* "api.example.com" or "*.example.com", for the audit's "rule". */
 void route_name(const struct route *route, char out[HOST_MAX + 3]);
 
 /* Whether this route may lead to this address: public, or private and named by allow_private; never
- * forbidden, never the sidecar's own. */
+ * forbidden, never the sidecar's own, never the host's. That is for the host service's route alone, and all of it. */
 bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip);
 
 #endif

@@ -7,6 +7,7 @@
 #define CORE_REQUEST_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/denial.h"
 #include "core/h1_head.h"
@@ -23,6 +24,8 @@ struct request {
     bool expect_continue;
     bool secure; /* its upstream is reached over verified TLS; set by the session */
     bool look;   /* gitfetch_batch decides about its body; set by the session */
+    uint64_t
+        approved; /* the approval that this very request got from the operator; 0 = none; set by the session */
 };
 
 /* Reads the head. tls: it came over TLS, so absolute-form is "https://…". Returns DENIAL_NONE or why it is

@@ -113,18 +113,19 @@ static void values_plain(const char *text, size_t len, uint8_t *out)
 static const uint8_t ascii_bits[4][4] = {
     {0xa0, 0x88, 0x82, 0x80}, {0x80, 0xa0, 0x88, 0x82}, {0x82, 0x80, 0xa0, 0x88}, {0x88, 0x82, 0x80, 0xa0}};
 
-static void groups_plain(const uint8_t values[DLP_BLOCK], uint16_t out[4])
+static void groups_plain(const uint8_t *values, size_t blocks, struct dlp_groups *out)
 {
-    for (size_t phase = 0; phase < 4; phase++) {
-        uint32_t bits, four;
-        unsigned mask = 0;
-        memcpy(&bits, ascii_bits[phase], 4);
-        for (size_t group = 0; group < DLP_BLOCK / 4; group++) {
-            memcpy(&four, values + 4 * group, 4);
-            mask |= (unsigned)((four & bits) == 0) << group;
+    for (size_t block = 0; block < blocks; block++, values += DLP_BLOCK)
+        for (size_t phase = 0; phase < 4; phase++) {
+            uint32_t bits, four;
+            unsigned mask = 0;
+            memcpy(&bits, ascii_bits[phase], 4);
+            for (size_t group = 0; group < DLP_BLOCK / 4; group++) {
+                memcpy(&four, values + 4 * group, 4);
+                mask |= (unsigned)((four & bits) == 0) << group;
+            }
+            out[block].phases[phase] = (uint16_t)mask;
         }
-        out[phase] = (uint16_t)mask;
-    }
 }
 
 #if defined __x86_64__
@@ -176,15 +177,16 @@ __attribute__((target("avx512f,avx512bw"))) static void digits_512(const char *t
     }
 }
 
-__attribute__((target("avx512f,avx512bw"))) static void groups_512(const uint8_t values[DLP_BLOCK],
-                                                                   uint16_t out[4])
+__attribute__((target("avx512f,avx512bw"))) static void groups_512(const uint8_t *values, size_t blocks,
+                                                                   struct dlp_groups *out)
 {
-    __m512i v = _mm512_loadu_si512(values);
+    uint32_t bits[4];
 
-    for (size_t phase = 0; phase < 4; phase++) {
-        int bits;
-        memcpy(&bits, ascii_bits[phase], 4);
-        out[phase] = _mm512_testn_epi32_mask(v, _mm512_set1_epi32(bits));
+    memcpy(bits, ascii_bits, sizeof bits);
+    for (size_t block = 0; block < blocks; block++, values += DLP_BLOCK) {
+        __m512i v = _mm512_loadu_si512(values);
+        for (size_t phase = 0; phase < 4; phase++)
+            out[block].phases[phase] = _mm512_testn_epi32_mask(v, _mm512_set1_epi32((int)bits[phase]));
     }
 }
 
@@ -192,7 +194,7 @@ __attribute__((target("avx512f,avx512bw"))) static void groups_512(const uint8_t
     ((uint32_t)_mm256_movemask_epi8(expression_0) | (uint64_t)(uint32_t)_mm256_movemask_epi8(expression_1)   \
                                                         << 32)
 
-__attribute__((target("avx2"))) static __m256i kinds_256(__m256i v)
+__attribute__((target("avx2"), always_inline)) static inline __m256i kinds_256(__m256i v)
 {
     const __m256i lows = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)low_half));
     const __m256i highs = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)high_half));
@@ -203,7 +205,7 @@ __attribute__((target("avx2"))) static __m256i kinds_256(__m256i v)
 }
 
 /* Bytes that have none of these bits. */
-__attribute__((target("avx2"))) static __m256i lack_256(__m256i k, int bits)
+__attribute__((target("avx2"), always_inline)) static inline __m256i lack_256(__m256i k, int bits)
 {
     return _mm256_cmpeq_epi8(_mm256_and_si256(k, _mm256_set1_epi8((char)bits)), _mm256_setzero_si256());
 }
@@ -235,7 +237,8 @@ __attribute__((target("avx2"))) static void classify_256(const char *text, size_
 }
 
 /* first <= c <= last, for ASCII bounds. */
-__attribute__((target("avx2"))) static __m256i range_256(__m256i v, char first, char last)
+__attribute__((target("avx2"), always_inline)) static inline __m256i range_256(__m256i v, char first,
+                                                                               char last)
 {
     return _mm256_and_si256(_mm256_cmpgt_epi8(v, _mm256_set1_epi8((char)(first - 1))),
                             _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(last + 1)), v));
@@ -261,7 +264,7 @@ __attribute__((target("avx2"))) static void digits_256(const char *text, size_t 
     }
 }
 
-__attribute__((target("avx2"))) static __m256i value_256(__m256i v)
+__attribute__((target("avx2"), always_inline)) static inline __m256i value_256(__m256i v)
 {
     __m256i upper = range_256(v, 'A', 'Z'), lower = range_256(v, 'a', 'z'), digit = range_256(v, '0', '9');
     __m256i plus = _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('+')),
@@ -295,20 +298,28 @@ __attribute__((target("avx2"))) static void values_256(const char *text, size_t 
     memcpy(out + at, rest, len - at);
 }
 
-__attribute__((target("avx2"))) static void groups_256(const uint8_t values[DLP_BLOCK], uint16_t out[4])
+/* One bit for each group that has none of these bits. */
+__attribute__((target("avx2"), always_inline)) static inline unsigned lack_groups_256(__m256i v, __m256i bits)
 {
-    __m256i a = _mm256_loadu_si256((const __m256i *)values),
-            b = _mm256_loadu_si256((const __m256i *)(values + 32));
+    __m256i lack = _mm256_cmpeq_epi32(_mm256_and_si256(v, bits), _mm256_setzero_si256());
 
-    for (size_t phase = 0; phase < 4; phase++) {
-        int bits;
-        memcpy(&bits, ascii_bits[phase], 4);
-        __m256i m = _mm256_set1_epi32(bits), zero = _mm256_setzero_si256();
-        unsigned low = (unsigned)_mm256_movemask_ps(
-            _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(a, m), zero)));
-        unsigned high = (unsigned)_mm256_movemask_ps(
-            _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(b, m), zero)));
-        out[phase] = (uint16_t)(low | high << 8);
+    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(lack));
+}
+
+__attribute__((target("avx2"))) static void groups_256(const uint8_t *values, size_t blocks,
+                                                       struct dlp_groups *out)
+{
+    uint32_t bits[4];
+
+    memcpy(bits, ascii_bits, sizeof bits);
+    for (size_t block = 0; block < blocks; block++, values += DLP_BLOCK) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)values);
+        __m256i b = _mm256_loadu_si256((const __m256i *)(values + 32));
+        for (size_t phase = 0; phase < 4; phase++) {
+            __m256i wanted = _mm256_set1_epi32((int)bits[phase]);
+            out[block].phases[phase] =
+                (uint16_t)(lack_groups_256(a, wanted) | lack_groups_256(b, wanted) << 8);
+        }
     }
 }
 
@@ -367,7 +378,7 @@ struct forms {
     void (*classify)(const char *text, size_t blocks, struct dlp_masks *out);
     void (*digits)(const char *text, size_t blocks, struct dlp_digits *out);
     void (*values)(const char *text, size_t len, uint8_t *out);
-    void (*groups)(const uint8_t values[DLP_BLOCK], uint16_t out[4]);
+    void (*groups)(const uint8_t *values, size_t blocks, struct dlp_groups *out);
 };
 
 static const struct forms levels[] = {
@@ -418,7 +429,7 @@ void dlp_values64(const char *text, size_t len, uint8_t *out)
     form()->values(text, len, out);
 }
 
-void dlp_ascii_groups(const uint8_t values[DLP_BLOCK], uint16_t out[4])
+void dlp_ascii_groups(const uint8_t *values, size_t blocks, struct dlp_groups *out)
 {
-    form()->groups(values, out);
+    form()->groups(values, blocks, out);
 }

@@ -44,9 +44,12 @@ void dlp_classify_digits(const char *text, size_t blocks, struct dlp_digits *out
 #define DLP_NO_DIGIT 0xff
 void dlp_values64(const char *text, size_t len, uint8_t *out);
 
-/* Of the 16 groups of four values that begin at values[0]: whether the group at this phase can be
- * ASCII, that is the three highest bits of bytes are zero in it. For each phase 0 to 3 one 16-bit mask. */
-void dlp_ascii_groups(const uint8_t values[DLP_BLOCK], uint16_t out[4]);
+/* Of the 16 groups of four values in each block: whether the group can be ASCII, that is the highest bits of the bytes that
+ * begin in it are zero; for each phase, which is where a group of three bytes begins. */
+struct dlp_groups {
+    uint16_t phases[4];
+};
+void dlp_ascii_groups(const uint8_t *values, size_t blocks, struct dlp_groups *out);
 
 /* Every function of this page in its plain form and in the form that is chosen on this processor are the same: for tests.
  * `level` 0 is the plain form; false when this processor has no such level. */

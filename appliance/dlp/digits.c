@@ -11,6 +11,7 @@
 
 #define HEX_MIN    24 /* digits of DLP_FRAGMENT bytes */
 #define BASE32_MIN 20
+#define BATCH      16 /* blocks */
 #define ASCII_MIN  15 /* digits of base64 that hold nothing but DLP_FRAGMENT bytes */
 
 static size_t place(const struct dlp_folds *folds, size_t start, size_t value)
@@ -38,8 +39,8 @@ static bool ascii_digit(uint8_t value, size_t at, unsigned phase)
 
 struct digits {
     const struct dlp_view *view;
-    size_t start; /* of the piece in the text */
-    const uint8_t *values;
+    size_t start;    /* of the piece in the text */
+    uint8_t *values; /* with room for a block more */
     size_t count;
     const struct dlp_folds *folds;
     size_t done[4]; /* for each phase: digits that have been decoded */
@@ -73,28 +74,41 @@ static void into(struct digits *digits, unsigned phase, size_t at)
                   DLP_PROMISING);
 }
 
+/* Three groups in a row, within the block or across its beginning. Cheap, and wrong now and then on the safe side. */
+static bool stirs(struct dlp_groups groups, struct dlp_groups before)
+{
+    uint64_t now, last;
+
+    memcpy(&now, &groups, sizeof now);
+    memcpy(&last, &before, sizeof last);
+    return (now & now >> 1 & now >> 2 & 0x3fff3fff3fff3fffu) != 0 ||
+           (last >> 15 & now & 0x0001000100010001u) != 0;
+}
+
+static void some_groups(struct digits *digits, struct dlp_groups groups, struct dlp_groups before, size_t at)
+{
+    for (unsigned phase = 0; phase < 4; phase++) {
+        /* The last two of the block before are in front. */
+        uint32_t all = (uint32_t)before.phases[phase] >> 14 | (uint32_t)groups.phases[phase] << 2;
+        for (uint32_t found = all & all >> 1 & all >> 2; found != 0; found &= found - 1)
+            into(digits, phase,
+                 at + 4 * (size_t)__builtin_ctz(found)); /* the last of three: it is in this block */
+    }
+}
+
 static void base64(struct digits *digits)
 {
-    uint32_t before[4] = {0};
-    uint8_t rest[DLP_BLOCK];
+    struct dlp_groups groups[BATCH], before = {{0}};
+    size_t blocks = (digits->count + DLP_BLOCK - 1) / DLP_BLOCK;
 
-    for (size_t at = 0; at < digits->count; at += DLP_BLOCK) {
-        const uint8_t *values = digits->values + at;
-        uint16_t groups[4];
-        if (digits->count - at < DLP_BLOCK) {
-            memset(rest, DLP_NO_DIGIT, sizeof rest);
-            memcpy(rest, values, digits->count - at);
-            values = rest;
-        }
-        dlp_ascii_groups(values, groups);
-        for (unsigned phase = 0; phase < 4; phase++) {
-            uint32_t all = before[phase] | (uint32_t)groups[phase]
-                                               << 2; /* the last two of the block before are in front */
-            uint32_t found = all & all >> 1 & all >> 2;
-            before[phase] = (uint32_t)groups[phase] >> 14;
-            for (; found != 0; found &= found - 1)
-                into(digits, phase,
-                     at + 4 * (size_t)__builtin_ctz(found)); /* the last of three: it is in this block */
+    memset(digits->values + digits->count, DLP_NO_DIGIT, blocks * DLP_BLOCK - digits->count);
+    for (size_t first = 0; first < blocks; first += BATCH) {
+        size_t count = blocks - first < BATCH ? blocks - first : BATCH;
+        dlp_ascii_groups(digits->values + first * DLP_BLOCK, count, groups);
+        for (size_t i = 0; i < count; i++) {
+            if (stirs(groups[i], before))
+                some_groups(digits, groups[i], before, (first + i) * DLP_BLOCK);
+            before = groups[i];
         }
     }
 }
@@ -150,7 +164,7 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
 {
     struct dlp_run hex = {0}, upper = {0}, lower = {0};
     struct dlp_span ended[5];
-    struct dlp_digits masks[8];
+    struct dlp_digits masks[BATCH];
     char rest[DLP_BLOCK];
 
     for (size_t at = start; at < end;) {
@@ -162,12 +176,19 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
             text = rest;
             blocks = 1;
         } else {
-            blocks = blocks < 8 ? blocks : 8;
+            blocks = blocks < BATCH ? blocks : BATCH;
             len = blocks * DLP_BLOCK;
         }
         dlp_classify_digits(text, blocks, masks);
         for (size_t i = 0; i < blocks; i++) {
             size_t base = at + i * DLP_BLOCK;
+            if (!dlp_run_stirs(&hex, masks[i].hex) && !dlp_run_stirs(&upper, masks[i].upper) &&
+                !dlp_run_stirs(&lower, masks[i].lower)) {
+                hex.before = masks[i].hex;
+                upper.before = masks[i].upper;
+                lower.before = masks[i].lower;
+                continue;
+            }
             narrows(view, ended, dlp_run_next(&hex, masks[i].hex, base, ended), DLP_HEX, HEX_MIN);
             narrows(view, ended, dlp_run_next(&upper, masks[i].upper, base, ended), DLP_BASE32, BASE32_MIN);
             narrows(view, ended, dlp_run_next(&lower, masks[i].lower, base, ended), DLP_BASE32, BASE32_MIN);

@@ -10,7 +10,7 @@
 #include "dlp/tokens.h"
 
 #define ROOM        (DLP_HELD_MAX + 16384) /* for a body's step, and for a head in one go */
-#define SLACK       64
+#define SLACK       128
 #define MATCH_LIMIT 100000
 #define HEAP_LIMIT  4096 /* KiB */
 

@@ -18,9 +18,9 @@ uint32_t dlp_known_gram(const char *at)
     return gram | 0x20202020u;
 }
 
-uint32_t dlp_known_slot(uint32_t gram, uint32_t map_bits)
+uint32_t dlp_known_slot(uint32_t gram, uint32_t map_mask)
 {
-    return gram * 0x9e3779b1u >> (32 - map_bits);
+    return gram * 0x9e3779b1u >> 10 & map_mask;
 }
 
 static const void *part_at(const struct dlp_known_set *set, uint32_t offset)
@@ -97,12 +97,22 @@ bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct 
         return false;
     const struct dlp_known_table *table = &set->part->tables[form];
     const uint8_t *map = part_at(set, table->map);
-    const uint32_t stride = table->stride, bits = table->map_bits;
+    const uint32_t mask = table->map_mask;
+    const size_t stride = table->stride, last = text.len >= DLP_GRAM ? text.len - DLP_GRAM + 1 : 0;
+    size_t at = from;
 
-    for (size_t at = from; at + DLP_GRAM <= text.len; at += stride) {
-        uint32_t slot = dlp_known_slot(dlp_known_gram(text.ptr + at), bits);
-        if (map[slot / 8] & 1u << slot % 8 && look_up(set, form, text, at, find))
-            return true;
+    while (at < last) {
+        /* Four places at once, and those one by one only where there is something. */
+        for (const char *p = text.ptr + at; at + 3 * stride < last; at += 4 * stride, p += 4 * stride)
+            if ((map[dlp_known_slot(dlp_known_gram(p), mask)] |
+                 map[dlp_known_slot(dlp_known_gram(p + stride), mask)] |
+                 map[dlp_known_slot(dlp_known_gram(p + 2 * stride), mask)] |
+                 map[dlp_known_slot(dlp_known_gram(p + 3 * stride), mask)]) != 0)
+                break;
+        for (size_t end = at + 4 * stride; at < last && at < end; at += stride)
+            if (map[dlp_known_slot(dlp_known_gram(text.ptr + at), mask)] &&
+                look_up(set, form, text, at, find))
+                return true;
     }
     return false;
 }

@@ -41,7 +41,7 @@ struct dlp_known_gram {
 
 struct dlp_known_table {
     uint32_t stride;   /* 0: nothing in this form */
-    uint32_t map_bits; /* the map has 1 << map_bits bits */
+    uint32_t map_mask; /* the map has map_mask + 1 bytes, a power of two: whether some gram falls there */
     uint32_t gram_count;
     uint32_t map, grams; /* offsets from the beginning of the part */
 };
@@ -69,7 +69,7 @@ bool dlp_known_has(const struct dlp_known_set *set, enum dlp_form form);
 
 /* Four bytes, folded; and their place in a map. */
 uint32_t dlp_known_gram(const char *at);
-uint32_t dlp_known_slot(uint32_t gram, uint32_t map_bits);
+uint32_t dlp_known_slot(uint32_t gram, uint32_t map_mask);
 char dlp_known_fold(char c);
 
 /* The first find that begins at or behind a place that is looked at from `from` on (it may reach back before it). */

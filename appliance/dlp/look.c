@@ -174,6 +174,11 @@ static void words(struct sweep *sweep, const struct dlp_masks *m, size_t base)
         sweep->other = m->other != 0;
         return;
     }
+    if (m->word == UINT64_MAX && sweep->words.open && sweep->core_seen >= sweep->words.start + DLP_WORD_MIN) {
+        sweep->cores = (struct dlp_run){.open = false}; /* all is known of this word but its end */
+        sweep->other = sweep->other || m->other != 0;
+        return;
+    }
     size_t cores = dlp_run_next(&sweep->cores, m->core, base, ended);
     for (size_t i = 0; i < cores; i++)
         if (ended[i].end - ended[i].start >= DLP_WORD_MIN)

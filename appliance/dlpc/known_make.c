@@ -14,7 +14,7 @@
 #define GROUPS_MAX 3
 #define RANDOM_MIN 16 /* bytes that must be left behind it: else all of the value counts */
 #define MAP_MIN    13
-#define MAP_MAX    22
+#define MAP_MAX    20 /* bits of a slot's number: a map of 1 MiB */
 
 static bool letter(char c)
 {
@@ -85,8 +85,7 @@ static void finish(struct maker *maker, enum dlp_form form)
     qsort(maker->grams[form], table->gram_count, sizeof *maker->grams[form], by_gram);
     table->gram_count = thin(maker->grams[form], table->gram_count);
     for (uint32_t i = 0; i < table->gram_count; i++) {
-        uint32_t slot = dlp_known_slot(maker->grams[form][i].gram, table->map_bits);
-        map[slot / 8] |= (uint8_t)(1u << slot % 8);
+        map[dlp_known_slot(maker->grams[form][i].gram, table->map_mask)] = 1;
     }
 }
 
@@ -183,9 +182,9 @@ struct dlp_known_part *dlpc_known_make(const struct dlp_known *known, size_t cou
     part.values = (uint32_t)at;
     at = align(at + count * sizeof(struct dlp_known_value));
     for (size_t form = 0; form < DLP_FORMS; form++) {
-        part.tables[form].map_bits = bits;
+        part.tables[form].map_mask = (1u << bits) - 1;
         part.tables[form].map = (uint32_t)at;
-        at = align(at + (1u << bits) / 8);
+        at = align(at + (1u << bits));
         part.tables[form].grams = (uint32_t)at;
         at = align(at + bytes * sizeof(struct dlp_known_gram));
     }

@@ -18,6 +18,7 @@
 #include "core/gitfetch.h"
 #include "proxy/credentials.h"
 #include "proxy/deny.h"
+#include "proxy/hold.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
 #include "proxy/rewrite.h"
@@ -156,8 +157,7 @@ static int begin_look(struct session *session, struct request *request)
     return 0;
 }
 
-static void begin_request(struct session *session, const struct h1_head *head, struct request *request,
-                          struct str bytes)
+void http_begin(struct session *session, const struct h1_head *head, struct request *request)
 {
     struct http *http = session->http;
 
@@ -165,8 +165,7 @@ static void begin_request(struct session *session, const struct h1_head *head, s
     session_wait(session, WAIT_NONE);
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
-    if (buf_append(&http->head, bytes.ptr, bytes.len) != 0 || prepare_redaction(session) != 0 ||
-        (request->look && begin_look(session, request) != 0)) {
+    if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
         http_refuse(session, DENIAL_OVERLOADED);
         return;
     }
@@ -204,10 +203,14 @@ static void take_request(struct session *session, const struct h1_head *head, st
     http->close = !head->keep_alive || http->old_client;
     http->to_head = request.to_head;
     http->keep_refused = head->framing == H1_NO_BODY && !http->close && denial != DENIAL_HTTP_MALFORMED;
+    if (denial == DENIAL_HOST_NOT_ALLOWED && http_hold(session, head, &request, bytes))
+        return;
+    if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
+        denial = DENIAL_OVERLOADED;
     if (denial != DENIAL_NONE)
         http_refuse(session, denial);
     else
-        begin_request(session, head, &request, bytes);
+        http_begin(session, head, &request);
 }
 
 /* What the agent sent cannot be understood from here on. */
@@ -291,6 +294,8 @@ static bool step_request(struct session *session)
     bool within = http->request.state != H1_STATE_HEAD;
     size_t used;
 
+    if (hold_waits(session))
+        return false;
     if (http->active && (http->request_done || http->up_deaf ||
                          (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
@@ -371,6 +376,10 @@ static void on_deadline(struct session *session)
         session_end(session, session->out.len > 0);
         return;
     }
+    if (http->phase == PHASE_HOLD) {
+        http_hold_late(session);
+        return;
+    }
     http->keep_refused = false;
     http_refuse(session, http->phase == PHASE_STREAM && !http->request_done ? DENIAL_HTTP_TIMEOUT
                                                                             : denials[http->phase]);
@@ -382,6 +391,8 @@ static enum phase phase_of(const struct session *session)
 
     if (!http->active) /* bytes that wait behind answers that are not read have begun nothing */
         return http->begun ? PHASE_HEAD : PHASE_KEPT;
+    if (hold_waits(session))
+        return PHASE_HOLD;
     if (http->look != NULL)
         return PHASE_STREAM;
     if (http->upstream == NULL)
@@ -389,7 +400,7 @@ static enum phase phase_of(const struct session *session)
     return http->request_done && !http->head_sent ? PHASE_RESPONSE : PHASE_STREAM;
 }
 
-/* A head's time counts from its first byte; other phases' from the last progress. */
+/* A head's time counts from its first byte, a hold's from its beginning; other phases' from the last progress. */
 static void set_deadline(struct session *session)
 {
     static const uint64_t ms[] = {
@@ -402,9 +413,10 @@ static void set_deadline(struct session *session)
     };
     struct http *http = session->http;
     enum phase phase = phase_of(session);
+    bool once = phase == PHASE_HEAD || phase == PHASE_HOLD;
 
-    if (phase != PHASE_HEAD || http->phase != PHASE_HEAD || session->deadline == 0)
-        session_deadline(session, ms[phase], on_deadline);
+    if (!once || http->phase != phase || session->deadline == 0)
+        session_deadline(session, phase == PHASE_HOLD ? hold_ms(session) : ms[phase], on_deadline);
     http->phase = phase;
 }
 
@@ -416,6 +428,10 @@ static void set_wants(struct session *session)
     bool in_head = http->active && !http->head_sent;
     bool up_room = http->up_in.len < READ_SIZE || (in_head && http->up_in.len <= HEAD_MAX);
 
+    if (hold_waits(session)) { /* nothing is read; that the agent has gone is heard all the same */
+        stream_want(session->agent, UV_DISCONNECT | (session->out.len > 0 ? UV_WRITABLE : 0));
+        return;
+    }
     stream_want(session->agent,
                 (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
                     (session->out.len > 0 ? UV_WRITABLE : 0));
@@ -448,6 +464,10 @@ static void on_agent(struct session *session, int events)
 {
     struct http *http = session->http;
 
+    if (hold_waits(session) && (events & (UV_READABLE | UV_DISCONNECT))) { /* readable: an error */
+        http_hold_left(session);
+        return;
+    }
     if ((events & UV_READABLE) && !http->agent_eof) {
         ssize_t got = stream_read(session->agent, &session->in, READ_SIZE);
         if (got == 0) {
@@ -492,6 +512,10 @@ void http_policy(struct session *session)
 
     if (http->over || !http->active)
         return;
+    if (hold_waits(session)) {
+        http_hold_policy(session);
+        return;
+    }
     /* The same bytes read the same; the fields of another route may go on, or stay behind. */
     enum h1_error error = h1_check_parse(&check, true, false, bytes.ptr, bytes.len, &session->proxy->head);
     enum denial denial =

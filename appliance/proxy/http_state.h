@@ -12,7 +12,7 @@
 #include "proxy/http.h"
 #include "proxy/redact.h"
 
-enum phase { PHASE_KEPT, PHASE_HEAD, PHASE_DIAL, PHASE_RESPONSE, PHASE_STREAM };
+enum phase { PHASE_KEPT, PHASE_HEAD, PHASE_DIAL, PHASE_RESPONSE, PHASE_STREAM, PHASE_HOLD };
 
 /* A request whose body is looked at whole before it goes anywhere. */
 struct look {
@@ -63,6 +63,21 @@ void http_refuse(struct session *session, enum denial denial);
 
 /* What was begun cannot be finished: the agent must not take the part that it has for the whole. */
 void http_abort(struct session *session, enum denial denial, const char *detail);
+
+/* A request that has passed its judgement goes upstream; its head is in http->head. */
+void http_begin(struct session *session, const struct h1_head *head, struct request *request);
+
+/* http_hold.c: */
+
+/* A request that was refused for its host alone, `bytes` being its head: whether it is taken care of: it waits for the
+ * operator, or was refused with another reason. */
+bool http_hold(struct session *session, const struct h1_head *head, const struct request *request,
+               struct str bytes);
+
+/* Of one that waits: its time is over, its agent has gone, there is another policy. */
+void http_hold_late(struct session *session);
+void http_hold_left(struct session *session);
+void http_hold_policy(struct session *session);
 
 /* http_upstream.c: */
 

@@ -13,6 +13,7 @@
 
 #include "core/buf.h"
 #include "proxy/deny.h"
+#include "proxy/hold.h"
 #include "proxy/leaf.h"
 #include "proxy/listen.h"
 #include "proxy/pool.h"
@@ -44,6 +45,11 @@ static void on_ca(void *ctx, struct str bytes)
 
     if (leaves_authority(all->leaves, bytes) != 0)
         fputs("stopper-proxy: the CA that arrived is none\n", stderr);
+}
+
+static void on_verdict(void *ctx, uint64_t number, struct str text)
+{
+    hold_verdict(ctx, number, text);
 }
 
 static void on_audit_room(void *ctx)
@@ -119,6 +125,7 @@ int main(void)
     }
     proxy.worker.on_policy = on_policy;
     proxy.worker.on_ca = on_ca;
+    proxy.worker.on_verdict = on_verdict;
     proxy.worker.on_audit_room = on_audit_room;
     proxy.worker.on_stop = on_stop;
     proxy.worker.ctx = &proxy;

@@ -12,6 +12,8 @@ test_sniff.with := appliance/proxy/sniff.c
 $(foreach t,test_h1_head test_h1 test_rewrite test_credentials test_gitfetch,$(eval $t.with := $(h1)) $(eval $t.static-deps := llhttp))
 test_fuzz_h1.with := tests/fuzz/fuzz_h1.c $(h1)
 test_fuzz_h1.static-deps := llhttp
+test_fuzz_leak.with := tests/fuzz/fuzz_leak.c appliance/proxy/leak.c $(h1)
+test_fuzz_leak.static-deps := llhttp
 test_fuzz_hello.with := tests/fuzz/fuzz_hello.c appliance/proxy/hello.c
 test_resolve.with := appliance/proxy/resolve.c
 test_resolve.pkg := ldns
@@ -24,6 +26,7 @@ test_tls.with := $(addprefix appliance/proxy/,tls.c tls_kit.c leaf.c stream.c)
 test_tls.static-deps := wolfssl
 test_tls.pkg := libuv
 test_tls.libs := -lm
+test_leak.with := appliance/proxy/leak.c
 test_pool.with := $(addprefix appliance/proxy/,pool.c stream.c tls.c tls_kit.c leaf.c)
 test_pool.static-deps := wolfssl
 test_pool.pkg := libuv

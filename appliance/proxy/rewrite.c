@@ -35,9 +35,11 @@ static int put_text(struct buf *out, const char *text)
     return put(out, str_of(text));
 }
 
-/* route: of a request; NULL for a response. */
+/* route: of a request; NULL for a response. Returns 1 when a value went into a field of the agent's. */
 static int put_fields(const struct h1_head *head, const struct route *route, struct buf *out)
 {
+    int swapped = 0;
+
     size_t connections;
 
     h1_head_find(head, "connection", &connections);
@@ -46,13 +48,20 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
         bool goes_on = route != NULL
                            ? forward_may(route, field->name)
                            : !listed(field->name, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0]);
-        if (!goes_on || (connections > 0 && h1_head_lists(head, "connection", field->name)))
+        if (connections > 0 && h1_head_lists(head, "connection", field->name))
             continue;
+        if (!goes_on) {
+            int in_place = route != NULL ? credentials_swap(route, field, out) : 0;
+            if (in_place < 0)
+                return -1;
+            swapped |= in_place;
+            continue;
+        }
         if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put(out, field->value) != 0 ||
             put_text(out, "\r\n") != 0)
             return -1;
     }
-    return 0;
+    return swapped;
 }
 
 static int put_length(uint64_t length, struct buf *out)
@@ -83,11 +92,13 @@ static int put_host(const struct request *request, struct buf *out)
 int rewrite_request(const struct h1_head *head, const struct request *request, const struct route *route,
                     struct buf *out)
 {
+    int query, fields;
+
     if (put(out, head->method) != 0 || put_text(out, " ") != 0 || put(out, request->path) != 0 ||
-        put(out, request->query) != 0 || put_text(out, " HTTP/1.1\r\n") != 0 || put_host(request, out) != 0)
+        (query = credentials_query(route, request->query, out)) < 0 || put_text(out, " HTTP/1.1\r\n") != 0 ||
+        put_host(request, out) != 0 || (fields = put_fields(head, route, out)) < 0)
         return -1;
-    if (put_fields(head, route, out) != 0 || credentials_put(route, out) != 0 ||
-        put_request_framing(head, out) != 0)
+    if (credentials_put(route, query + fields > 0, out) != 0 || put_request_framing(head, out) != 0)
         return -1;
     if (request->expect_continue && put_text(out, "Expect: 100-continue\r\n") != 0)
         return -1;
@@ -109,7 +120,7 @@ int rewrite_response(const struct h1_head *head, enum rewrite_body body, bool cl
     if (buf_printf(out, "HTTP/1.1 %03u ", head->status) != 0 || put(out, head->reason) != 0 ||
         put_text(out, "\r\n") != 0)
         return -1;
-    if (put_fields(head, NULL, out) != 0 || put_response_framing(head, body, out) != 0)
+    if (put_fields(head, NULL, out) < 0 || put_response_framing(head, body, out) != 0)
         return -1;
     if (close && put_text(out, "Connection: close\r\n") != 0)
         return -1;

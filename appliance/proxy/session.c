@@ -23,6 +23,7 @@
 
 #include "core/decide.h"
 #include "proxy/deny.h"
+#include "proxy/hold.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/listen.h"
@@ -97,12 +98,14 @@ void session_emit(struct session *session, enum denial denial, const char *detai
     snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
     const struct audit audit = {
         .kind = x->kind,
-        .verdict = denial != DENIAL_NONE && !forwarded ? AUDIT_BLOCK
-                   : x->redacted > 0                   ? AUDIT_REDACT
-                                                       : AUDIT_ALLOW,
+        .verdict = denial == DENIAL_SECRET_ELSEWHERE     ? AUDIT_ALARM
+                   : denial != DENIAL_NONE && !forwarded ? AUDIT_BLOCK
+                   : x->redacted > 0                     ? AUDIT_REDACT
+                                                         : AUDIT_ALLOW,
         .rule = x->rule,
         .reason = denial,
         .detail = str_of(detail != NULL                         ? detail
+                         : denial == DENIAL_SECRET_ELSEWHERE    ? x->leaked.name
                          : x->redacted > 0 && x->reason == NULL ? covered
                                                                 : x->reason),
         .host = str_of(x->host),
@@ -119,12 +122,14 @@ void session_emit(struct session *session, enum denial denial, const char *detai
         .bytes_out = x->bytes_out,
         .duration_us = (uv_hrtime() - x->started_ns) / 1000,
         .generation = x->generation,
+        .single = x->hold != 0, /* the operator was told of this very line */
     };
     struct audit line = audit;
 
     memcpy(line.id, x->id, sizeof line.id);
     audit_sink_emit(session->proxy->worker.audit, &line);
     session->reserved = false;
+    hold_over(session);
     policy_unref(x->policy);
     x->policy = NULL;
     x->route = NULL;
@@ -188,6 +193,7 @@ void session_end(struct session *session, bool reset)
     if (session->ended)
         return;
     session->ended = true;
+    hold_over(session);
     session_wait(session, WAIT_NONE);
     session_tls_ended(session);
     if (session->reserved)
@@ -284,8 +290,28 @@ void session_refuse(struct session *session, enum denial denial)
 static enum denial judge(struct session *session, const struct h1_head *head, struct request *request,
                          struct judged *judged)
 {
+    request->approved = session->exchange.approved;
     return judge_request(session->proxy->worker.policy, session->port, session->opened, head, request,
                          judged);
+}
+
+/* What goes before all other reasons: what is in the head belongs to another host. A request that is refused for another
+ * reason may have been the attempt. */
+static enum denial judge_leak(struct session *session, const struct route *route, const struct h1_head *head,
+                              enum denial denial)
+{
+    int found = leak_head(session->proxy->worker.policy, route, head, &session->exchange.leaked);
+
+    return found == 0 ? denial : found > 0 ? DENIAL_SECRET_ELSEWHERE : DENIAL_OVERLOADED;
+}
+
+/* Text of the agent's for the audit, unless a value is in it. */
+static void keep_without_values(struct session *session, char *into, size_t size, struct str text)
+{
+    struct policy *policy = session->proxy->worker.policy;
+    bool holds = policy != NULL && leak_text(policy, text) != 0;
+
+    session_keep_text(into, size, holds ? str_of("*") : text);
 }
 
 enum denial session_judge(struct session *session, const struct h1_head *head, struct request *request)
@@ -296,15 +322,16 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
     session_tls_asked(session);
     enum denial denial = request_read(head, session->opened, request);
     session_keep_text(x->method, sizeof x->method, head->method);
-    session_keep_text(x->path, sizeof x->path, request->path);
-    session_keep_text(x->host, sizeof x->host,
-                      request->host[0] != '\0' ? str_of(request->host) : request->host_sent);
+    keep_without_values(session, x->path, sizeof x->path, request->path);
+    keep_without_values(session, x->host, sizeof x->host,
+                        request->host[0] != '\0' ? str_of(request->host) : request->host_sent);
     if (session->proxy->worker.policy == NULL)
         return DENIAL_NO_POLICY;
     if (denial == DENIAL_NONE)
         denial = session_tls_judge(session, request->host);
     if (denial == DENIAL_NONE)
         denial = judge(session, head, request, &judged);
+    denial = judge_leak(session, judged.route, head, denial);
     session_keep_route(session, judged.route);
     if (judged.route != NULL)
         memcpy(x->rule, judged.rule, sizeof x->rule);
@@ -322,6 +349,8 @@ enum denial session_judge_again(struct session *session, const struct h1_head *h
 
     if (denial == DENIAL_NONE)
         denial = judge(session, head, &request, &judged);
+    if (policy != NULL)
+        denial = judge_leak(session, judged.route, head, denial);
     *route = judged.route;
     if (denial != DENIAL_NONE) { /* else the line says what decided first */
         snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? judged.rule : RULE_NONE);
@@ -480,6 +509,11 @@ void session_all_stop(struct proxy *proxy)
     for (struct session *session = proxy->sessions; session != NULL; session = next) {
         bool running = http_running(session);
         next = session->next;
+        if (hold_waits(session)) {
+            session_emit(session, DENIAL_HELD_ENDED, "the sidecar was stopped");
+            session_end(session, true);
+            continue;
+        }
         if (session->tunnel != NULL) {
             session_tls_stop(session);
             continue;

@@ -15,12 +15,14 @@
 #include "core/buf.h"
 #include "core/cidr.h"
 #include "core/h1_head.h"
+#include "core/hold.h"
 #include "core/judge.h"
 #include "core/policy.h"
 #include "core/request.h"
 #include "proxy/dial.h"
 #include "proxy/hello.h"
 #include "proxy/leaf.h"
+#include "proxy/leak.h"
 #include "proxy/resolve.h"
 #include "proxy/splice.h"
 #include "proxy/stream.h"
@@ -38,6 +40,14 @@ enum wait {
     WAIT_NONE = WAIT_COUNT
 };
 
+/* Those that wait for the operator (hold.h), in the order in which they came. */
+struct holds {
+    struct session *first, *last;
+    size_t count;
+    uint64_t number; /* of the last one */
+    struct hold_rate rate;
+};
+
 /* What all sessions of the worker share. */
 struct proxy {
     struct worker worker;
@@ -47,6 +57,7 @@ struct proxy {
     struct tls_kit *tls;
     struct session *sessions; /* all live ones */
     size_t count, max;
+    struct holds holds;
     struct session *waiting[WAIT_COUNT], *waiting_last[WAIT_COUNT]; /* those that wait longest first */
     bool starved; /* some session, or the listener, waits for room in the audit queue */
     uv_poll_t listener;
@@ -68,10 +79,14 @@ struct exchange {
     uint64_t bytes_in, bytes_out;
     uint64_t redacted; /* how often a value was covered in what went to the agent */
     uint64_t started_ns, generation;
+    uint64_t hold;         /* its number among those that were held; 0 = it was not */
+    uint64_t hold_base;    /* approvals.base of the policy that held it */
+    uint64_t approved;     /* the approval that it got; 0 = none */
     struct policy *policy; /* a reference while the exchange runs; NULL before a route is found */
     const struct route *route;
-    struct ip ip;       /* dialled; family 0 = not yet */
-    const char *reason; /* a sentence more than the denial's; NULL = none */
+    struct ip ip;             /* dialled; family 0 = not yet */
+    const char *reason;       /* a sentence more than the denial's; NULL = none */
+    struct leak_found leaked; /* with secret-elsewhere: for the audit alone */
 };
 
 struct session {
@@ -80,7 +95,9 @@ struct session {
     struct session *wait_prev, *wait_next;
     enum wait wait;
     uint64_t waits_since; /* ms of uv_now */
-    struct stream *agent; /* NULL while a tunnel owns it */
+    struct session *hold_prev, *hold_next;
+    void (*on_verdict)(struct session *session, enum denial denial); /* NULL = it is not held */
+    struct stream *agent;                                            /* NULL while a tunnel owns it */
     void (*on_agent)(struct session *session, int events);
     struct buf in, out;    /* from the agent, not yet used; to the agent, not yet sent */
     char address[IP_TEXT]; /* the destination that the agent dialled: for the audit only */

@@ -356,6 +356,6 @@ static bool coalesce(struct audit_sink *sink, const struct audit *audit)
 void audit_sink_emit(struct audit_sink *sink, const struct audit *audit)
 {
     give_back(sink);
-    if (audit->verdict != AUDIT_BLOCK || !coalesce(sink, audit))
+    if (audit->verdict != AUDIT_BLOCK || audit->single || !coalesce(sink, audit))
         put_line(sink, audit);
 }

@@ -4,7 +4,8 @@
  * inherited SOCK_SEQPACKET socket, one line a packet. When init (that is: whoever reads the sidecar's stdout)
  * does not keep up the queue fills, audit_sink_reserve says no, and the worker stops taking traffic: a
  * decision without its line never happens. Equal denials within a second become one line with a count, and of
- * different ones only so many have lines of their own, so an agent cannot flood the log.
+ * different ones only so many have lines of their own, so an agent cannot flood the log. What waited for the operator, of
+ * which there is only so much a second anyway, has a line of its own.
  */
 #ifndef SYS_AUDIT_SINK_H
 #define SYS_AUDIT_SINK_H

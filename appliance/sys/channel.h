@@ -26,6 +26,11 @@ enum channel_type {
     /* init -> proxy, immediately before that generation's CHANNEL_POLICY: generation, fd = sealed memfd with
      * the JSON object {"NAME": "value"}. Never sent to any other worker. */
     CHANNEL_SECRETS,
+    /* A request waits for the operator (core/hold.h): `generation` is the worker's own number for it, never used twice by
+     * one process. Proxy -> init: text is a struct hold_request. */
+    CHANNEL_HOLD,
+    CHANNEL_HOLD_END, /* proxy -> init: what had this number is over: nobody waits, or it was approved and has ended */
+    CHANNEL_VERDICT, /* init -> proxy: text is a struct hold_verdict */
 };
 
 #define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */

@@ -119,6 +119,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
     if (msg.type == CHANNEL_CA)
         take_ca(worker, &msg);
+    if (msg.type == CHANNEL_VERDICT && worker->on_verdict != NULL)
+        worker->on_verdict(worker->ctx, msg.generation, (struct str){msg.text, msg.text_len});
     if (msg.fd >= 0)
         close(msg.fd);
 }

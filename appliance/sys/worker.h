@@ -28,6 +28,7 @@ struct worker {
     void (*on_policy)(void *ctx,
                       struct policy *old); /* after the swap; old may be NULL and is released afterwards */
     void (*on_ca)(void *ctx, struct str bytes); /* CHANNEL_CA; the bytes are gone afterwards */
+    void (*on_verdict)(void *ctx, uint64_t number, struct str text); /* CHANNEL_VERDICT */
     void (*on_audit_room)(void *ctx);
     void (*on_stop)(void *ctx); /* behind the loop: last lines may still be emitted */
     void *ctx;

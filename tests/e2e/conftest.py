@@ -14,12 +14,13 @@ from lab import Lab  # noqa: E402
 
 ENGINES = "podman", "rootless", "docker"
 ALL = "netns", *ENGINES, "apple"
-NARROWER = {"engine": ENGINES, "sealed": ENGINES, "mac": ("apple",), "both": ("apple", "apple-0.12")}
+NARROWER = {"engine": ENGINES, "sealed": ENGINES, "mac": ("apple",), "both": ("apple", "apple-0.12"), "some": ("netns", "podman"), "pod": ("podman",)}
 
 
 def pytest_generate_tests(metafunc):
     """A test says by its fixture which runtimes it is for: `bottle`, `host` for all, `engine` for engines that seal the
-    agent from outside, `mac` for Apple's, `both` for the two shapes of its answers."""
+    agent from outside, `mac` for Apple's, `both` for the two shapes of its answers, `some` for one with an engine and one without, `pod` for
+    what podman alone can be told."""
     if "runtime" in metafunc.fixturenames:
         wanted = next((names for fixture, names in NARROWER.items() if fixture in metafunc.fixturenames), ALL)
         names = [name for name in RUNTIMES if name in wanted]
@@ -69,6 +70,16 @@ def mac(host):
 
 @pytest.fixture(scope="session")
 def both(host):
+    return host
+
+
+@pytest.fixture(scope="session")
+def some(host):
+    return host
+
+
+@pytest.fixture(scope="session")
+def pod(host):
     return host
 
 

@@ -27,6 +27,8 @@ egress:
     - host: git.test
     - host: "*.sub.test"
       tls: {{passthrough: true}}
+    - host: host.stopper.internal
+      ports: [7070]
 """
 
 
@@ -70,7 +72,7 @@ class RuntimeHost(Host):
 class EngineHost(RuntimeHost):
     """`tool` is the engine's program; the agents' images are agent:1 (Python) and small:1 (busybox alone). `network` is the role of
     the container that has the agent's network namespace."""
-    tool = None
+    tool, sidecar_image = None, "localhost/stopper-sidecar:0.1.0"
     options = ()
     containers = "ps", "-a", "--format", "{{.Names}}"
     networks = "network", "ls", "--format", "{{.Name}}"

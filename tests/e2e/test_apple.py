@@ -6,6 +6,8 @@ import signal
 import subprocess
 
 import pytest
+
+import images
 from spaces import WAIT, child_of, wait_for
 from test_engines import Terminal, mine, status_in
 from test_runtimes import STOPPER_FAILED, Up, state_of
@@ -65,6 +67,9 @@ def test_what_container_cannot_do_is_said_before_anything_is_made(mac):
     assert status == STOPPER_FAILED and "--detach: container cannot attach to a command that runs" in err
     status, _, err = up(mac, "localhost/small:1", "true", options=("--cpus", "0.5"))
     assert status == STOPPER_FAILED and "Error: The value '0.5' is invalid for '--cpus <cpus>'" in err, err
+    status, _, err = up(mac, "localhost/small:1", "true", options=("--route", "helper"))
+    assert (status, err) == (STOPPER_FAILED, "hostctl up: --route=helper: with container no other container can act in the agent's network\n")
+    assert up(mac, "localhost/small:1", "true", options=("--route", "shim")) == (0, "", "")  # what it does anyway
     status, _, err = up(mac, "localhost/never-made:1", "true")
     assert status == STOPPER_FAILED and "image localhost/never-made:1: " in err and "no registry answers" in err, err
     status, _, err = up(mac, "localhost/small:1", "true", options=("--sidecar-image", "localhost/small:1"))
@@ -177,6 +182,38 @@ def test_a_user_is_what_the_image_says_it_is_and_never_root(mac, user, status, w
     done = up(mac, reference, "sh", "-c", "echo $(id -u) $(id -g) $HOME")
     assert done[0] == status and words in done[1 if status == 0 else 2], done
     assert not mine(mac, "i")
+
+
+def test_what_the_image_leads_into_a_mount_is_left_alone(mac):
+    """Its PID 1 is root while it adds the bottle's authority to the image's roots."""
+    text, mark = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n", "# Stopper: the authority of this bottle"
+
+    def fill(root):
+        images.busybox(root)
+        for path in "data", "etc/ssl", "etc/pki/tls":
+            os.makedirs(os.path.join(root, path))
+        for path in "data/roots.pem", "etc/pki/tls/cert.pem":
+            with open(os.path.join(root, path), "w", encoding="ascii") as file:
+                file.write(text)
+        os.symlink("/data/roots.pem", f"{root}/etc/ssl/cert.pem")
+        os.symlink("/home/agent/roots.pem", f"{root}/etc/ssl/ca-bundle.pem")
+    reference = mac.image("leading", images.archive(mac.dir, "leading", fill))
+    folder = os.path.join(mac.dir, "roots")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "roots.pem"), "w", encoding="ascii") as file:
+        file.write(text)
+    count = "sh", "-c", f"for file in /etc/ssl/cert.pem /etc/pki/tls/cert.pem; do grep -c '{mark}' $file; done"
+    assert up(mac, reference, *count, options=("--mount", f"{folder}:/data")) == (0, "0\n1\n", "")
+    assert os.listdir(folder) == ["roots.pem"]
+    with open(file.name, encoding="ascii") as file:
+        assert file.read() == text
+    assert up(mac, reference, *count) == (0, "1\n1\n", "")  # the control
+    try:  # a volume is the user's, too
+        command = "sh", "-c", f"[ -e ~/roots.pem ] || echo '{text}' >~/roots.pem; grep -c '{mark}' /etc/ssl/ca-bundle.pem"
+        for _ in range(2):
+            assert up(mac, reference, *command, options=("--home", "lab-home")) == (1, "0\n", "")
+    finally:
+        mac.engine("volume", "delete", "lab-home")
 
 
 def test_a_home_stays_and_is_the_agents(mac):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the container runtimes promise beside what all do: how their containers are made, what the engine's own exec gains,
 images of all sorts, and that whatever ends, nothing stays with the engine."""
+import filecmp
 import itertools
 import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +18,7 @@ import images
 from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
-from test_runtimes import STOPPER_FAILED, Up, state_of
+from test_runtimes import ASK, STOPPER_FAILED, SYSTEMS, Up, state_of, whole
 from world import NAMES
 
 NO_CAPABILITY = "0" * 16
@@ -147,6 +149,43 @@ def test_the_engines_own_resolver_is_closed(engine, sealed):
             engine.engine("network", "rm", "lab-net")
 
 
+# ---- the network sealed by the agent's own PID 1 -----------------------------------------------------------------------
+
+
+def test_the_shim_can_seal_the_network_itself(engine):
+    """No other container acts in the agent's network then; what the engine's own exec gains by it is in SECURITY.md."""
+    if engine.mapped:
+        done = engine.run("true", options=("--route", "shim"))
+        assert (done.returncode, done.stdout) == (STOPPER_FAILED, "") and \
+            done.stderr == f"hostctl up: --route=shim: without root {engine.tool} gives the agent's container no power over its network\n", done
+        return
+    bottle = engine.up(options=("--route", "shim"))
+    try:
+        agent, name = bottle.agent, engine.container(bottle.name, "agent")
+        assert [thing for thing in mine(engine, bottle.name) if thing.endswith(("-pause", "-route", "-trust"))] == []
+        assert agent.https(host="allowed.test")["status"] == 200 and agent.http(host="denied.test")["status"] == 403
+        assert agent.udp(address="203.0.113.99", port=443)["error"] == "EHOSTUNREACH"
+        assert agent.dns(server="127.0.0.11", name="plain.test", timeout=2)["error"] in ("EHOSTUNREACH", "ECONNREFUSED")
+        one = status_in(engine.engine("exec", name, "cat", "/proc/1/status"))
+        assert {one[key] for key in ("CapPrm", "CapEff", "CapBnd", "CapAmb", "CapInh")} == {NO_CAPABILITY}
+        assert one["NoNewPrivs"] == "1" and one["Uid"].split() == [str(engine.number)] * 4
+        for words in ("ip", "route", "replace", "192.0.2.0/24", "dev", "lo"), ("sh", "-c", "echo x >/etc/resolv.conf"), \
+                ("cat", "/run/stopper/agent.json"), ("sh", "-c", "echo x >>/etc/ssl/certs/ca-certificates.crt"):
+            done = engine.hostctl("exec", bottle.name, "--", *words)
+            assert done.returncode != 0 and ("denied" in done.stderr or "permitted" in done.stderr or "Read-only" in done.stderr), done
+        done = agent.run(argv=["env", "-i", "/usr/bin/python3", "-c", SYSTEMS])
+        said = json.loads(done["out"])
+        assert (said["marks"], said["owner"], said["file"], said["folder"]) == (1, 0, "you said \n", "you said \n")
+        # by hand, past hostctl, it has the rights again that its PID 1 gave up: the control, and the price
+        assert engine.engine("exec", name, "ip", "route", "replace", "192.0.2.0/24", "dev", "lo") == ""
+        assert int(status_in(engine.engine("exec", name, "cat", "/proc/self/status"))["CapEff"], 16) == sum(1 << cap for cap in (5, 6, 7, 8, 12))
+    finally:
+        bottle.close()
+    reference = image(engine, "itself", "USER user")
+    assert up(engine, reference, "sh", "-c", "id -u; echo $HOME", options=("--route", "shim")) == (0, "1234\n/home/user\n", "")
+    assert not mine(engine, "i")
+
+
 # ---- images ------------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +280,67 @@ def test_an_images_roots_are_extended_where_they_are_and_no_mount_is_written(eng
     assert os.listdir(folder) == ["roots.pem"]
     with open(file.name, encoding="ascii") as file:
         assert file.read() == roots
+    assert not mine(engine, "i")
+
+
+@pytest.mark.parametrize("route", ["helper", "shim"])
+def test_an_etc_that_is_a_mount_is_not_written_and_works_or_says_why_not(pod, route):
+    """The user's configuration of the engine mounts a folder over every container's /etc, of which hostctl knows nothing. The engine
+    itself then needs the places of its own files there."""
+    folder, before = os.path.join(pod.dir, f"etc-{route}"), dict(pod.environment)
+    bundle = os.path.join(folder, "ssl/certs/ca-certificates.crt")
+    os.makedirs(os.path.dirname(bundle))
+    shutil.copy("/etc/ssl/certs/ca-certificates.crt", bundle)
+    with open(before["CONTAINERS_CONF"], encoding="utf-8") as file:
+        text = file.read()
+    command, options = ("/usr/bin/python3", "-c", ASK, "other.test"), ("--route", route)
+
+    def mounted(option):
+        pod.environment["CONTAINERS_CONF"] = pod.write("etc.conf", text.replace("[containers]\n", f'[containers]\nvolumes=["{folder}:/etc{option}"]\n'))
+    try:
+        mounted(":ro")
+        done = pod.run(*command, options=options)
+        assert done.returncode == STOPPER_FAILED and "/merged/etc/" in done.stderr and \
+            done.stderr.endswith(": read-only file system\n"), done
+        for name, content in ("passwd", "root:x:0:0::/root:/bin/sh\n"), ("group", "root:x:0:\n"), ("nsswitch.conf", "hosts: files dns\n"), \
+                ("resolv.conf", ""), ("hosts", ""), ("hostname", ""):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+                file.write(content)
+        for option in ":ro", "":
+            mounted(option)
+            done = pod.run(*command, options=options)
+            assert (done.returncode, done.stdout, done.stderr) == (0, '["you said \\n", null]\n', ""), done
+            assert os.listdir(os.path.dirname(bundle)) == ["ca-certificates.crt"] and filecmp.cmp(bundle, "/etc/ssl/certs/ca-certificates.crt", False)
+    finally:
+        pod.environment |= before
+    assert not mine(pod, "r")
+
+
+def test_a_tag_that_moves_while_a_bottle_is_made_changes_nothing(engine):
+    """A program before the engine's own moves the tags of both images to another one as soon as the sidecar is made."""
+    engine.engine("tag", "localhost/agent:1", "localhost/moving:1")
+    engine.engine("tag", engine.sidecar_image, "localhost/moving-sidecar:1")
+    folder, before = os.path.join(engine.dir, "moving"), dict(engine.environment)
+    os.mkdir(folder)
+    with open(os.path.join(folder, engine.tool), "w", encoding="ascii") as file:
+        file.write(f"""#!/bin/sh
+PATH={before["PATH"]}
+case "$1 $*" in
+"create "*"-agent --label"*|"run "*) for name in moving moving-sidecar; do {engine.tool} tag localhost/small:1 localhost/$name:1 || exit 99; done ;;
+esac
+exec {engine.tool} "$@"
+""")
+    os.chmod(file.name, 0o755)
+    engine.environment["PATH"] = f"{folder}:{before['PATH']}"
+    words = "sh", "-c", "test -e /usr/bin/python3 && grep -c '^# Stopper: ' /etc/ssl/certs/ca-certificates.crt"
+    options = "--sidecar-image", "localhost/moving-sidecar:1"
+    try:
+        assert up(engine, "localhost/moving:1", *words, options=options) == (0, "1\n", "")
+        assert up(engine, "localhost/moving:1", *words)[:2] == (1, "")  # the control: now it is the other
+        status, _, err = up(engine, "localhost/small:1", "true", options=options)
+        assert status == STOPPER_FAILED and "stopper-init" in err, err
+    finally:
+        engine.environment |= before
     assert not mine(engine, "i")
 
 
@@ -363,14 +463,14 @@ def test_what_is_to_be_kept_stays_until_down(engine):
     status, out, err = up(engine, "localhost/small:1", "sh", "-c", "echo inside >/tmp/made; exit 3", options=("--keep",))
     name = engine.container("i", "agent")
     assert (status, out) == (3, "") and f"the container {name} was kept" in err
-    assert state_of(engine, "i") == "kept" and engine.hostctl("gc").stdout == ""
+    assert state_of(engine, "i") == "kept" and engine.hostctl("gc").stdout == "" and whole(engine, "i")
     assert [thing for thing in mine(engine, "i") if thing.endswith(("-sidecar", "-egress", "-pause"))] == []
     engine.engine("cp", f"{name}:/tmp/made", os.path.join(engine.home, "made"))
     with open(os.path.join(engine.home, "made"), encoding="ascii") as file:
         assert file.read() == "inside\n"
     os.unlink(os.path.join(engine.home, "made"))
     assert up(engine, "localhost/small:1", "true")[0] == STOPPER_FAILED and engine.hostctl("attach", "i").returncode == STOPPER_FAILED
-    assert engine.hostctl("down", "i").returncode == 0 and not mine(engine, "i")
+    assert engine.hostctl("down", "i").returncode == 0 and not mine(engine, "i") and whole(engine, "i")
 
 
 def test_gc_removes_what_is_nobodys(engine):

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import probes
@@ -137,6 +138,31 @@ def test_the_hosts_services_are_out_of_reach_by_every_address(bottle):
         listener.close()
 
 
+def test_a_service_of_the_hosts_is_reached_by_its_route_and_port_only(bottle):
+    """It listens on all addresses, as it has to where an engine's bridge lies between."""
+    host, streams = bottle.host, []
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 15\r\n\r\nthe host's own\n"
+    listeners = [host.space.call(socket.create_server, ("0.0.0.0", port)) for port in (7070, 7071)]
+
+    def serve(listener):
+        stream, _ = listener.accept()
+        with stream:
+            streams.append(stream.recv(4096))
+            stream.sendall(answer)
+    thread = threading.Thread(target=serve, args=(listeners[0],), daemon=True)
+    thread.start()
+    try:
+        done = bottle.agent.http(host="host.stopper.internal", port=7070)
+        assert (done["status"], done["body"]) == (200, "the host's own\n"), done
+        thread.join(WAIT)
+        assert streams[0].startswith(b"GET / HTTP/1.1\r\nHost: host.stopper.internal\r\n")
+        assert bottle.agent.http(host="host.stopper.internal", port=7071)["status"] == 403
+        bottle.audit.wait(kind="http", verdict="block", reason="port-not-allowed", host="host.stopper.internal")
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
 def test_names_are_asked_of_the_sidecar_only(bottle):
     four, _ = addresses(bottle.host)
     with bottle.host.capture() as capture:
@@ -206,6 +232,39 @@ def test_apply_reads_the_manifest_again_and_status_tells_of_it(bottle):
     denied = host.hostctl("apply", name, "-f", host.write("none.yaml", "egress: {routes: []}\n"))
     assert denied.returncode == 0 and bottle.agent.https(host="allowed.test")["status"] == 403
     assert host.hostctl("apply", name).returncode == 0 and bottle.agent.https(host="allowed.test")["status"] == 200
+
+
+def test_a_held_request_is_shown_and_approved(bottle):
+    host, name, answers = bottle.host, bottle.name, []
+    with open(host.manifest, encoding="utf-8") as manifest:
+        held = host.write("held.yaml", "supervise: true\n" + manifest.read())
+    assert host.hostctl("apply", name, "-f", held).returncode == 0
+    asked = threading.Thread(target=lambda: answers.append(bottle.agent.http(host="denied.test", timeout=60)))
+    asked.start()
+    try:
+        one, = wait_for(lambda: json.loads(host.hostctl("pending", name, "--json").stdout), "the held request")
+        assert (one["method"], one["host"], one["path"], one["bottle"]) == ("GET", "denied.test", "/", name) and not answers
+        done = host.hostctl("approve", one["id"], "--reason", "it is asked for")
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{one['id']} approved\n", "")
+        asked.join(WAIT)
+        assert answers[0]["body"] == f"I am denied.test at {NAMES['denied.test']}\n"
+        line = bottle.audit.wait(kind="http", verdict="allow", host="denied.test")
+        assert line["id"] == one["event_id"] and line["rule"] == f"denied.test approval {one['id'].rpartition('/')[2]}"
+    finally:
+        assert host.hostctl("apply", name).returncode == 0
+        asked.join(WAIT)
+
+
+def test_doctor_finds_every_wall_of_a_bottle_standing_and_all_that_it_needs(bottle):
+    host = bottle.host
+    for words in (bottle.name,), ("--runtime", host.runtime):
+        done = host.hostctl("doctor", *words, "--json")
+        said = json.loads(done.stdout)
+        assert (done.returncode, said["ok"]) == (0, True), [line for line in said["checks"] if line["state"] != "ok"]
+        assert {line["state"] for line in said["checks"]} == {"ok"}
+        names = {(line["area"], line["name"]) for line in said["checks"]}
+        assert names >= ({("bottle", "routes"), ("bottle", "udp"), ("bottle", "ca"), ("sidecar", "audit")} if len(words) == 1
+                         else {("host", "runtimes"), (host.runtime, "wall")})
 
 
 # ---- the user ---------------------------------------------------------------------------------------------------------
@@ -311,10 +370,59 @@ def test_a_repositorys_hooks_are_read_only_and_what_the_host_would_run_is_listed
         assert file.read() == "x\n"
 
 
-def test_variables_and_the_folder_are_the_options(host):
-    host.environment["MINE"] = "from here"
-    done = host.run("sh", "-c", "echo $GIVEN, $MINE, $FORGE_TOKEN; pwd", options=("-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp"))
-    assert (done.returncode, done.stdout) == (0, "a b, from here,\n/tmp\n"), done
+def test_hooks_that_are_not_there_cannot_be_made_nor_a_worktrees_file_be_replaced(host):
+    bare, tree = (os.path.join(host.dir, name) for name in ("hookless", "tree"))
+    subprocess.run(["git", "init", "-q", "--template=", bare], check=True)
+    os.mkdir(tree)
+    with open(os.path.join(tree, ".git"), "w", encoding="ascii") as file:
+        file.write("gitdir: /nowhere\n")
+    subprocess.run(["chmod", "-R", "a+rwX", bare, tree], check=True)
+    subprocess.run(["chown", "-R", "{}:{}".format(*host.caller), bare, tree], check=True)
+    assert not os.path.exists(os.path.join(bare, ".git/hooks"))
+    commands = ("echo x >/a/.git/hooks/pre-commit", "rmdir /a/.git/hooks", "mv /a/.git/hooks /a/.git/h", "mkdir /a/.git/hooks", "echo x >/b/.git",
+                "rm -f /b/.git", "mv /b/.git /b/g")
+    done = host.run("sh", "-c", "; ".join(f"({command}) && echo '{command}'" for command in commands) + "; touch /a/.git/index /b/x && echo end",
+                    options=("--mount", f"{bare}:/a", "--mount", f"{tree}:/b"))
+    assert (done.returncode, done.stdout) == (0, "end\n"), done
+    info = os.stat(os.path.join(bare, ".git/hooks"))
+    assert os.listdir(os.path.join(bare, ".git/hooks")) == [] and (info.st_uid, info.st_gid) == host.caller
+    with open(file.name, encoding="ascii") as file:
+        assert file.read() == "gitdir: /nowhere\n"
+
+
+AGENT = {
+    "bottles/base.md": "---\nenv: {FROM: base, GIVEN: base}\nskills: [review]\n---\n",
+    "bottles/top.md": "---\nextends: base\nagent_provider: {template: claude}\nenv: {FROM: top}\n---\n",
+    "agents/helper.md": "---\nbottle: top\nskills: [write]\ngit-gate: {user: {name: Ada}}\n---\nHelp.\n\nWell.\n",
+    "skills/review/SKILL.md": "How to review\n", "skills/write/SKILL.md": "How to write\n"}
+SHOW = """
+cat "$STOPPER_PROMPT" "$STOPPER_SKILLS"/*/SKILL.md
+echo "$FROM, $GIVEN, $MINE, $FORGE_TOKEN; $CLAUDE_CODE_OAUTH_TOKEN $DISABLE_AUTOUPDATER; $GIT_CONFIG_KEY_0 $GIT_CONFIG_VALUE_0"
+for file in "$STOPPER_PROMPT" "$STOPPER_SKILLS/review/SKILL.md" "$STOPPER_SKILLS/write/new"; do (echo x >>"$file") 2>/dev/null || echo refused; done
+pwd
+"""
+
+
+def test_an_agent_finds_its_prompt_its_skills_and_its_variables(host):
+    """Of a bottle that extends another, with a provider's template; variables of the command line go over those of files."""
+    config = os.path.join(host.home, ".config", "stopper")
+    for name, text in AGENT.items():
+        os.makedirs(os.path.dirname(os.path.join(config, name)), exist_ok=True)
+        with open(os.path.join(config, name), "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(file.name, 0o666)  # that they cannot be written is the mounts' doing
+        os.chmod(os.path.dirname(file.name), 0o777)
+    os.chmod(os.path.join(config, "skills"), 0o777)
+    host.environment |= {"MINE": "from here", "CLAUDE_CODE_OAUTH_TOKEN": "value-of-the-host"}
+    try:
+        done = host.hostctl("up", "helper", "--name", "r", *host.options, "-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp", "--", "sh", "-c", SHOW)
+    finally:
+        del host.environment["MINE"], host.environment["CLAUDE_CODE_OAUTH_TOKEN"]
+    assert (done.returncode, done.stdout) == (
+        0, "Help.\n\nWell.\nHow to review\nHow to write\ntop, a b, from here, ; stopper-puts-the-value-in-its-place 1; user.name Ada\n"
+        "refused\nrefused\nrefused\n/tmp\n"), done
+    with open(os.path.join(config, "skills/review/SKILL.md"), encoding="ascii") as file:
+        assert file.read() == "How to review\n"
 
 
 # ---- the end ----------------------------------------------------------------------------------------------------------
@@ -338,6 +446,23 @@ def test_after_a_killed_hostctl_down_leaves_nothing(host):
     assert state_of(host, "u") is None
 
 
+def whole(host, name):
+    """Whether the audit of a bottle that is gone has all of its lines."""
+    done = host.hostctl("logs", name, "--verify")
+    return done.returncode == 0 and "whole from the beginning to the end\n" in done.stdout
+
+
+def test_the_audit_that_is_kept_is_whole(host):
+    assert host.run("true", name="ended").returncode == 0
+    assert whole(host, "ended"), host.hostctl("logs", "ended").stdout
+    bottle = Up(host, "sh", "-c", "echo up; exec sleep 1000", name="killed")
+    bottle.said("up")
+    bottle.signal(signal.SIGKILL)  # in the namespaces of netns that is the sidecar's end, too
+    bottle.process.wait(WAIT)
+    assert host.hostctl("down", "killed").returncode == 0
+    assert whole(host, "killed") == (host.runtime != "netns")
+
+
 def test_down_tells_the_command(host):
     bottle = Up(host, "sh", "-c", "trap 'echo told; exit 4' TERM; echo up; while :; do sleep 0.1; done")
     bottle.said("up")
@@ -349,6 +474,7 @@ def test_down_tells_the_command(host):
 def test_an_image_or_runtime_that_does_not_fit_is_said_before_anything_starts(host):
     for words, text in ((("--runtime", "nothing"), "--runtime must be one of"), (("--memory", "1g"), "--memory needs --image"),
                         (("--runtime", "netns", "--image", "x"), "--runtime netns knows no --image"),
+                        (("--route", "shim"), "--route needs --image"), (("--image", "x", "--route", "me"), "--route must be helper or shim"),
                         (("--image", "x", "--cpus", "many"), "--cpus must be a number"),
                         (("--image", "x", "--memory", "1q"), "--memory must be a number"),
                         (("--image", "x", "--home", "../x"), "--home must be"), (("--workdir", "w"), "--workdir must be"),

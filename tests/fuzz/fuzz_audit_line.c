@@ -23,9 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct audit_seal seal = {.seq = 7, .prev = AUDIT_SEAL_BEGIN};
     struct str line = {(const char *)data, size};
     struct audit_seal_read read;
+    struct audit_tally tally;
     char sealed[AUDIT_LINE_MAX];
 
-    if (!audit_line_sound(line))
+    if (!audit_line_sound(line, &tally))
         return 0;
     json_t *object = json_loadb(line.ptr, line.len, 0, NULL);
     if (object != NULL) {
@@ -34,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 strcmp(kind, "packet") != 0);
         for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
             require(json_object_get(object, others[i]) == NULL);
+        require(tally.count > 0 && tally.reason < DENIAL_COUNT);
     }
     json_decref(object);
     memcpy(sealed, data, size);

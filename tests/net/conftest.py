@@ -6,6 +6,7 @@ import pytest
 
 from host import Host
 from lab import Bottle, Lab
+from packages import index, registry  # noqa: F401 (fixtures)
 
 
 def pytest_xdist_make_scheduler(config, log):

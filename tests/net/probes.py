@@ -343,54 +343,64 @@ def kept(name, host, path="/", ca=None):
         return {"fresh": fresh, "error": repr(problem)}
 
 
-class Load:
-    """Requests one after the other on each of several kept connections, until it is told to end."""
+COUNTING = threading.Lock()
 
-    def __init__(self, host, connections):
-        self.host, self.ending, self.outcomes = host, False, [{} for _ in range(connections)]
-        self.threads = [threading.Thread(target=self._run, args=(mine,), daemon=True) for mine in self.outcomes]
+
+class Load:
+    """Requests one after the other, until it is told to end: for each host by some threads that keep their connection, and some that
+    make one a request. What came of each is kept, with the time of the machine's clock at which it was begun."""
+
+    def __init__(self, hosts, kept, fresh):
+        self.ending, self.done, self.connections, self.threads = False, {}, {}, []
+        for host in hosts:
+            for kind, count in ("kept", kept), ("fresh", fresh):
+                self.done[host, kind], self.connections[host, kind] = [], 0
+                self.threads += [threading.Thread(target=self._run, args=(host, kind), daemon=True) for _ in range(count)]
         for thread in self.threads:
             thread.start()
 
-    def _run(self, mine):
-        connection = web.HTTPSConnection(self.host, timeout=TIMEOUT, context=ssl.create_default_context())
+    def _run(self, host, kind):
+        context = ssl.create_default_context()
+        connection = web.HTTPSConnection(host, timeout=TIMEOUT, context=context)
         while not self.ending:
+            begun = time.monotonic()
             try:
                 if connection.sock is None:
                     connection.connect()
-                    mine["connections"] = mine.get("connections", 0) + 1
-                connection.request("GET", "/")
+                    with COUNTING:
+                        self.connections[host, kind] += 1
+                connection.request("GET", "/", headers={} if kind == "kept" else {"Connection": "close"})
                 answer = connection.getresponse()
                 answer.read()
                 outcome = str(answer.status)
             except (OSError, web.HTTPException) as problem:
                 connection.close()
                 outcome = repr(problem)
-            mine[outcome] = mine.get(outcome, 0) + 1
-
-    def so_far(self):
-        found = {}
-        for mine in self.outcomes:
-            for key, value in list(mine.items()):
-                found[key] = found.get(key, 0) + value
-        return found
+            self.done[host, kind].append((begun, time.monotonic(), outcome))
 
 
-def load_begin(host, connections):
-    KEPT["load"] = Load(host, connections)
+def load_begin(hosts, kept, fresh):
+    KEPT["load"] = Load(hosts, kept, fresh)
 
 
-def load_so_far():
-    """How often each outcome came, and how many connections were made."""
-    return KEPT["load"].so_far()
+def load_since(begun, ended=None):
+    """{"HOST KIND": {outcome: how often}} of the requests that were begun after this time, and had ended before that."""
+    found = {}
+    for (host, kind), all_done in KEPT["load"].done.items():
+        counts = found[f"{host} {kind}"] = {}
+        for start, end, outcome in list(all_done):
+            if start > begun and (ended is None or end < ended):
+                counts[outcome] = counts.get(outcome, 0) + 1
+    return found
 
 
 def load_end():
-    load = KEPT.pop("load")
+    """How many connections were made, by host and kind."""
+    load = KEPT["load"]
     load.ending = True
     for thread in load.threads:
         thread.join()
-    return load.so_far()
+    return {f"{host} {kind}": count for (host, kind), count in load.connections.items()}
 
 
 def main():

@@ -248,7 +248,7 @@ while answered < attempts:
 print(sent, answered)
 """
 
-ATTEMPTS = int(os.environ.get("STOPPER_FLOOD", "60000"))  # 10,000,000 take minutes
+ATTEMPTS = int(os.environ.get("STOPPER_FLOOD", "60000"))  # 10,000,000 by make bench-denials
 
 
 def memory(pid):

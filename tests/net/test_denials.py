@@ -60,6 +60,7 @@ SEEN = [  # secure, server name or None, request, status, name, verdict, rule
     (False, None, get("lan.deny.test"), 403, "address-refused", "block", "*.deny.test"),
     (False, None, get("auth.deny.test"), 403, "auth-needs-tls", "block", "auth.deny.test"),
     (True, UP, get(UP, fields="Connection: Upgrade\r\nUpgrade: websocket\r\n"), 403, "upgrade", "block", "default"),
+    (True, UP, get(UP, "/", "X-Any: a-token-of-no-use\r\n"), 403, "secret-elsewhere", "alarm", "*.deny.test"),
     (True, UP, get(UP, "/r.git/info/refs?service=git-upload-pack"), 403, "git-fetch", "block", "*.deny.test"),
     (True, UP, get(UP, "/r.git/info/refs?service=git-receive-pack"), 403, "git-push", "block", "*.deny.test"),
     (False, None, get(UP).replace(b"GET", b"TRACE"), 405, "http-method", "block", "*.deny.test"),

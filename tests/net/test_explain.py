@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """hostctl explain: what it says of a request is what stopper-proxy does with it, with the same rule; and the lines that it names."""
+import base64
 import json
 import re
 
@@ -12,13 +13,16 @@ from test_matching import HOST, REFUSED, ROUTES
 from test_proxy import problem
 from test_tls import Certificates, tls_upstream
 
-AUTH, GIT, TUNNEL, PLAIN = "auth.tls.test", "git.tls.test", "tunnel.tls.test", "plain.tls.test"
+AUTH, GIT, TUNNEL, PLAIN, HOLDS = "auth.tls.test", "git.tls.test", "tunnel.tls.test", "plain.tls.test", "holds.tls.test"
+HELD, VALUE = "fake-placeholder-of-no-use", "a-token-of-no-use"
 MATCHING = ROUTES[0] | {"cookies": "allow"}
 MANIFEST = [MATCHING,
             {"host": AUTH, "auth": {"scheme": "token", "token_ref": "FORGE_TOKEN", "header": "X-Forge"}},
             {"host": GIT, "git": {"fetch": True}, "ports": [443, 8443], "deny": ["gitea"]},
             {"host": TUNNEL, "tls": {"passthrough": True}},
             {"host": "*.wild.tls.test"},
+            {"host": HOLDS, "auth": {"scheme": "raw", "token_ref": "FORGE_TOKEN", "header": "X-Forge", "placeholder": HELD,
+                                     "in": ["query:key", "header:X-Key"]}},
             {"host": PLAIN}]
 ALLOWED, DENIED = 0, 1
 CARRIERS = ["Authorization: own", "Cookie: a=b", "x_api_key: own", "Connection: X-Hop", "X-Hop: 1", "X-Other: 1"]
@@ -75,7 +79,7 @@ def certificates(tmp_path_factory):
 def rig(certificates):
     made = Rig()
     made.worker.apply(*map(enforced, MANIFEST), secrets={"FORGE_TOKEN": "a-token-of-no-use"}, extra_ca=certificates.pem)
-    made.resolver.names.update({host: [PUBLIC] for host in (HOST, AUTH, GIT, TUNNEL, PLAIN, "a.wild.tls.test")})
+    made.resolver.names.update({host: [PUBLIC] for host in (HOST, AUTH, GIT, TUNNEL, PLAIN, HOLDS, "a.wild.tls.test")})
     made.upstreams = [made.upstream(PUBLIC, 80), tls_upstream(made, certificates, "right"),
                       tls_upstream(made, certificates, "right", port=8443)]
     yield made
@@ -142,6 +146,38 @@ def test_what_it_says_is_what_the_proxy_does(rig, certificates, files):
     assert seen["allow"] >= 12 and seen["block"] >= 50
 
 
+@pytest.mark.parametrize("target, fields, here, stripped, seen", [
+    ("/", [], [], [], [f"X-Forge: {VALUE}"]),
+    ("/", [f"Authorization: token {HELD}"], ["Authorization"], [], [f"Authorization: token {VALUE}"]),
+    ("/", ["Authorization: Basic " + base64.b64encode(f"u:{HELD}".encode()).decode()], ["Authorization"], [],
+     ["Authorization: Basic " + base64.b64encode(f"u:{VALUE}".encode()).decode()]),
+    ("/", ["Authorization: Basic " + base64.b64encode(b"u:own").decode()], [], ["Authorization"], [f"X-Forge: {VALUE}"]),
+    ("/", [f"x-key: {HELD}", f"X-Forge: a={HELD}"], ["x-key", "X-Forge"], [], [f"x-key: {VALUE}", f"X-Forge: a={VALUE}"]),
+    ("/", [f"X-Key: x{HELD}", f"x_key: {HELD}"], [], ["X-Key", "x_key"], [f"X-Forge: {VALUE}"]),
+    ("/", [f"Authorization: {HELD}", "Connection: authorization"], [], ["Authorization", "Connection"], [f"X-Forge: {VALUE}"]),
+    (f"/?a=1&key={HELD}", ["X-Key: own"], ["query:key"], ["X-Key"], [f"GET /?a=1&key={VALUE} HTTP/1.1"]),
+    (f"/{HELD}?a={HELD}&key=own", [f"X-Other: {HELD}"], [], ["query:key"],
+     [f"GET /{HELD}?a={HELD} HTTP/1.1", f"X-Other: {HELD}", f"X-Forge: {VALUE}"]),
+], ids=range(9))
+def test_the_value_goes_where_it_says(rig, certificates, files, target, fields, here, stripped, seen):
+    manifest = files.put("m.yaml", json.dumps({"egress": {"routes": MANIFEST}, "env": {"A": {"placeholder_for": HOLDS}}}))
+    url = f"https://{HOLDS}{target}"
+    said = explain(files, "-f", manifest, "GET", url, *(word for field in fields for word in ("-H", field)))
+    assert said["injected"] == {"variable": "FORGE_TOKEN", "header": "X-Forge", "scheme": "raw", "placeholder": {
+        "value": HELD, "in": ["Authorization", "X-Forge", "query:key", "header:X-Key"], "env": ["A"], "here": here}}
+    assert said["stripped"] == stripped
+    before = len(rig.upstreams[1].requests)
+    assert send(rig, certificates, "GET", url, fields, said).status == 200
+    lines = rig.upstreams[1].requests[before].decode().split("\r\n")[:-2]
+    line, others = lines[0], lines[1:]
+    expected = [line, "Host: " + HOLDS, "Accept-Encoding: identity", *(field for field in seen if not field.startswith("GET "))]
+    assert sorted([line, *others]) == sorted(expected) and line == (seen[0] if seen[0].startswith("GET ") else "GET / HTTP/1.1")
+    words = [f"  injected: the value of FORGE_TOKEN in the placeholder's place in {', '.join(here)}\n" if here else
+             "  injected: the value of FORGE_TOKEN in X-Forge, scheme raw\n", f'  placeholder: "{HELD}"; where it stands', "in: A\n"]
+    text = files("explain", "-f", manifest, "GET", url, *(word for field in fields for word in ("-H", field)))[1]
+    assert all(word in text for word in words), text
+
+
 TEXT = """egress:
   routes:
     - host: api.example.com
@@ -162,7 +198,8 @@ def test_it_names_the_line_and_the_remedy_without_the_variable(files):
     assert files("explain", "-f", "m.yaml", "GET", "https://api.example.com/v1/x", "-H", "Authorization: own") == (
         ALLOWED, "m.yaml:6: allowed by api.example.com matches[0]\n" + OPEN +
         "  injected: the value of API_KEY in Authorization, scheme Bearer\n  stripped: Authorization\n" + PUBLIC_ONLY +
-        "  not judged: the answer: one that is compressed is refused (upstream-encoding)\n", "")
+        "  not judged: secrets in the head: the value or the placeholder of another route, or a value of from_env, is refused "
+        "(secret-elsewhere)\n  not judged: the answer: one that is compressed is refused (upstream-encoding)\n", "")
     assert files("explain", "-f", "m.yaml", "GET", "https://api.example.com/v1/secret/x") == (
         DENIED, "m.yaml:10: denied by api.example.com deny[1]: deny-entry\n"
         "  An entry of this route's deny list names this request.\n"
@@ -188,6 +225,15 @@ def test_the_line_is_that_of_the_layer(files):
     assert said["injected"]["variable"] and said["entry"]["line"] > 0
     assert explain(files, "a", "GET", "https://absent.example.com/")["unjudged"] == [
         "DNS, which refuses this name before there is a request (dns-name)"]
+
+
+def test_what_would_be_held_is_denied_unless_the_operator_approves(files):
+    files.put("m.yaml", json.dumps({"supervise": True, "egress": {"ignore": ["t.example.com"], "routes": [{"host": "a.example.com"}]}}))
+    held = ["the operator, for whom the request is held: it goes on when he approves it"]
+    for url, unjudged in (("https://b.example.com/", held), ("https://t.example.com/", []), ("https://b.example.com/a/../b", []),
+                          ("https://b.example.com/r.git/info/refs?service=git-receive-pack", [])):
+        said = explain(files, "-f", "m.yaml", "GET", url)
+        assert (said["verdict"], said["reason"], said["unjudged"]) == ("block", "host-not-allowed", unjudged), url
 
 
 def test_what_it_cannot_know_it_says(files):

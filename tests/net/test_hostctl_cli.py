@@ -13,7 +13,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
-COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "apply", "status", "gc", "ca", "validate", "explain", "version"]
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "watch", "pending", "approve", "deny", "apply", "status", "doctor", "gc",
+            "ca", "init", "validate", "explain", "completions", "version"]
 USAGE, FAILED = 2, 125
 
 
@@ -102,6 +103,11 @@ def test_version(cli):
     (["down"], "hostctl down: name the bottles, or --all"),
     (["down", "--all", "x"], "hostctl down: name the bottles, or --all"),
     (["ps", "x"], "hostctl ps: takes no names"),
+    (["init"], "hostctl init: name one or several tools: npm, pip, apt, go, git"),
+    (["init", "npm", "bogus"], 'hostctl init: "bogus" is no tool that it knows: npm, pip, apt, go, git'),
+    (["init", "npm", "--", "pip"], "hostctl init: name one or several tools: npm, pip, apt, go, git"),
+    (["init", "npm", "-n", "../x"], 'hostctl init: "../x" is no name of a bottle'),
+    (["init", "npm", "-n", "x", "-o", "y.md"], "hostctl init: --name is the name of a bottle of the user's, --output another file"),
     (["exec", "x"], "hostctl exec: name one bottle, and behind"),
     (["exec", "x", "--"], "hostctl exec: name one bottle, and behind"),
     (["exec", "--", "id"], "hostctl exec: name one bottle, and behind"),
@@ -195,7 +201,7 @@ def test_examples_are_right(cli, example):
                           cwd=cli.folder, capture_output=True, text=True, check=False,
                           env={"PATH": os.environ["PATH"], "HOME": str(cli.home), "XDG_STATE_HOME": str(cli.state),
                                **{name: "value-of-an-example" for name in (
-                                   "FORGE_TOKEN", "GITEA_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY")}})
+                                   "FORGE_TOKEN", "GITEA_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY", "MODEL_KEY", "API_TOKEN")}})
     assert done.returncode == FAILED
     assert done.stderr.startswith("hostctl up: netns: stopper-init is neither in ")
     assert cli.nothing_started()
@@ -208,7 +214,7 @@ def test_the_manifests_of_the_documents_are_right(cli):
     assert len(texts) == 1 and texts[0].count("\n") == 7
     with open(os.path.join(ROOT, "docs", "stopper-manifest.5"), encoding="utf-8") as file:
         texts += re.findall(r"^\.Bd -literal -offset indent\n(egress:\n.*?)^\.Ed$", file.read(), re.M | re.S)
-    assert len(texts) == 5
+    assert len(texts) == 7
     for text in texts:
         test_examples_are_right(cli, cli.folder / cli.write("document.yaml", text))
 

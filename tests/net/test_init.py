@@ -457,13 +457,26 @@ def test_apply_hands_each_worker_its_section(rig):
     wait_for(lambda: len(told()) >= 4, "both workers' sections of both policies")
     sections = told()
     assert len(sections) == 4
-    sidecar = {"agent_address": SIDECAR, "own": ["10.7.7.0/30", f"{SIDECAR}/32", f"{EGRESS}/32"]}
+    sidecar = {"agent_address": SIDECAR, "own": ["10.7.7.0/30", f"{SIDECAR}/32", f"{EGRESS}/32"], "host": WORLD}
     assert all(section["sidecar"] == sidecar for section in sections)
     dns, proxy = sorted(sections[:2], key=lambda section: "dns" not in section)
     assert dns["routes"] == [{"host": "api.example.com"}, {"host": "git.example.com", "allow_private": ["10.9.0.0/16"]}]
     assert proxy["routes"] == POLICY["routes"]
     line = init.audit.wait(mark, kind="control", verdict="allow", rule="apply", generation=2)
     assert line["detail"] == "the policy is in force"
+
+
+@pytest.mark.parametrize("word, host", [("127.0.0.1", "127.0.0.1"), ("none", None)])
+def test_the_host_is_where_it_is_said_and_its_loopback_has_a_hole_in_the_wall_only_then(rig, word, host):
+    init = Init(rig, "--host", word)
+    mark = init.audit.mark()
+    rules = rig.nft("-s", "list", "table", "inet", "stopper")
+    assert ('oifname "lo" meta skuid 61001 ip daddr 127.0.0.1 meta l4proto tcp accept' in rules) == (host is not None)
+    assert ('iifname "lo" ip daddr 127.0.0.1 meta l4proto tcp accept' in rules) == (host is not None)
+    assert init.ctl("apply", stdin=json.dumps({"policy": POLICY})) == (0, {"ok": True, "generation": 1})
+    wait_for(lambda: len([line for line in init.audit.lines[mark:] if "policy" in line]) >= 2, "both workers' sections")
+    sections = [line["policy"] for line in init.audit.lines[mark:] if "policy" in line]
+    assert [section["sidecar"].get("host") for section in sections] == [host, host]
 
 
 def test_each_proxy_is_given_the_authority_before_any_policy_and_nobody_else_is(rig):
@@ -487,12 +500,12 @@ def test_each_proxy_is_given_the_authority_before_any_policy_and_nobody_else_is(
     ("{}", 'apply: the member "policy" is missing'),
     ('{"policy":{}}', 'policy: "protocol" is missing'),
     ('{"policy":{},"secret":{}}', 'apply: unknown member "secret"'),
-    ('{"verb":"hello"}', "the input is not an object with the members policy and secrets"),
+    ('{"verb":"hello"}', "the input is not an object with the members of the request"),
     (json.dumps({"policy": {**POLICY, "generation": 7}}), 'policy: unknown member "generation"'),
     (json.dumps({"policy": POLICY, "secrets": {"A": "12345678\n"}}), "secrets: A: the value holds a line break"),
     (json.dumps({"policy": {**POLICY, "routes": [{"host": "127.0.0.1"}]}}), "policy: routes: [0]: host: not a host name"),
     ('{"policy":[1]}', "policy: expected an object, found an array"),
-    ("[1]", "the input is not an object with the members policy and secrets")])
+    ("[1]", "the input is not an object with the members of the request")])
 def test_a_policy_that_does_not_validate_changes_nothing(shared, policy, words):
     before = shared.ctl("status")[1]["generation"]
     assert shared.ctl("apply", stdin=policy) == (1, {"ok": False, "error": words})

@@ -151,6 +151,7 @@ def test_nothing_comes_through_while_it_waits(rig):
     assert rig.agent.call(probes.tcp, WORLD, 80)["data"] == "world"
     rig.sidecar.run("ip", "route", "add", "default", "via", WORLD)
     init.audit.wait(kind="lifecycle", detail="ready")
+    assert init.ctl("status")[1]["ready_ms"] > 2000  # the three time-outs are in it
     assert rig.agent.call(probes.tcp, WORLD, 80)["data"] == f"stopper-proxy {WORLD} 80\n"
     server.close()
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import resource
 import subprocess
 
@@ -138,7 +139,6 @@ def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
 agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53]}
-  on_denied: supervise
   on_canary: alarm
   routes:
     - host: chatgpt.com
@@ -149,19 +149,15 @@ egress:
         inbound_detectors: [naive_injection_detection]
         outbound_on_match: block
         inbound_on_match: log
-env:
-  A: {from_env: X}
-  B: {placeholder_for: chatgpt.com}
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
-supervise: true
 """)
     route = "egress.routes[0]."
-    keys = [(4, "egress.on_denied"), (5, "egress.on_canary"),
-            (8, route + "role"), (9, route + "tcp"), (11, route + "dlp.outbound_detectors"),
-            (12, route + "dlp.inbound_detectors"), (13, route + "dlp.outbound_on_match"), (14, route + "dlp.inbound_on_match"),
-            (16, "env.A.from_env"), (17, "env.B.placeholder_for"), (20, "git-gate.repos.r"), (21, "supervise")]
+    keys = [(4, "egress.on_canary"),
+            (7, route + "role"), (8, route + "tcp"), (10, route + "dlp.outbound_detectors"),
+            (11, route + "dlp.inbound_detectors"), (12, route + "dlp.outbound_on_match"), (13, route + "dlp.inbound_on_match"),
+            (16, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -175,6 +171,9 @@ egress:
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""
+    held = files.put("held.yaml", "egress: {dns: [192.0.2.53], on_denied: supervise, hold_seconds: 60}\nsupervise: true\n")
+    assert files("validate", held) == (OK, f"{held}: ok\n", "")
+    assert files.started("up", "-f", held, "--", "id") == ""
 
 
 @pytest.mark.parametrize("text, file, line, variable", [
@@ -209,7 +208,7 @@ def test_image_and_runtime_are_the_options_defaults(files):
                               env={"PATH": "/absent", "HOME": str(files.home), "XDG_STATE_HOME": str(files.state)},
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
         assert (done.returncode, done.stdout) == (FAILED, "")
-        assert done.stderr.startswith(f"hostctl up: {engine}: ") and done.stderr.endswith(" is not installed\n")
+        assert done.stderr.startswith(f"hostctl up: {engine}: ") and " is not installed: apt install " in done.stderr
 
 
 def test_validate_says_what_was_dropped_and_what_is_wrong(files):
@@ -366,7 +365,7 @@ def test_a_template_opens_the_inference_api_and_nothing_else_of_its_host(host):
     done = host.hostctl("up", "-f", path, "--", "bash", "-c", script, stdin="\n".join(let_through + refused) + "\n")
     assert (done.returncode, done.stderr) == (0, "")
     variables, *answers = done.stdout.splitlines()
-    assert variables == "stopper-puts-the-value-in-its-place 1"
+    assert re.fullmatch("sk-ant-oat01-stopper-placeholder-{12}[0-9a-f]{64} 1", variables) and len(variables) == 108 + 2
     seen = [(json.loads(answer.rpartition(" ")[0])["type"].rpartition(":")[2].rpartition("/")[2], answer.rpartition(" ")[2])
             for answer in answers]
     assert seen == [("name-unresolved", "502")] * 3 + [("path-not-allowed", "403")] * 3 + [("method-not-allowed", "403"), ("path-not-allowed", "403"),

@@ -7,12 +7,13 @@ a host that is passed through."""
 import json
 import os
 import re
+import shutil
 import ssl
 import zipfile
 
 import pytest
 
-from host import SYSTEM, roots, trusting
+from host import SYSTEM, Host, roots, trusting
 from world import RESOLVER
 
 MANIFEST = f"""\
@@ -237,3 +238,21 @@ def test_two_bottles_do_not_trust_each_other(opened):
         assert one[1:-1] not in json.dumps(shell(other, f"cat {SYSTEM} {OWN}/bundle.pem")["out"])
     finally:
         other.close()
+
+
+def test_what_the_hosts_roots_lead_into_a_mount_is_left_alone(lab):
+    """A link among the host's roots leads to where the user mounts something in the bottle."""
+    host, text = Host(lab), "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+    try:
+        for folder in "ssl", "data":
+            os.mkdir(os.path.join(host.dir, folder))
+        shutil.copytree("/etc/ssl/certs", os.path.join(host.dir, "ssl", "certs"), symlinks=True)
+        os.symlink("/data/roots.pem", os.path.join(host.dir, "ssl", "ca-bundle.pem"))
+        path = host.write("data/roots.pem", text)
+        host.space.run("mount", "--bind", os.path.join(host.dir, "ssl"), "/etc/ssl")
+        look = "cat /etc/ssl/ca-bundle.pem; grep -c '^# Stopper: ' /etc/ssl/certs/ca-certificates.crt"
+        done = host.hostctl("up", "-f", host.manifest, "--runtime", "netns", "--mount", f"{os.path.dirname(path)}:/data", "--", "sh", "-c", look)
+        assert (done.returncode, done.stdout) == (0, text + "1\n"), done
+        assert os.listdir(os.path.dirname(path)) == ["roots.pem"]
+    finally:
+        host.close()

@@ -61,7 +61,7 @@ http {{
   ssl_certificate {dir}/server.pem; ssl_certificate_key {dir}/server.key; ssl_protocols TLSv1.2 TLSv1.3;
   ssl_session_cache shared:s:1m;
   server {{
-    listen 80 default_server backlog=4096; listen 443 ssl default_server backlog=4096; server_name _; root {dir}/www;
+    listen 80 default_server backlog=4096; listen 443 ssl default_server backlog=4096; listen 3141 ssl; server_name _; root {dir}/www;
     add_header Alt-Svc 'h3=":443"';
     location / {{ return 200 "I am $host at $server_addr\\n"; }}
     location /echo {{ add_header X-Echo $http_authorization; return 200 "you said $http_authorization\n"; }}

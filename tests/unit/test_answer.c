@@ -119,6 +119,32 @@ START_TEST(denied_names_are_refused_where_the_policy_says_so)
 }
 END_TEST
 
+/* Nobody outside is asked where the host is; only the proxy learns it. */
+START_TEST(the_hosts_own_name_is_answered_here)
+{
+    static const char text[] =
+        "{\"protocol\":1,\"generation\":1,\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"host\":\"127.0.0.1\"}"
+        ","
+        "\"routes\":[{\"host\":\"host.stopper.internal\",\"ports\":[80]},{\"host\":\"*.stopper.internal\"}]}";
+    struct query query = ask(LITERAL("\4host\7stopper\10internal\0"), TYPE_A, 1, true);
+    struct policy *policy = NULL;
+    struct decision got;
+    struct err err;
+
+    ck_assert_int_eq(policy_parse(str_of(text), true, &policy, &err), 0);
+    answer_decide(policy, SIDE_AGENT, &query, &got);
+    ck_assert(!got.lookup && got.answer.count == 1 && got.answer.reason == DENIAL_NONE);
+    ck_assert_mem_eq(got.answer.addresses[0], "\12\7\7\1", 4);
+    answer_decide(policy, SIDE_INTERNAL, &query, &got);
+    ck_assert(!got.lookup && got.answer.count == 1 && got.answer.rcode == LDNS_RCODE_NOERROR);
+    ck_assert_mem_eq(got.answer.addresses[0], "\177\0\0\1", 4);
+    policy->host_address.family = 0;
+    answer_decide(policy, SIDE_INTERNAL, &query, &got);
+    ck_assert(!got.lookup && got.answer.count == 0 && got.answer.rcode == LDNS_RCODE_REFUSED);
+    policy_unref(policy);
+}
+END_TEST
+
 START_TEST(without_a_policy_or_an_own_address_everything_is_refused)
 {
     struct query query = ask(LITERAL("\4evil\4test\0"), TYPE_A, 1, true);
@@ -263,7 +289,7 @@ START_TEST(refusals_are_headers)
 END_TEST
 
 SUITE_MAIN("answer", each_name_and_type_gets_what_the_table_says,
-           denied_names_are_refused_where_the_policy_says_so,
+           denied_names_are_refused_where_the_policy_says_so, the_hosts_own_name_is_answered_here,
            without_a_policy_or_an_own_address_everything_is_refused,
            addresses_are_checked_and_lifetimes_bounded, ldns_reads_what_was_built,
            the_largest_answers_fit_and_what_does_not_is_cut, refusals_are_headers)

@@ -66,19 +66,30 @@ static int kept(void)
     return count;
 }
 
+static int collect(void *ctx, const char *name)
+{
+    char *names = ctx;
+
+    snprintf(names + strlen(names), 64 - strlen(names), "%s ", name);
+    return strcmp(name, "a-b") == 0 ? 7 : 0;
+}
+
 START_TEST(the_latest_of_a_name_is_found_and_private)
 {
-    char path[PATH_MAX], text[64];
+    char path[PATH_MAX], text[64], names[64] = "";
     struct stat info;
 
     set_up();
     ck_assert_int_eq(audit_kept_find("a", path), -1);
+    ck_assert_int_eq(audit_kept_each(collect, names), 0);
     bottle("a", "first\n", 1);
     bottle("a", "second\n", 1);
     bottle("a-b", "other\n", 1);
     bottle("empty", "", 1);
     bottle("none", NULL, 0);
     ck_assert_int_eq(kept(), 3);
+    ck_assert_int_eq(audit_kept_each(collect, names), 7);
+    ck_assert_str_eq(names, "a a a-b ");
     ck_assert_int_eq(audit_kept_find("a", path), 0);
     FILE *file = fopen(path, "r");
     ck_assert_ptr_nonnull(fgets(text, sizeof text, file));

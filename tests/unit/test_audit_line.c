@@ -6,6 +6,8 @@
 #include "init/audit_line.h"
 #include "tests/unit/suite.h"
 
+static struct audit_tally tally;
+
 START_TEST(what_workers_write_is_sound)
 {
     static const char *const lines[] = {
@@ -16,10 +18,10 @@ START_TEST(what_workers_write_is_sound)
     char line[AUDIT_LINE_MAX];
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        ck_assert_msg(audit_line_sound(str_of(lines[i])), "%s", lines[i]);
+        ck_assert_msg(audit_line_sound(str_of(lines[i]), &tally), "%s", lines[i]);
     struct audit audit = {
         .kind = AUDIT_TLS, .host = str_of("a\"\\}{,:\x01\xff"), .alpn = str_of("\"kind\":\"control\"")};
-    ck_assert(audit_line_sound((struct str){line, audit_format(&audit, 0, line)}));
+    ck_assert(audit_line_sound((struct str){line, audit_format(&audit, 0, line)}, &tally));
 }
 END_TEST
 
@@ -55,12 +57,12 @@ START_TEST(what_breaks_the_stream_or_speaks_for_init_is_not)
     char line[AUDIT_LINE_MAX + 1];
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        ck_assert_msg(!audit_line_sound(str_of(lines[i])), "%s", lines[i]);
-    ck_assert(!audit_line_sound((struct str){"{\"kind\":\"a\0b\"}\n", 15}));
+        ck_assert_msg(!audit_line_sound(str_of(lines[i]), &tally), "%s", lines[i]);
+    ck_assert(!audit_line_sound((struct str){"{\"kind\":\"a\0b\"}\n", 15}, &tally));
     memset(line, '[', sizeof line);
     memcpy(line, "{\"kind\":\"http\",\"a\":", 19);
     memcpy(line + AUDIT_UNSEALED_MAX - 2, "}\n", 2);
-    ck_assert(!audit_line_sound((struct str){line, AUDIT_UNSEALED_MAX}));
+    ck_assert(!audit_line_sound((struct str){line, AUDIT_UNSEALED_MAX}, &tally));
 }
 END_TEST
 
@@ -72,10 +74,35 @@ START_TEST(a_line_that_leaves_no_room_for_the_seal_is_not)
         memset(line, 'x', sizeof line);
         memcpy(line, "{\"kind\":\"http\",\"a\":\"", 20);
         memcpy(line + len - 3, "\"}\n", 3);
-        ck_assert_int_eq(audit_line_sound((struct str){line, len}), len == AUDIT_UNSEALED_MAX);
+        ck_assert_int_eq(audit_line_sound((struct str){line, len}, &tally), len == AUDIT_UNSEALED_MAX);
     }
 }
 END_TEST
 
-SUITE_MAIN("audit_line", what_workers_write_is_sound, what_breaks_the_stream_or_speaks_for_init_is_not,
-           a_line_that_leaves_no_room_for_the_seal_is_not)
+START_TEST(a_denial_is_counted_by_its_own_reason_and_count_alone)
+{
+    static const struct {
+        const char *line;
+        enum denial reason;
+        unsigned long long count;
+    } lines[] = {
+        {"{\"kind\":\"dns\",\"reason\":\"dns-name\"}\n", DENIAL_DNS_NAME, 1},
+        {"{\"kind\":\"dns\",\"reason\":\"dns-name\",\"count\":700}\n", DENIAL_DNS_NAME, 700},
+        {"{\"kind\":\"dns\",\"count\":7}\n", DENIAL_NONE, 7},
+        {"{\"kind\":\"dns\",\"reason\":\"never-heard-of\"}\n", DENIAL_NONE, 1},
+        {"{\"kind\":\"dns\",\"reason\":5,\"count\":\"9\"}\n", DENIAL_NONE, 1},
+        {"{\"kind\":\"http\",\"host\":\"\\\"reason\\\":\\\"ssh\\\"\",\"list\":[{\"reason\":\"ssh\",\"count\":"
+         "3}]}\n",
+         DENIAL_NONE, 1},
+        {"{\"kind\":\"http\",\"reason\":\"ssh\",\"count\":99999999999999999999}\n", DENIAL_SSH, 1},
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        ck_assert_msg(audit_line_sound(str_of(lines[i].line), &tally), "%s", lines[i].line);
+        ck_assert_msg(tally.reason == lines[i].reason && tally.count == lines[i].count, "%s", lines[i].line);
+    }
+}
+END_TEST
+
+SUITE_MAIN("audit_line", a_denial_is_counted_by_its_own_reason_and_count_alone, what_workers_write_is_sound,
+           what_breaks_the_stream_or_speaks_for_init_is_not, a_line_that_leaves_no_room_for_the_seal_is_not)

@@ -60,6 +60,12 @@ START_TEST(manifests_become_their_golden_policy)
          "\"cookies\":true,\"insecure\":true,\"git_fetch\":true},"
          "{\"host\":\"b.example\",\"auth\":\"passthrough\"},"
          "{\"host\":\"c.example\",\"auth\":{\"scheme\":\"Bearer\",\"secret\":\"_T2\"}}]}"},
+        {"egress:\n  dns: [192.0.2.53]\n  routes:\n    - host: a.example\n"
+         "      auth: {scheme: raw, token_ref: T, placeholder: held-by-the-agent, in: [query:key, "
+         "header:X-K]}\n",
+         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":["
+         "{\"host\":\"a.example\",\"auth\":{\"scheme\":\"raw\",\"secret\":\"T\",\"placeholder\":"
+         "\"held-by-the-agent\",\"in\":[\"query:key\",\"header:X-K\"]}}]}"},
         {"egress: {dns: {denied: refuse}}\n", "{\"protocol\":1,\"dns\":{\"upstreams\":[\"203.0.113.1\",\"203."
                                               "0.113.2\"],\"denied\":\"refuse\"},\"routes\":[]}"},
         {"egress: {dns: {upstreams: [192.0.2.53], denied: sinkhole}}\n",
@@ -74,6 +80,16 @@ START_TEST(manifests_become_their_golden_policy)
          "{\"headers\":[{\"name\":\"X-A\",\"type\":\"exact\",\"value\":\"b\"}]}],"
          "\"deny\":[{\"paths\":[{\"type\":\"exact\",\"value\":\"/a/b\"}]}]}]}"},
         {"{}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"egress: {on_denied: supervise, hold_seconds: 60, ignore: [t.example, '*.t.example']}",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"hold\":{\"denied\":true,\"seconds\":60},"
+         "\"ignore\":[\"t.example\",\"*.t.example\"]}"},
+        {"egress: {on_denied: supervise}",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"hold\":{\"denied\":true}}"},
+        {"supervise: true", "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"hold\":{\"denied\":true}}"},
+        {"supervise: true\negress: {on_denied: block, ignore: [t.example]}",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"supervise: true\negress: {dns: {upstreams: [192.0.2.53], denied: refuse}}",
+         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"],\"denied\":\"refuse\"},\"routes\":[]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {dns: [192.0.2.53], routes: [{host: A.example}]}\nenv: {SECRET: word}",
          "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}]}"},

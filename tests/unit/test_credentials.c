@@ -97,6 +97,118 @@ START_TEST(the_routes_credential_goes_in_once_by_its_scheme)
 }
 END_TEST
 
+#define HELD "fake-placeholder-of-this-bottle"
+
+/* A request with the placeholder, and what becomes of it from the target on. */
+START_TEST(the_value_takes_the_placeholders_place)
+{
+    static char held[] = HELD, header_place[] = "X-Other-Key", query_place[] = "key";
+    static const struct {
+        enum auth_scheme scheme;
+        char *header;
+        const char *in, *out;
+    } table[] = {
+        /* in the agent's own way, whatever the route's scheme */
+        {AUTH_BEARER, header, "/ HTTP/1.1\r\nHost: a.test\r\nauthorization: token " HELD "\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nauthorization: token " VALUE "\r\nAccept-Encoding: identity\r\n\r\n"},
+        {AUTH_RAW, other_header,
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer " HELD "\r\nX-FORGE-KEY: " HELD
+         "\r\nX-Other-Key: k=" HELD ", " HELD "\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer " VALUE "\r\nX-FORGE-KEY: " VALUE
+         "\r\nX-Other-Key: k=" VALUE ", " VALUE "\r\nAccept-Encoding: identity\r\n\r\n"},
+        /* Basic: as password, as user, alone */
+        {AUTH_BEARER, header,
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: basic "
+         "dTpmYWtlLXBsYWNlaG9sZGVyLW9mLXRoaXMtYm90dGxl\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic dTpzM2NyZXQtb2YtdGhlLXJvdXRl\r\n"
+         "Accept-Encoding: identity\r\n\r\n"},
+        {AUTH_BEARER, header,
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic "
+         "ZmFrZS1wbGFjZWhvbGRlci1vZi10aGlzLWJvdHRsZTo=\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic czNjcmV0LW9mLXRoZS1yb3V0ZTo=\r\n"
+         "Accept-Encoding: identity\r\n\r\n"},
+        /* in the query, where it is declared; elsewhere it is text */
+        {AUTH_BEARER, header,
+         "/p/" HELD "?a=" HELD
+         "&key=fake%2Dplaceholder-of-this-bottle&k HTTP/1.1\r\nHost: a.test\r\nX-Text: " HELD "\r\n\r\n",
+         "/p/" HELD "?a=" HELD "&key=" VALUE "&k HTTP/1.1\r\nHost: a.test\r\nX-Text: " HELD
+         "\r\nAccept-Encoding: identity\r\n\r\n"},
+        /* the agent's own in a declared place stays behind */
+        {AUTH_BEARER, header,
+         "/?key=own&a=1&k%65y=own HTTP/1.1\r\nHost: a.test\r\nX-Other-Key: own\r\nx_other_key: " HELD
+         "\r\n\r\n",
+         "/?a=1 HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\nAuthorization: Bearer " VALUE
+         "\r\n\r\n"},
+        {AUTH_BEARER, header,
+         "/?key=" HELD "&key=own HTTP/1.1\r\nHost: a.test\r\nX-Api-Key: " HELD "\r\n\r\n",
+         "/?key=" VALUE " HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\n\r\n"},
+        /* a part of something longer is not the placeholder: the route's own field as ever */
+        {AUTH_TOKEN, header,
+         "/?key=" HELD "x HTTP/1.1\r\nHost: a.test\r\nAuthorization: Bearer x" HELD "\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\nAuthorization: token " VALUE "\r\n\r\n"},
+        {AUTH_TOKEN, header,
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic "
+         "dTpmYWtlLXBsYWNlaG9sZGVyLW9mLXRoaXMtYm90dGxleA==\r\n\r\n", /* u:HELDx */
+         "/ HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\nAuthorization: token " VALUE "\r\n\r\n"},
+        {AUTH_TOKEN, header,
+         "/ HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic "
+         "dTpmYWtlLXBsYWNlaG9sZGVyLW9mLXRoaXMtYm90dGx*\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\nAuthorization: token " VALUE "\r\n\r\n"},
+        /* without any credential: as to a route that has no placeholder */
+        {AUTH_TOKEN, header, "/? HTTP/1.1\r\nHost: a.test\r\n\r\n",
+         "/? HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\nAuthorization: token " VALUE
+         "\r\n\r\n"},
+        /* what Connection names is of this connection */
+        {AUTH_TOKEN, header,
+         "/ HTTP/1.1\r\nHost: a.test\r\nConnection: Authorization\r\nAuthorization: Bearer " HELD "\r\n\r\n",
+         "/ HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: identity\r\nAuthorization: token " VALUE "\r\n\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct route route = {.host = "a.test",
+                              .auth = {.scheme = table[i].scheme,
+                                       .header = table[i].header,
+                                       .placeholder = held,
+                                       .in = {{false, header_place}, {true, query_place}},
+                                       .in_count = 2}};
+        char in[1024], out[1024];
+        snprintf(in, sizeof in, "GET %s", table[i].in);
+        snprintf(out, sizeof out, "GET %s", table[i].out);
+        ck_assert_str_eq(rewritten(&route, VALUE, in), out);
+    }
+}
+END_TEST
+
+START_TEST(of_a_user_and_a_password_the_password_takes_its_place)
+{
+    static char held[] = HELD;
+    struct route route = {.host = "a.test",
+                          .auth = {.scheme = AUTH_BASIC, .header = header, .placeholder = held}};
+
+    ck_assert_str_eq(
+        rewritten(&route, "user:password",
+                  START "Authorization: Basic bWU6ZmFrZS1wbGFjZWhvbGRlci1vZi10aGlzLWJvdHRsZQ==\r\n\r\n"),
+        OUT "Authorization: Basic bWU6cGFzc3dvcmQ=\r\nAccept-Encoding: identity\r\n\r\n"); /* me:password */
+    ck_assert_str_eq(rewritten(&route, "user:password", START "Authorization: Bearer " HELD "\r\n\r\n"),
+                     OUT "Authorization: Bearer password\r\nAccept-Encoding: identity\r\n\r\n");
+}
+END_TEST
+
+START_TEST(in_the_query_the_value_is_encoded)
+{
+    static char held[] = HELD, place[] = "key";
+    struct route route = {
+        .host = "a.test",
+        .auth = {
+            .scheme = AUTH_RAW, .header = header, .placeholder = held, .in = {{true, place}}, .in_count = 1}};
+
+    ck_assert_str_eq(rewritten(&route, "a&b=c%d/e+f#g~h.i_j-k",
+                               "GET /x?key=" HELD "&key HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+                     "GET /x?key=a%26b%3Dc%25d%2Fe%2Bf%23g~h.i_j-k HTTP/1.1\r\nHost: a.test\r\n"
+                     "Accept-Encoding: identity\r\n\r\n");
+}
+END_TEST
+
 START_TEST(a_value_needs_tls_unless_the_route_says_otherwise)
 {
     struct route route = {.auth = {.scheme = AUTH_BEARER, .secret_name = name}}, none = {.host = "a.test"};
@@ -174,6 +286,7 @@ START_TEST(the_redactor_is_made_once_for_each_kind)
 END_TEST
 
 SUITE_MAIN("credentials", the_agents_own_credentials_stay_behind_on_every_route,
-           the_routes_credential_goes_in_once_by_its_scheme,
+           the_routes_credential_goes_in_once_by_its_scheme, the_value_takes_the_placeholders_place,
+           of_a_user_and_a_password_the_password_takes_its_place, in_the_query_the_value_is_encoded,
            a_value_needs_tls_unless_the_route_says_otherwise, a_head_that_echoes_the_value_is_covered,
            a_coded_body_cannot_be_searched, the_redactor_is_made_once_for_each_kind)

@@ -102,7 +102,7 @@ START_TEST(what_changed_is_named)
         struct fixed now = digest_of(&cases[i].words);
         const char *names[FIXED_PARTS];
         char text[200] = "";
-        int count = fixed_changed(&now, &state, names);
+        int count = fixed_changed(&now, &state, true, names);
         ck_assert_int_ge(count, 0);
         for (int j = 0; j < count; j++)
             strcat(strcat(text, names[j]), " ");
@@ -119,15 +119,48 @@ START_TEST(a_record_without_digests_is_not_taken_for_the_same)
     const char *names[FIXED_PARTS];
 
     set_up();
-    ck_assert_int_eq(fixed_changed(&fixed, &state, names), -1);
+    ck_assert_int_eq(fixed_changed(&fixed, &state, true, names), -1);
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         ck_assert_int_eq(state_set(&state, "fixed", records[i], &err), 0);
-        ck_assert_int_eq(fixed_changed(&fixed, &state, names), -1);
+        ck_assert_int_eq(fixed_changed(&fixed, &state, true, names), -1);
     }
     ck_assert_int_eq(fixed_record(&fixed, &state, &err), 0);
-    ck_assert_int_eq(fixed_changed(&fixed, &state, names), 0);
+    ck_assert_int_eq(fixed_changed(&fixed, &state, true, names), 0);
     tear_down();
 }
 END_TEST
 
-SUITE_MAIN("fixed", what_changed_is_named, a_record_without_digests_is_not_taken_for_the_same)
+/* By name and reference, and for a placeholder by what it is; never by a secret's value. */
+START_TEST(variables_without_a_value_here_and_the_hosts_ports_count)
+{
+    static char name[] = "A", ref[] = "X", other[] = "Y";
+    struct manifest_env form = {.name.text = name, .ref = ref};
+    struct manifest_route route = {.host = POLICY_HOST_SERVICE, .ports = {80}, .port_count = 1};
+    struct manifest manifest = {.forms = &form, .form_count = 1, .routes = &route, .route_count = 1};
+    const char *names[FIXED_PARTS];
+    struct fixed before, now;
+
+    set_up();
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &before), 0);
+    ck_assert_int_eq(fixed_record(&before, &state, &err), 0);
+    ck_assert_int_eq(fixed_changed(&before, &state, true, names), 0);
+    form.ref = other;
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
+    ck_assert_str_eq(names[0], "env");
+    form.ref = ref;
+    form.held = "another-placeholder";
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
+    form.held = NULL;
+    route.ports[0] = 81;
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, false, names), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
+    ck_assert_str_eq(names[0], "ports of host.stopper.internal");
+    tear_down();
+}
+END_TEST
+
+SUITE_MAIN("fixed", what_changed_is_named, variables_without_a_value_here_and_the_hosts_ports_count,
+           a_record_without_digests_is_not_taken_for_the_same)

@@ -81,6 +81,45 @@ START_TEST(a_repositorys_hooks_and_configuration_are_mounted_over_themselves)
 }
 END_TEST
 
+START_TEST(hooks_that_are_not_there_are_made_and_belong_to_whom_the_repository_does)
+{
+    static struct mount mounts[8];
+    struct stat info, git;
+    char path[128];
+
+    make_folder(".git");
+    snprintf(path, sizeof path, "%s/.git", top);
+    if (geteuid() == 0)
+        ck_assert_int_eq(chown(path, 4711, 4712), 0);
+    ck_assert_int_eq(stat(path, &git), 0);
+    mounts[0] = mount_of("/work/p");
+    mounts[0].read_only = true;
+    ck_assert_uint_eq(guarded(mounts, 1), 1);
+    snprintf(path, sizeof path, "%s/.git/hooks", top);
+    ck_assert_int_ne(lstat(path, &info), 0); /* nothing is made in what nobody may write */
+    mounts[0].read_only = false;
+    ck_assert_uint_eq(guarded(mounts, 1), 3);
+    ck_assert_str_eq(mounts[2].agent, "/work/p/.git/hooks");
+    ck_assert(mounts[2].read_only && mounts[2].folder);
+    ck_assert_int_eq(lstat(path, &info), 0);
+    ck_assert(S_ISDIR(info.st_mode) && (info.st_mode & 022) == 0);
+    ck_assert_uint_eq(info.st_uid, git.st_uid);
+    ck_assert_uint_eq(info.st_gid, git.st_gid);
+}
+END_TEST
+
+START_TEST(a_git_that_is_a_file_is_read_only)
+{
+    static struct mount mounts[8];
+
+    make_file(".git", 0644);
+    mounts[0] = mount_of("/work/p");
+    ck_assert_uint_eq(guarded(mounts, 1), 2);
+    ck_assert_str_eq(mounts[1].agent, "/work/p/.git");
+    ck_assert(mounts[1].read_only && !mounts[1].folder);
+}
+END_TEST
+
 START_TEST(what_is_a_link_or_not_there_is_left_alone)
 {
     static struct mount mounts[8];
@@ -152,6 +191,8 @@ int main(void)
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_repositorys_hooks_and_configuration_are_mounted_over_themselves);
+    tcase_add_test(tcase, hooks_that_are_not_there_are_made_and_belong_to_whom_the_repository_does);
+    tcase_add_test(tcase, a_git_that_is_a_file_is_read_only);
     tcase_add_test(tcase, what_is_a_link_or_not_there_is_left_alone);
     tcase_add_test(tcase, what_the_host_would_run_is_listed);
     suite_add_tcase(suite, tcase);

@@ -77,6 +77,32 @@ START_TEST(egress_has_the_default_route_and_the_other_is_the_agents)
 }
 END_TEST
 
+static const char *host(void)
+{
+    static char text[IP_TEXT];
+
+    ck_assert_int_eq(net_choose(&lists, &options, &net, &err), 0);
+    text[0] = '\0';
+    if (net.host.family != 0)
+        ip_format(&net.host, text);
+    return text;
+}
+
+START_TEST(the_host_is_behind_the_egress_sides_default_route_or_where_it_is_said)
+{
+    usual();
+    ck_assert_str_eq(host(), ""); /* a route without a gateway leads to nobody */
+    ck_assert_int_eq(ip_parse(str_of("192.0.2.1"), &routes[0].gateway), 0);
+    ck_assert_str_eq(host(), "192.0.2.1");
+    ck_assert_int_eq(ip_parse(str_of("127.0.0.1"), &options.host), 0);
+    ck_assert_str_eq(host(), "127.0.0.1");
+    options.no_host = true;
+    ck_assert_str_eq(host(), "");
+    options = (struct options){.proxies = 1, .egress = "agent0", .agent = "egress0"};
+    ck_assert_str_eq(host(), ""); /* another interface's gateway is not the host */
+}
+END_TEST
+
 START_TEST(the_agents_subnet_and_every_address_are_own)
 {
     usual();
@@ -183,6 +209,7 @@ START_TEST(a_link_local_address_is_not_the_agents_side)
 END_TEST
 
 SUITE_MAIN("net", egress_has_the_default_route_and_the_other_is_the_agents,
+           the_host_is_behind_the_egress_sides_default_route_or_where_it_is_said,
            the_agents_subnet_and_every_address_are_own, too_many_addresses_are_an_error_and_not_forgotten,
            two_candidates_are_named_and_can_be_chosen, two_default_routes_are_named_and_can_be_chosen,
            two_default_routes_on_one_interface_are_fine, no_default_route_no_agent_no_address,

@@ -41,6 +41,19 @@ START_TEST(a_value_stands_behind_its_option_or_behind_an_equals_sign)
 }
 END_TEST
 
+START_TEST(the_host_is_an_address_or_nowhere)
+{
+    ck_assert_int_eq(PARSE("--proxies=1"), 0);
+    ck_assert(!options.no_host && options.host.family == 0);
+    ck_assert_int_eq(PARSE("--host", "127.0.0.1"), 0);
+    ck_assert(!options.no_host && options.host.family == 4 && options.host.bytes[0] == 127);
+    ck_assert_int_eq(PARSE("--host=none"), 0);
+    ck_assert(options.no_host && options.host.family == 0);
+    ck_assert_int_eq(PARSE("--host=::1"), -1);
+    ck_assert_str_eq(err.text, "--host: \"::1\" is no IPv4 address, and not \"none\"");
+}
+END_TEST
+
 START_TEST(whatever_is_not_an_option_is_named)
 {
     ck_assert_int_eq(PARSE("--egres", "eth0"), -1);
@@ -96,7 +109,8 @@ START_TEST(an_interface_has_a_name_that_the_kernel_would_take)
 END_TEST
 
 SUITE_MAIN("init_options", nothing_given_is_one_proxy_and_interfaces_to_be_found,
-           a_value_stands_behind_its_option_or_behind_an_equals_sign, whatever_is_not_an_option_is_named,
-           a_missing_or_superfluous_value_is_an_error, a_number_of_proxies_is_a_number_in_its_range,
+           a_value_stands_behind_its_option_or_behind_an_equals_sign, the_host_is_an_address_or_nowhere,
+           whatever_is_not_an_option_is_named, a_missing_or_superfluous_value_is_an_error,
+           a_number_of_proxies_is_a_number_in_its_range,
            files_are_absolute_paths_and_secrets_belong_to_a_policy,
            an_interface_has_a_name_that_the_kernel_would_take)

@@ -2,6 +2,7 @@
 /* test_judge: the order of what decides, the rule that it is called by, and what of a request's fields goes on. */
 #include "core/judge.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/forward.h"
@@ -66,6 +67,27 @@ START_TEST(the_outermost_reason_is_told_with_its_rule)
 }
 END_TEST
 
+/* The host's own services are the manifest's to open, and no answer of the operator's opens them in passing. */
+START_TEST(a_request_to_the_host_itself_never_waits_for_an_approval)
+{
+    static const char *const hosts[] = {"other.test", "host.stopper.internal"};
+    struct policy *policy = NULL;
+    char bytes[128];
+    struct err err;
+
+    ck_assert_msg(
+        policy_parse(str_of("{\"protocol\":1,\"hold\":{\"denied\":true,\"seconds\":9},\"routes\":[]}"), false,
+                     &policy, &err) == 0,
+        "%s", err.text);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(bytes, sizeof bytes, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", hosts[i]);
+        ck_assert_int_eq(judge(policy, 80, false, bytes), DENIAL_HOST_NOT_ALLOWED);
+        ck_assert_msg(judge_holdable(policy, 80, false, &head, &request) == (i == 0), "%s", hosts[i]);
+    }
+    policy_unref(policy);
+}
+END_TEST
+
 START_TEST(what_belongs_to_the_connection_or_is_a_credential_stays_behind)
 {
     static const char bytes[] =
@@ -85,4 +107,5 @@ START_TEST(what_belongs_to_the_connection_or_is_a_credential_stays_behind)
 END_TEST
 
 SUITE_MAIN("judge", the_outermost_reason_is_told_with_its_rule,
+           a_request_to_the_host_itself_never_waits_for_an_approval,
            what_belongs_to_the_connection_or_is_a_credential_stays_behind)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hostctl/placeholder.h"
 #include "tests/unit/suite.h"
 
 #define BROKEN "tests/golden/broken"
@@ -184,7 +185,8 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     set_up();
     write_config(
         "bottles", "base",
-        "egress:\n  dns: [192.0.2.1]\n  extra_ca: [base.pem]\n  ignore: [t.example]\n  routes:\n"
+        "egress:\n  dns: [192.0.2.1]\n  extra_ca: [base.pem]\n  ignore: [t.example]\n  hold_seconds: 60\n"
+        "  routes:\n"
         "    - {host: a.example, cookies: allow}\n    - {host: b.example, cookies: allow}\n"
         "env: {A: base, B: base, C: {from_env: X}, D: {from_env: X}}\nskills: [one, two]\nsupervise: true\n"
         "git-gate:\n  user: {name: Base, email: base@example}\n  repos:\n" REPO("r1", "h.example")
@@ -200,6 +202,8 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     ck_assert_uint_eq(manifest->dns_count, 1);
     ck_assert_uint_eq(manifest->extra_ca_count, 1);
     ck_assert_uint_eq(manifest->ignore_count, 1);
+    ck_assert_uint_eq(manifest->hold_seconds, 60);
+    ck_assert(!manifest->supervise && !manifest_holds(manifest));
     ck_assert_uint_eq(manifest->skill_count, 2);
     ck_assert_str_eq(manifest->user_name, "Top");
     ck_assert_str_eq(manifest->user_email, "base@example");
@@ -208,16 +212,15 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     ck_assert_str_eq(manifest->env[1], "B=top");
     ck_assert_str_eq(manifest->env[2], "C=top");
     ck_assert_ptr_null(manifest->env[3]);
-    ck_assert_str_eq(dropped(manifest), "the route for b.example of base.md:8 by top.md:5\n"
-                                        "the repository r1 of base.md:15 by top.md:12\n"
-                                        "the repository r2 of base.md:16 by top.md:12\n");
+    ck_assert_uint_eq(manifest->form_count, 1); /* C is the child's literal now */
+    ck_assert_str_eq(manifest->forms[0].name.text, "D");
+    ck_assert_str_eq(dropped(manifest), "the route for b.example of base.md:9 by top.md:5\n"
+                                        "the repository r1 of base.md:16 by top.md:12\n"
+                                        "the repository r2 of base.md:17 by top.md:12\n");
     manifest_unenforced(manifest, &report);
     ck_assert_str_eq(
         text_of_report(&report),
-        "stopper/bottles/base.md:9: env.D.from_env: this version does not enforce it yet, and starts no "
-        "bottle "
-        "that needs it\n"
-        "stopper/bottles/base.md:17: git-gate.repos.r3: this version does not enforce it yet, and starts no "
+        "stopper/bottles/base.md:18: git-gate.repos.r3: this version does not enforce it yet, and starts no "
         "bottle that needs it\n"
         "stopper/bottles/top.md:12: git-gate.repos.s1: this version does not enforce it yet, and starts no "
         "bottle that needs it\n");
@@ -263,9 +266,13 @@ START_TEST(a_template_lies_under_its_bottle_and_a_role_fills_its_route)
     static const struct {
         const char *template, *host, *variable;
         enum auth_scheme scheme;
-        size_t ignored;
-    } cases[] = {{"claude", "api.anthropic.com", "CLAUDE_CODE_OAUTH_TOKEN", AUTH_BEARER, 3},
-                 {"codex", "api.openai.com", "OPENAI_API_KEY", AUTH_BEARER, 2}};
+        size_t ignored, forms;
+        const char *begins;
+        size_t length;
+    } cases[] = {
+        {"claude", "api.anthropic.com", "CLAUDE_CODE_OAUTH_TOKEN", AUTH_BEARER, 3, 1,
+         "sk-ant-oat01-stopper-placeholder-----", 108},
+        {"codex", "api.openai.com", "OPENAI_API_KEY", AUTH_BEARER, 2, 2, "sk-proj-stopper-placeholder-", 92}};
     struct report report;
     char text[256];
 
@@ -282,7 +289,14 @@ START_TEST(a_template_lies_under_its_bottle_and_a_role_fills_its_route)
         ck_assert_str_eq(api->auth.token_ref, cases[i].variable);
         ck_assert_uint_eq(api->rules.matches.count, 2);
         ck_assert_uint_eq(manifest->ignore_count, cases[i].ignored);
-        ck_assert_str_eq(env(manifest, cases[i].variable), "stopper-puts-the-value-in-its-place");
+        ck_assert_ptr_null(env(manifest, cases[i].variable));
+        ck_assert_uint_eq(manifest->form_count, cases[i].forms);
+        ck_assert_str_eq(manifest->forms[0].name.text, cases[i].variable);
+        ck_assert_int_eq(placeholder_fill(manifest, placeholder_no_seed), 0);
+        ck_assert_int_eq(strncmp(api->auth.placeholder, cases[i].begins, strlen(cases[i].begins)), 0);
+        ck_assert_uint_eq(strlen(api->auth.placeholder), cases[i].length);
+        for (size_t form = 0; form < manifest->form_count; form++)
+            ck_assert_ptr_eq(manifest->forms[form].held, api->auth.placeholder);
         ck_assert_str_eq(env(manifest, "A"), "top");
         manifest_unenforced(manifest, &report);
         ck_assert_str_eq(text_of_report(&report), "");
@@ -303,6 +317,13 @@ START_TEST(a_template_lies_under_its_bottle_and_a_role_fills_its_route)
     ck_assert_str_eq(env(manifest, "ANTHROPIC_API_KEY"), "mine");
     ck_assert_str_eq(env(manifest, "DISABLE_TELEMETRY"), "0");
     ck_assert_ptr_null(env(manifest, "CLAUDE_CODE_OAUTH_TOKEN"));
+    report_fini(&report);
+    manifest_free(manifest);
+    write_config(
+        "bottles", "top",
+        "egress: {routes: [{host: api.anthropic.com, role: claude_code_oauth, auth: passthrough}]}\n");
+    manifest = bottle("top", &report); /* the agent's own credential: no variable goes over it */
+    ck_assert_uint_eq(manifest->form_count, 0);
     report_fini(&report);
     manifest_free(manifest);
     write_config("bottles", "top", "egress: {routes: [{host: chatgpt.com, role: codex_oauth}]}\n");

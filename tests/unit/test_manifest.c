@@ -68,7 +68,7 @@ static const struct {
     {"egress: {upstream_proxy: x}\nbottle: b\n",
      "m.yaml:1: egress: unknown key \"upstream_proxy\": this version does not enforce it yet; allowed: dns, "
      "extra_ca, "
-     "ignore, on_denied, on_canary, routes\n"
+     "ignore, on_denied, hold_seconds, on_canary, routes\n"
      "m.yaml:2: unknown key \"bottle\": it is a key of agents; allowed: " TOP "\n"},
     {"\"a\\eb\": 1\n", "m.yaml:1: unknown key \"a\\x1bb\"; allowed: " TOP "\n"},
     {"egress.routes[]: 1\n\"*\": 1\n", "m.yaml:1: unknown key \"egress.routes[]\"; allowed: " TOP "\n"

@@ -57,6 +57,35 @@ static size_t rules_with(const char *call, const char *action)
     return count;
 }
 
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* Whether an engine that says this is taken at its word. */
+static bool is_id(const char *said)
+{
+    json_t *value = json_string(said);
+    const char *id = image_id(&engine, value, "localhost/agent:1");
+    bool same = id != NULL && strcmp(id, said) == 0;
+
+    ck_assert(same || id == NULL);
+    json_decref(value);
+    return same;
+}
+
+START_TEST(an_image_is_called_by_what_it_holds_or_not_at_all)
+{
+    static const struct engine named = {.program = "named", .named = true};
+
+    ck_assert(is_id(HEX));
+    ck_assert(is_id("sha256:" HEX));
+    ck_assert(!is_id("sha512:" HEX));
+    ck_assert(!is_id("sha256:" HEX "0"));
+    ck_assert(!is_id("localhost/agent:1"));
+    ck_assert(!is_id(""));
+    ck_assert_ptr_null(image_id(&engine, NULL, "localhost/agent:1"));
+    ck_assert_str_eq(image_id(&named, NULL, "localhost/agent:1"), "localhost/agent:1");
+}
+END_TEST
+
 START_TEST(what_reaches_user_namespaces_is_taken_out_of_every_rule)
 {
     ck_assert_int_eq(
@@ -116,6 +145,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, an_image_is_called_by_what_it_holds_or_not_at_all);
     tcase_add_test(tcase, what_reaches_user_namespaces_is_taken_out_of_every_rule);
     tcase_add_test(tcase, a_profile_of_another_shape_is_an_error);
     tcase_add_loop_test(tcase, roots_user_is_known_in_every_spelling, 0, sizeof users / sizeof users[0]);

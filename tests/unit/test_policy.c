@@ -82,6 +82,43 @@ START_TEST(private_addresses_need_their_route_and_own_ones_are_never_dialled)
 }
 END_TEST
 
+/* Whoever else resolves to it. */
+START_TEST(the_hosts_address_is_its_own_routes_alone)
+{
+    static const char with[] =
+        "{\"protocol\":1,\"generation\":1,\"sidecar\":{%s\"agent_address\":\"10.9.0.1\"},\"routes\":["
+        "{\"host\":\"host.stopper.internal\",\"ports\":[11434]},"
+        "{\"host\":\"*.stopper.internal\",\"allow_private\":[\"10.0.0.0/8\"]},"
+        "{\"host\":\"a.example\",\"allow_private\":[\"10.0.0.0/8\"]}]}";
+    static const char *const addresses[] = {"", "\"host\":\"127.0.0.1\",", "\"host\":\"10.1.2.3\",",
+                                            "\"host\":\"203.0.113.7\","};
+    static const char *const ips[] = {"0.0.0.0", "127.0.0.1", "10.1.2.3", "203.0.113.7", "10.1.2.4"};
+    static const bool others[] = {false, false, true, true, true};
+
+    for (size_t a = 0; a < 4; a++) {
+        char json[512];
+        snprintf(json, sizeof json, with, addresses[a]);
+        struct policy *policy = parse(json, true);
+        const struct route *host = policy_find(policy, "host.stopper.internal");
+        ck_assert(host == &policy->routes[0] && host->host_service && !policy->routes[1].host_service);
+        for (size_t i = 0; i < 5; i++) {
+            struct ip ip;
+            ck_assert_int_eq(ip_parse(str_of(ips[i]), &ip), 0);
+            ck_assert_msg(policy_may_dial(policy, host, &ip) == (a > 0 && i == a), "%zu %s", a, ips[i]);
+            for (size_t route = 1; route < 3; route++)
+                ck_assert_msg(policy_may_dial(policy, &policy->routes[route], &ip) ==
+                                  (others[i] && (a == 0 || i != a)),
+                              "%zu %s", a, ips[i]);
+        }
+        policy_unref(policy);
+    }
+    struct policy *policy = parse("{\"protocol\":1,\"routes\":[{\"host\":\"*.stopper.internal\"}]}", false);
+    ck_assert_ptr_null(policy_find(policy, "host.stopper.internal")); /* no wildcard stands for it */
+    ck_assert_ptr_nonnull(policy_find(policy, "host2.stopper.internal"));
+    policy_unref(policy);
+}
+END_TEST
+
 START_TEST(what_is_not_understood_is_refused_with_its_place)
 {
     static const struct {
@@ -121,6 +158,19 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
          "policy: routes: [0]: auth: header: not a field that can carry a credential"},
         {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"header\":\"X Y\"}"),
          "policy: routes: [0]: auth: header: not a field that can carry a credential"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"placeholder\":\"seven77\"}"),
+         "policy: routes: [0]: auth: placeholder: must be 8 to 512 visible ASCII characters"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"in\":[\"query:key\"]}"),
+         "policy: routes: [0]: auth: in: without a placeholder it has no meaning"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"in\":[]}"),
+         "policy: routes: [0]: auth: in: expected an array of 1 to 8 places"},
+        {ROUTE("\"auth\":{\"scheme\":\"raw\",\"secret\":\"A\",\"in\":[\"header:Host\"]}"),
+         "policy: routes: [0]: auth: in: [0]: not \"query:NAME\" or \"header:NAME\""},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"host.stopper.internal\"}]}",
+         "policy: routes: [0]: host.stopper.internal needs ports, and no allow_private"},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"host.stopper.internal\",\"ports\":[1],\"allow_private\":"
+         "[\"10.0.0.0/8\"]}]}",
+         "policy: routes: [0]: host.stopper.internal needs ports, and no allow_private"},
         {ROUTE("\"cookies\":\"allow\""),
          "policy: routes: [0]: cookies: expected true or false, found a string"},
         {ROUTE("\"insecure\":true"), "policy: routes: [0]: insecure: without auth it has no meaning"},
@@ -216,5 +266,6 @@ END_TEST
 
 SUITE_MAIN("policy", the_most_specific_route_is_found, an_empty_list_allows_nothing,
            private_addresses_need_their_route_and_own_ones_are_never_dialled,
-           what_is_not_understood_is_refused_with_its_place, ports_are_80_and_443_or_the_ones_named,
-           a_route_with_auth_needs_its_secret, ten_thousand_routes_are_all_found)
+           the_hosts_address_is_its_own_routes_alone, what_is_not_understood_is_refused_with_its_place,
+           ports_are_80_and_443_or_the_ones_named, a_route_with_auth_needs_its_secret,
+           ten_thousand_routes_are_all_found)

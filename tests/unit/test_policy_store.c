@@ -59,6 +59,21 @@ START_TEST(each_kind_of_worker_gets_its_own_section)
 }
 END_TEST
 
+START_TEST(where_the_host_is_goes_to_all)
+{
+    set_up();
+    net.host = (struct ip){4, {192, 0, 2, 1}};
+    ck_assert_msg(stage(POLICY) == 0, "%s", err.text);
+    for (int i = 0; i < POLICY_SECTIONS; i++) {
+        struct str bytes;
+        ck_assert_int_eq(channel_map(store.next.fds[i], POLICY_MAX_BYTES, &bytes), 0);
+        ck_assert_ptr_nonnull(memmem(bytes.ptr, bytes.len, ",\"host\":\"192.0.2.1\"}}", 21));
+        munmap((void *)bytes.ptr, bytes.len);
+    }
+    policy_store_drop(&store);
+}
+END_TEST
+
 START_TEST(a_section_cannot_be_written)
 {
     set_up();
@@ -132,8 +147,10 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     ck_assert_int_eq(policy_store_stage(&store, object, NULL, &err), -1);
     ck_assert_str_eq(err.text, "policy: routes[0]: auth: the secret A_TOKEN is missing");
     ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), 0);
-    section_is(store.next.fds[POLICY_FOR_DNS],
-               "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"}],\"generation\":1," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_DNS],
+        "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"ports\":[443]}],\"generation\":1," SIDECAR
+        "}");
     section_is(
         store.next.fds[POLICY_FOR_PROXY],
         "{\"protocol\":1,\"extra_ca\":\"PEM\",\"routes\":[{\"host\":\"a.example\",\"ports\":[443],\"auth\":{"
@@ -163,8 +180,107 @@ START_TEST(an_empty_policy_allows_nothing_and_is_a_policy)
 }
 END_TEST
 
-SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, a_section_cannot_be_written,
-           generations_rise_and_none_is_used_twice, one_policy_at_a_time,
+#define HELD                                                                                                 \
+    "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"        \
+    "\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"]}"
+#define APPROVAL                                                                                             \
+    "{\"id\":7,\"host\":\"n.example\",\"port\":80,\"tls\":false,\"method\":\"GET\",\"path\":\"/"             \
+    "\",\"once\":true}"
+
+static int approve(const char *text)
+{
+    json_t *approvals = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(approvals);
+    int status = policy_store_stage_approvals(&store, approvals, &err);
+    json_decref(approvals);
+    return status;
+}
+
+START_TEST(approvals_lie_over_the_policy_in_force)
+{
+    char digest[sizeof store.current.digest];
+
+    set_up();
+    ck_assert_int_eq(approve("[]"), -1);
+    ck_assert_str_eq(err.text, "the policy has nothing held for the operator");
+    ck_assert_int_eq(stage(HELD), 0);
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
+               "\"a.example\"}],\"base\":1,\"generation\":1," SIDECAR "}");
+    ck_assert_int_eq(approve("[" APPROVAL "]"), -1);
+    ck_assert_str_eq(err.text, "the policy has nothing held for the operator"); /* none is current yet */
+    policy_store_commit(&store);
+    strcpy(digest, store.current.digest);
+    ck_assert_msg(approve("[" APPROVAL "]") == 0, "%s", err.text);
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
+               "\"a.example\"}],\"approvals\":[" APPROVAL "],\"base\":1,\"generation\":2," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_DNS],
+        "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"
+        "\"approvals\":[{\"host\":\"n.example\"}],\"generation\":2," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert_str_eq(store.current.digest, digest); /* of what the operator sent */
+    ck_assert_uint_eq(store.current.base, 1);
+    ck_assert_int_eq(approve("[{\"id\":1}]"), -1);
+    policy_store_commit(&store);
+}
+END_TEST
+
+START_TEST(a_new_policy_keeps_the_approvals_that_it_leaves_room_for)
+{
+    static const struct {
+        const char *policy;
+        size_t kept;
+    } table[] = {
+        {HELD, 1},
+        {"{\"protocol\":1,\"routes\":[]}", 0},
+        {"{\"protocol\":1,\"routes\":[],\"hold\":{\"denied\":false}}", 0},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"n.example\"}],\"hold\":{\"denied\":true}}", 0},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"*.example\"}],\"hold\":{\"denied\":true}}", 0},
+        {"{\"protocol\":1,\"routes\":[],\"hold\":{\"denied\":true},\"ignore\":[\"*.example\"]}", 0},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        set_up();
+        ck_assert_int_eq(stage(HELD), 0);
+        policy_store_commit(&store);
+        ck_assert_int_eq(approve("[" APPROVAL "]"), 0);
+        policy_store_commit(&store);
+        ck_assert_msg(stage(table[i].policy) == 0, "%s", err.text);
+        policy_store_commit(&store);
+        ck_assert_msg(json_array_size(store.current.approvals) == table[i].kept, "%s", table[i].policy);
+        ck_assert_uint_eq(store.current.base, 3);
+        policy_store_commit(&store);
+    }
+}
+END_TEST
+
+START_TEST(approvals_keep_the_secrets)
+{
+    json_t *policy =
+               json_loads("{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"auth\":{\"scheme\":\"raw\","
+                          "\"secret\":\"A\"}}],\"hold\":{\"denied\":true}}",
+                          0, NULL),
+           *secrets = json_pack("{s:s}", "A", "value-of-a");
+
+    set_up();
+    ck_assert_int_eq(policy_store_stage(&store, policy, secrets, &err), 0);
+    json_decref(policy);
+    json_decref(secrets);
+    policy_store_commit(&store);
+    ck_assert_int_eq(approve("[" APPROVAL "]"), 0);
+    policy_store_commit(&store);
+    int fd = policy_version_secrets(&store.current);
+    section_is(fd, "{\"A\":\"value-of-a\"}");
+    close(fd);
+    policy_store_commit(&store);
+}
+END_TEST
+
+SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, where_the_host_is_goes_to_all,
+           a_section_cannot_be_written, generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,
            secrets_stay_with_their_version_and_out_of_the_sections,
-           an_empty_policy_allows_nothing_and_is_a_policy)
+           an_empty_policy_allows_nothing_and_is_a_policy, approvals_lie_over_the_policy_in_force,
+           a_new_policy_keeps_the_approvals_that_it_leaves_room_for, approvals_keep_the_secrets)

@@ -86,6 +86,38 @@ START_TEST(values_come_from_the_environment_and_leave_it)
 }
 END_TEST
 
+/* The sidecar has to know what the agent may read. */
+START_TEST(values_for_the_agent_are_taken_beside_those_of_routes)
+{
+    struct secrets *secrets;
+    char *pem;
+
+    unsetenv("SUDO_UID");
+    setenv("A_TOKEN", "value-of-a", 1);
+    setenv("PHRASE", "value-of-phrase", 1);
+    ck_assert_str_eq(
+        errors_of(
+            "env: {P: {from_env: PHRASE}, Q: {from_env: A_TOKEN}, R: {placeholder_for: a.example}}\n" ROUTES(
+                ROUTE("a.example", "raw", "A_TOKEN")),
+            &secrets, &pem),
+        "");
+    ck_assert_uint_eq(secrets->count, 2);
+    ck_assert(str_equal(secret_expose(secrets_find(secrets, "PHRASE")->value), str_of("value-of-phrase")));
+    ck_assert(getenv("PHRASE") == NULL && getenv("A_TOKEN") == NULL);
+    secrets_free(secrets);
+    setenv("SHORT", "seven77", 1);
+    ck_assert_str_eq(
+        errors_of("env:\n  P: {from_env: PHRASE}\n  Q: {from_env: SHORT}\n", &secrets, &pem),
+        "m.yaml:2: env.P.from_env: the environment variable PHRASE is not set\n"
+        "m.yaml:3: env.Q.from_env: the value of the environment variable SHORT is shorter than 8 "
+        "bytes\n");
+    ck_assert_ptr_null(secrets);
+    setenv("STOPPER_CANARY", "of-the-hosts-own", 1);
+    ck_assert_str_eq(errors_of("env: {P: {from_env: STOPPER_CANARY}}\n", &secrets, &pem),
+                     "m.yaml:1: env.P.from_env: the name STOPPER_CANARY is Stopper's own\n");
+}
+END_TEST
+
 START_TEST(every_value_that_cannot_be_had_is_an_error_with_its_line)
 {
     struct secrets *secrets;
@@ -172,14 +204,15 @@ END_TEST
 
 int main(void)
 {
-    static const TTest *tests[3];
+    static const TTest *tests[4];
 
     tests[0] = values_come_from_the_environment_and_leave_it;
     tests[1] = every_value_that_cannot_be_had_is_an_error_with_its_line;
     tests[2] = certificates_come_from_files;
+    tests[3] = values_for_the_agent_are_taken_beside_those_of_routes;
     if (mkdtemp(folder) == NULL)
         return 1;
-    int status = suite_run("secrets", tests, 3);
+    int status = suite_run("secrets", tests, 4);
     rmdir(folder);
     return status;
 }

@@ -65,6 +65,11 @@ static const struct change {
     {"\"rows\"", "\"ca\":\"-----BEGIN CERTIFICATE-----\",\"rows\"", "ca: one certificate in PEM is wanted"},
     {"\"rows\"", "\"ca_subject_hash\":\"0123456G\",\"rows\"",
      "ca_subject_hash: 8 hexadecimal digits are wanted"},
+    {"\"rows\"", "\"mounts\":\"/a\",\"rows\"", "mounts: a list of at most 4096 absolute paths is wanted"},
+    {"\"rows\"", "\"mounts\":[\"/a\",\"b\"],\"rows\"",
+     "mounts: a list of at most 4096 absolute paths is wanted"},
+    {"\"rows\"", "\"closed\":[\"127.0.0.11\",\"::1\"],\"rows\"", "closed: an IPv4 address is wanted"},
+    {"\"rows\"", "\"closed\":\"127.0.0.11\",\"rows\"", "closed: a list of at most 8 addresses is wanted"},
     {"\"cwd\"", "\"CWD\"", "unknown member \"CWD\""},
     {",\"cwd\":\"/work\"", "", "member \"cwd\" is missing"},
     {"\"gid\":1001,", "", "member \"gid\" is missing"},
@@ -100,6 +105,24 @@ START_TEST(an_authority_is_one_certificate)
 }
 END_TEST
 
+START_TEST(mounts_are_absolute_paths_and_what_is_closed_are_addresses)
+{
+    char whole[2048];
+
+    snprintf(whole, sizeof whole, "{\"mounts\":[\"/work\",\"/a/b\"],\"closed\":[\"127.0.0.11\"],%s",
+             &WHOLE[1]);
+    ck_assert_msg(shim_config_parse(str_of(whole), &config, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(config.mount_count, 2);
+    ck_assert_str_eq(config.mounts[1], "/a/b");
+    ck_assert(config.closed_count == 1 && config.closed[0].bytes[3] == 11);
+    shim_config_fini(&config);
+    ck_assert_int_eq(shim_config_parse(str_of(WHOLE), &config, &err), 0);
+    ck_assert_uint_eq(config.mount_count, 0);
+    ck_assert_uint_eq(config.closed_count, 0);
+    shim_config_fini(&config);
+}
+END_TEST
+
 #define SEALED                                                                                               \
     "{\"protocol\":1,\"sealed\":true,\"interface\":\"eth0\",\"gateway\":\"10.7.7.1\",\"resolver\":\"10.7.7." \
     "1\","                                                                                                   \
@@ -109,8 +132,9 @@ END_TEST
  */
 START_TEST(a_sealed_configuration_has_no_user_and_no_terminal)
 {
-    static const char *const more[] = {"\"uid\":1000", "\"gid\":1000", "\"groups\":[5]", "\"terminal\":true",
-                                       "\"die_with_parent\":true"};
+    static const char *const more[] = {
+        "\"uid\":1000",  "\"gid\":1000",  "\"groups\":[5]",          "\"terminal\":true",
+        "\"mounts\":[]", "\"closed\":[]", "\"die_with_parent\":true"};
     char text[512];
 
     ck_assert_msg(shim_config_parse(str_of(SEALED ",\"user_namespaces\":true}"), &config, &err) == 0, "%s",
@@ -198,6 +222,7 @@ int main(void)
     tcase_add_test(tcase, a_whole_configuration_is_taken);
     tcase_add_loop_test(tcase, a_wrong_member_is_named, 0, sizeof changes / sizeof *changes);
     tcase_add_test(tcase, an_authority_is_one_certificate);
+    tcase_add_test(tcase, mounts_are_absolute_paths_and_what_is_closed_are_addresses);
     tcase_add_test(tcase, a_sealed_configuration_has_no_user_and_no_terminal);
     tcase_add_test(tcase, a_cut_configuration_is_refused);
     tcase_add_test(tcase, an_overlay_adds_and_replaces);

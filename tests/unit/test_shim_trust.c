@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the shim makes of an image's roots. Each test builds an image in a folder and goes there by chroot(2),
- * in a process and a mount namespace of its own. */
+/* What the shim makes of an image's roots. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "init/shim_trust.h"
+#include "tests/unit/image.h"
 #include "tests/unit/suite.h"
 
 #define PEM(bytes) "-----BEGIN CERTIFICATE-----\n" bytes "\n-----END CERTIFICATE-----\n"
@@ -21,26 +21,6 @@
 #define OURS       PEM("T1VS")
 #define MARK       "\n# Stopper: the authority of this bottle\n"
 #define HASH       "0a1b2c3d"
-
-static void parents_make(const char *path)
-{
-    char text[256];
-    snprintf(text, sizeof text, "%s", path);
-    for (char *slash = text; (slash = strchr(slash + 1, '/'));) {
-        *slash = '\0';
-        ck_assert(mkdir(text, 0755) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-}
-
-static void put(const char *path, const char *text)
-{
-    parents_make(path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
 
 static void holds(const char *path, const char *wanted)
 {
@@ -61,19 +41,6 @@ static void leads(const char *path, const char *wanted)
     ck_assert_msg(len > 0, "%s is no link", path);
     target[len] = '\0';
     ck_assert_str_eq(target, wanted);
-}
-
-/* An empty image as "/". */
-static void image(void)
-{
-    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
-    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-    ck_assert_int_eq(mount("image", "/tmp", "tmpfs", 0, "mode=755"), 0);
-    ck_assert_int_eq(mkdir("/tmp/proc", 0755), 0); /* where the sanitizers look */
-    ck_assert_int_eq(mount("/proc", "/tmp/proc", NULL, MS_BIND | MS_REC, NULL), 0);
-    ck_assert_int_eq(chroot("/tmp"), 0);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(mkdir("/run", 0755), 0);
 }
 
 static struct shim_config configure(const char *ca, const char *env)
@@ -97,7 +64,7 @@ static void trust(const char *ca, const char *env)
 {
     struct shim_config config = configure(ca, env);
     struct err err;
-    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text);
     shim_config_fini(&config);
 }
 
@@ -181,7 +148,7 @@ START_TEST(a_folder_that_is_not_roots_is_refused)
     struct shim_config config = configure(OURS, "");
     ck_assert_int_eq(mkdir("/run/stopper-ca", 0777), 0);
     ck_assert_int_eq(chown("/run/stopper-ca", 1000, 1000), 0);
-    ck_assert_int_eq(shim_trust_setup(&config, &err), -1);
+    ck_assert_int_eq(shim_trust_setup(&config, false, &err), -1);
     ck_assert_str_eq(err.text, "trust: /run/stopper-ca is not a folder of root's");
     shim_config_fini(&config);
 }
@@ -270,7 +237,7 @@ START_TEST(without_an_authority_nothing_is_touched)
     free(config.ca);
     config.ca = NULL;
     put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
-    ck_assert_int_eq(shim_trust_setup(&config, &err), 0);
+    ck_assert_int_eq(shim_trust_setup(&config, false, &err), 0);
     ck_assert_int_eq(shim_trust_environment(&config, &err), 0);
     ck_assert_uint_eq(json_object_size(config.env), 0);
     holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
@@ -339,7 +306,7 @@ START_TEST(a_sealed_container_gets_its_own_folder_only)
     put("/usr/local/share/ca-certificates/corporate.crt", PEM("Q09S"));
     struct shim_config config = configure(OURS, "");
     config.sealed = true;
-    ck_assert_msg(shim_trust_setup(&config, &err) == 0, "%s", err.text);
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text);
     holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
     holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
     ck_assert_int_ne(access("/etc/ssl/certs/" HASH ".0", F_OK), 0);
@@ -386,7 +353,67 @@ START_TEST(an_archive_follows_links_of_the_image_and_none_into_a_mount)
 }
 END_TEST
 
-SUITE_MAIN("shim_trust", debians_roots_stay_and_ours_comes_beside_them,
+START_TEST(in_place_no_link_of_the_image_leads_into_a_mount)
+{
+    char work[] = "/work", linked[] = "/linked", *mounts[] = {work, linked};
+    struct err err;
+    image();
+    put("/etc/ssl/x", "");
+    put("/etc/pki/tls/x", "");
+    put("/work/roots.pem", ROOTS);
+    put("/work/certs/deadbeef.0", ROOTS);
+    put("/var/elsewhere/anchors/corporate.pem", PEM("Q09S"));
+    put("/etc/pki/ca-trust/source/x", "");
+    put("/workshop/roots.pem", ROOTS);
+    ck_assert_int_eq(symlink("/var/elsewhere", "/linked"), 0);
+    ck_assert_int_eq(symlink("/work/roots.pem", "/etc/ssl/cert.pem"), 0);
+    ck_assert_int_eq(symlink("/work/certs", "/etc/ssl/certs"), 0);
+    ck_assert_int_eq(symlink("/linked/anchors", "/etc/pki/ca-trust/source/anchors"), 0);
+    ck_assert_int_eq(symlink("/workshop/roots.pem", "/etc/pki/tls/cert.pem"), 0);
+    struct shim_config config = configure(OURS, "");
+    config.mounts = mounts;
+    config.mount_count = 2;
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    holds("/work/roots.pem", ROOTS);
+    ck_assert_int_ne(access("/work/certs/" HASH ".0", F_OK), 0);
+    ck_assert_int_ne(access("/var/elsewhere/anchors/stopper.pem", F_OK), 0);
+    holds("/workshop/roots.pem", ROOTS MARK OURS);
+    config.mounts = NULL;
+    config.mount_count = 0;
+    ck_assert_msg(shim_trust_setup(&config, false, &err) == 0, "%s", err.text); /* the control */
+    holds("/work/roots.pem", ROOTS MARK OURS);
+    holds("/work/certs/" HASH ".0", OURS);
+    holds("/var/elsewhere/anchors/stopper.pem", OURS);
+    shim_config_fini(&config);
+}
+END_TEST
+
+START_TEST(another_mount_than_the_images_is_left_alone)
+{
+    struct err err;
+    image();
+    put("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    put("/etc/pki/tls/cert.pem", ROOTS);
+    ck_assert_int_eq(mount("/etc/ssl", "/etc/ssl", NULL, MS_BIND, NULL), 0); /* of the same file system */
+    struct shim_config config = configure(OURS, "");
+    ck_assert_msg(shim_trust_setup(&config, true, &err) == 0, "%s", err.text);
+    holds("/etc/pki/tls/cert.pem", ROOTS MARK OURS);
+    holds("/etc/ssl/certs/ca-certificates.crt", ROOTS);
+    ck_assert_int_ne(access("/etc/ssl/certs/" HASH ".0", F_OK), 0);
+    holds("/run/stopper-ca/bundle.pem", ROOTS MARK OURS);
+    put("/etc/pki/tls/cert.pem", ROOTS);
+    archived(NULL, 0, HASH, "/etc/pki/tls/cert.pem:" ROOTS MARK OURS);
+    ck_assert_int_eq(umount("/etc/ssl"), 0); /* the control */
+    archived(NULL, 0, HASH,
+             "/etc/ssl/certs/ca-certificates.crt:" ROOTS MARK OURS "|/etc/pki/tls/cert.pem:" ROOTS MARK OURS
+             "|/etc/ssl/certs/" HASH ".0:" OURS);
+    shim_config_fini(&config);
+}
+END_TEST
+
+SUITE_MAIN("shim_trust", another_mount_than_the_images_is_left_alone,
+           in_place_no_link_of_the_image_leads_into_a_mount, debians_roots_stay_and_ours_comes_beside_them,
            a_container_that_starts_again_trusts_its_new_authority_only,
            fedoras_links_stay_links_and_its_tools_find_ours_again,
            an_image_without_roots_gets_ours_and_no_new_places, what_cannot_be_written_stays_as_it_is,

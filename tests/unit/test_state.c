@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/suite.h"
@@ -122,6 +123,41 @@ START_TEST(a_record_survives_its_writer)
     ck_assert(!state_get_process(&reader, "sidecar", &pid, &start));
     ck_assert_int_eq(state_set(&reader, "uplink", "x", &err), -1); /* not locked */
     state_close(&reader);
+    tear_down();
+}
+END_TEST
+
+/* A program that a killed hostctl had started still works: what it makes is seen by who opens next. */
+START_TEST(who_opens_waits_for_the_guard)
+{
+    const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char path[PATH_MAX], made[PATH_MAX], byte;
+    struct state state;
+    int ends[2];
+
+    set_up();
+    ck_assert_int_eq(state_open(&state, "one", STATE_MAKE, 0, &err), STATE_OK);
+    state_close(&state);
+    path_of("one/" STATE_GUARD, path);
+    path_of("one/made", made);
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t worker = fork();
+    if (worker == 0) {
+        int fd = open(path, O_RDWR | O_CREAT, 0600);
+        bool locked = fcntl(fd, F_SETLK, &lock) == 0 && write(ends[1], "x", 1) == 1;
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        _exit(locked && open(made, O_WRONLY | O_CREAT, 0600) >= 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
+    ck_assert_int_eq(state_open(&state, "one", STATE_READ, 0, &err), STATE_OK); /* looking does not wait */
+    ck_assert_int_eq(access(made, F_OK), -1);
+    state_close(&state);
+    ck_assert_int_eq(state_open(&state, "one", STATE_LOCK, 0, &err), STATE_OK);
+    ck_assert_int_eq(access(made, F_OK), 0);
+    ck_assert_int_eq(state_remove(&state, &err), 0);
+    ck_assert_int_eq(waitpid(worker, NULL, 0), worker);
+    close(ends[0]);
+    close(ends[1]);
     tear_down();
 }
 END_TEST
@@ -314,7 +350,8 @@ END_TEST
 
 SUITE_MAIN("state", names_are_short_and_plain, the_root_is_where_the_environment_says,
            a_root_that_others_can_write_is_refused, a_record_survives_its_writer,
-           numbers_that_mean_everybody_are_no_process, a_damaged_record_is_an_error,
-           a_lock_keeps_others_out_until_its_holder_dies, a_forked_child_does_not_keep_the_lock,
+           who_opens_waits_for_the_guard, numbers_that_mean_everybody_are_no_process,
+           a_damaged_record_is_an_error, a_lock_keeps_others_out_until_its_holder_dies,
+           a_forked_child_does_not_keep_the_lock,
            who_waits_for_a_removed_bottle_finds_it_missing_or_makes_a_new_one,
            removing_takes_everything_and_follows_no_link, bottles_are_listed_in_order)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* test_hold: the record of a held request, of which a taken-over worker may have made every byte, and the rate. */
+#include "core/hold.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/suite.h"
+
+static struct hold_request good(void)
+{
+    struct hold_request request;
+
+    memset(&request, 0, sizeof request);
+    request.kind = HOLD_DENIED_HOST;
+    request.seconds = 300;
+    request.port = 443;
+    request.tls = 1;
+    request.body = -1;
+    strcpy(request.event, "00000001-000001");
+    strcpy(request.rule, "egress.on_denied");
+    strcpy(request.surface, "host");
+    strcpy(request.method, "GET");
+    strcpy(request.host, "xn--bcher-kva.example");
+    strcpy(request.path, "/a%20b");
+    return request;
+}
+
+static int read_it(const struct hold_request *request)
+{
+    struct hold_request into;
+
+    return hold_read((struct str){(const char *)request, sizeof *request}, &into);
+}
+
+#define BAD(change)                                                                                          \
+    do {                                                                                                     \
+        struct hold_request bad = good();                                                                    \
+        change;                                                                                              \
+        ck_assert_msg(read_it(&bad) == -1, "%s", #change);                                                   \
+    } while (0)
+
+START_TEST(a_record_is_taken_and_a_malformed_one_is_not)
+{
+    struct hold_request request = good(), into;
+
+    ck_assert_int_eq(hold_read((struct str){(const char *)&request, sizeof request}, &into), 0);
+    ck_assert_mem_eq(&request, &into, sizeof into);
+    ck_assert_int_eq(hold_read((struct str){(const char *)&request, sizeof request - 1}, &into), -1);
+    ck_assert_int_eq(hold_read((struct str){NULL, 0}, &into), -1);
+    BAD(bad.kind = 0);
+    BAD(bad.kind = HOLD_KINDS);
+    BAD(bad.kind = UINT32_MAX);
+    BAD(bad.seconds = 0);
+    BAD(bad.seconds = HOLD_SECONDS_MAX + 1);
+    BAD(bad.port = 0);
+    BAD(bad.tls = 2);
+    BAD(bad.body = -2);
+    BAD(bad.query = 1ull << 32);
+    BAD(bad.event[0] = '\0');
+    BAD(strcpy(bad.rule, "a\033[31mb"));
+    BAD(strcpy(bad.surface, "caf\xc3\xa9"));
+    BAD(bad.surface[sizeof bad.surface - 1] = 'x'); /* behind its end */
+    BAD(memset(bad.value, 'x', sizeof bad.value));  /* without an end */
+    BAD(strcpy(bad.method, "GE T"));
+    BAD(strcpy(bad.method, "G:T"));
+    BAD(bad.method[0] = '\0');
+    BAD(strcpy(bad.host, "A.example"));
+    BAD(strcpy(bad.host, "192.0.2.1"));
+    BAD(strcpy(bad.host, "a..example"));
+    BAD(memset(bad.host, 'a', sizeof bad.host));
+    BAD(strcpy(bad.path, "/a/../b"));
+    BAD(strcpy(bad.path, "a"));
+    BAD(strcpy(bad.path, "/a\nb"));
+    BAD(memset(bad.path, '/', sizeof bad.path));
+}
+END_TEST
+
+START_TEST(kinds_have_names)
+{
+    ck_assert_str_eq(hold_kind_name(HOLD_DENIED_HOST), "denied-host");
+    ck_assert_str_eq(hold_kind_name(0), "");
+    ck_assert_str_eq(hold_kind_name(HOLD_KINDS), "");
+}
+END_TEST
+
+static unsigned take_all(struct hold_rate *rate, uint64_t now_ms)
+{
+    unsigned count = 0;
+
+    while (hold_rate_take(rate, now_ms))
+        count++;
+    return count;
+}
+
+START_TEST(so_many_at_once_and_so_many_a_second)
+{
+    struct hold_rate rate = {0};
+    uint64_t now = 1000000;
+
+    ck_assert_uint_eq(take_all(&rate, now), HOLD_RATE_AT_ONCE);
+    ck_assert_uint_eq(take_all(&rate, now), 0);
+    ck_assert_uint_eq(take_all(&rate, now - 5000), 0); /* a clock that goes back gives nothing */
+    now += 5000;
+    rate.at_ms = now - 5000;
+    ck_assert_uint_eq(take_all(&rate, now), 5 * HOLD_RATE);
+    ck_assert_uint_eq(take_all(&rate, now + 1000 / HOLD_RATE - 1), 0);
+    ck_assert_uint_eq(take_all(&rate, now + 1000 / HOLD_RATE), 1);
+    ck_assert_uint_eq(take_all(&rate, now + 3600000), HOLD_RATE_AT_ONCE); /* and no more than fits */
+}
+END_TEST
+
+SUITE_MAIN("hold", a_record_is_taken_and_a_malformed_one_is_not, kinds_have_names,
+           so_many_at_once_and_so_many_a_second)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* hostctl's files for macOS are a whole: this program is linked of all of them but main.c, and of the core alone. */
+#include <check.h>
+
+#include "hostctl/command.h"
+#include "hostctl/runtime.h"
+
+/* What main.c has beside its table. */
+int command_fail(const struct command *command, const struct err *err)
+{
+    (void)command, (void)err;
+    return EXIT_STOPPER;
+}
+
+int command_usage(const struct command *command, const struct err *err)
+{
+    (void)command, (void)err;
+    return EXIT_USAGE;
+}
+
+START_TEST(macos_has_the_engines_and_no_namespaces)
+{
+    static const char *const names[] = {"apple", "docker", "podman"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ck_assert_ptr_nonnull(runtimes[i]);
+        ck_assert_str_eq(runtimes[i]->name, names[i]);
+        ck_assert(runtimes[i]->images);
+        ck_assert_ptr_eq(runtime_find(names[i]), runtimes[i]);
+    }
+    ck_assert_ptr_null(runtimes[3]);
+    ck_assert_ptr_null(runtime_find("netns"));
+}
+END_TEST
+
+/* Their functions are in this program, and so is all that they call. */
+START_TEST(its_commands_are_there)
+{
+    const struct command *const commands[] = {&cmd_up,      &cmd_down, &cmd_exec,
+                                              &cmd_forward, &cmd_logs, &cmd_gc};
+
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        ck_assert_ptr_nonnull(commands[i]->run);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("runtimes_macos");
+    TCase *tcase = tcase_create("all");
+
+    tcase_add_test(tcase, macos_has_the_engines_and_no_namespaces);
+    tcase_add_test(tcase, its_commands_are_there);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -72,6 +72,7 @@ static void classify_plain(const char *text, size_t blocks, struct dlp_masks *ou
             m.percent |= (uint64_t)(c == '%') << i;
             m.nul |= (uint64_t)(c == 0) << i;
             m.high |= (uint64_t)(c >> 7) << i;
+            m.bad |= (uint64_t)(c >= 0xf5 || (c & 0xfe) == 0xc0) << i;
         }
         out[block] = m;
     }
@@ -153,6 +154,9 @@ __attribute__((target("avx512f,avx512bw"))) static void classify_512(const char 
             .percent = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('%')),
             .nul = _mm512_testn_epi8_mask(v, v),
             .high = _mm512_movepi8_mask(v),
+            .bad = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xf5)) |
+                   _mm512_cmpeq_epi8_mask(_mm512_and_si512(v, _mm512_set1_epi8((char)0xfe)),
+                                          _mm512_set1_epi8((char)0xc0)),
         };
     }
 }
@@ -210,6 +214,16 @@ __attribute__((target("avx2"), always_inline)) static inline __m256i lack_256(__
     return _mm256_cmpeq_epi8(_mm256_and_si256(k, _mm256_set1_epi8((char)bits)), _mm256_setzero_si256());
 }
 
+/* Bytes that are in no UTF-8. */
+__attribute__((target("avx2"), always_inline)) static inline __m256i bad_256(__m256i v)
+{
+    __m256i last = _mm256_cmpeq_epi8(_mm256_max_epu8(v, _mm256_set1_epi8((char)0xf5)), v);
+    __m256i first =
+        _mm256_cmpeq_epi8(_mm256_and_si256(v, _mm256_set1_epi8((char)0xfe)), _mm256_set1_epi8((char)0xc0));
+
+    return _mm256_or_si256(last, first);
+}
+
 __attribute__((target("avx2"))) static void classify_256(const char *text, size_t blocks,
                                                          struct dlp_masks *out)
 {
@@ -232,6 +246,7 @@ __attribute__((target("avx2"))) static void classify_256(const char *text, size_
             .percent = MASK64(_mm256_cmpeq_epi8(a, percent), _mm256_cmpeq_epi8(b, percent)),
             .nul = MASK64(_mm256_cmpeq_epi8(a, zero), _mm256_cmpeq_epi8(b, zero)),
             .high = MASK64(a, b),
+            .bad = MASK64(bad_256(a), bad_256(b)),
         };
     }
 }
@@ -352,6 +367,9 @@ static void classify_neon(const char *text, size_t blocks, struct dlp_masks *out
 #define EQUAL(byte)                                                                                          \
     bits_neon(vceqq_u8(v[0], vdupq_n_u8(byte)), vceqq_u8(v[1], vdupq_n_u8(byte)),                            \
               vceqq_u8(v[2], vdupq_n_u8(byte)), vceqq_u8(v[3], vdupq_n_u8(byte)))
+#define BAD_OF(i)                                                                                            \
+    vorrq_u8(vcgeq_u8(v[i], vdupq_n_u8(0xf5)), vceqq_u8(vandq_u8(v[i], vdupq_n_u8(0xfe)), vdupq_n_u8(0xc0)))
+#define BAD() bits_neon(BAD_OF(0), BAD_OF(1), BAD_OF(2), BAD_OF(3))
         uint64_t high = bits_neon(vtstq_u8(v[0], vdupq_n_u8(0x80)), vtstq_u8(v[1], vdupq_n_u8(0x80)),
                                   vtstq_u8(v[2], vdupq_n_u8(0x80)), vtstq_u8(v[3], vdupq_n_u8(0x80)));
         uint64_t above = bits_neon(vcgtq_u8(v[0], vdupq_n_u8(8)), vcgtq_u8(v[1], vdupq_n_u8(8)),
@@ -364,8 +382,11 @@ static void classify_neon(const char *text, size_t blocks, struct dlp_masks *out
                                         .escape = EQUAL('\\'),
                                         .percent = EQUAL('%'),
                                         .nul = EQUAL(0),
-                                        .high = high};
+                                        .high = high,
+                                        .bad = BAD()};
 #undef TESTED
+#undef BAD
+#undef BAD_OF
 #undef EQUAL
     }
 }

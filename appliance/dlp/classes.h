@@ -22,6 +22,7 @@ struct dlp_masks {
     uint64_t percent; /* % */
     uint64_t nul;     /* NUL */
     uint64_t high;    /* 0x80 and up */
+    uint64_t bad;     /* of those, what is in no UTF-8: C0, C1, F5 and up */
 };
 
 /* Letters, digits, and + / - . _ : = ~ */

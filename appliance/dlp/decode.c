@@ -212,6 +212,44 @@ char dlp_look_alike(struct str in, size_t *used)
     return stands_for(code);
 }
 
+/* Characters that take no room: zero-width, directions, soft hyphen, tags, variations. */
+static bool hidden(const uint8_t *c)
+{
+    return (c[0] == 0xc2 && c[1] == 0xad) || (c[0] == 0xef && c[1] == 0xbb) ||
+           (c[0] == 0xf3 && c[1] == 0xa0) || (c[0] == 0xef && c[1] == 0xb8) ||
+           (c[0] == 0xcd && c[1] == 0x8f) ||
+           (c[0] == 0xe2 &&
+            ((c[1] == 0x80 && (c[2] <= 0x8f || c[2] >= 0xa8)) || (c[1] == 0x81 && c[2] >= 0xa0)));
+}
+
+bool dlp_has_alikes(struct str piece, bool whole)
+{
+    const uint8_t *text = (const uint8_t *)piece.ptr;
+    size_t at = 0, used;
+    bool found = false;
+
+    while (at < piece.len && at < 3 && (text[at] & 0xc0) == 0x80)
+        at++;
+    for (; at < piece.len; at += used) {
+        uint8_t c = text[at];
+        used = 1;
+        if (c < 0x80)
+            continue;
+        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+        if (c < 0xc2 || c > 0xf4)
+            return false;
+        if (piece.len - at <= more)
+            return found && !whole;
+        for (size_t i = 1; i <= more; i++)
+            if ((text[at + i] & 0xc0) != 0x80)
+                return false;
+        found = found || hidden(text + at) ||
+                dlp_look_alike((struct str){piece.ptr + at, piece.len - at}, &used) != 0;
+        used = 1 + more;
+    }
+    return found;
+}
+
 static struct step letters(struct str in)
 {
     struct step step;

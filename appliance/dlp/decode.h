@@ -6,6 +6,7 @@
 #ifndef DLP_DECODE_H
 #define DLP_DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,5 +32,9 @@ size_t dlp_decode_end(enum dlp_code code, unsigned phase, struct str in, size_t 
 /* The letter or digit (folded) that a character of UTF-8 at the front of `in` looks like or stands for; 0 when it is none
  * and only parts others. *used: its bytes, at least 1. */
 char dlp_look_alike(struct str in, size_t *used);
+
+/* Whether a piece of UTF-8 has such a character, or one that nobody sees, in it. It may begin and (unless it is `whole`) end
+ * in the middle of one. What is no UTF-8 has none. */
+bool dlp_has_alikes(struct str piece, bool whole);
 
 #endif

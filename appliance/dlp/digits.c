@@ -200,22 +200,29 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
     narrows(view, ended, dlp_run_last(&lower, end, ended), DLP_BASE32, BASE32_MIN);
 }
 
-void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end, bool folded)
+void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
 {
-    struct digits digits = {.view = view, .start = start, .count = end - start};
+    struct digits digits = {.view = view, .start = start};
+    size_t len = (end - start + DLP_BLOCK - 1) / DLP_BLOCK * DLP_BLOCK;
 
     if (view->depth == DLP_DEPTH)
         return;
-    uint8_t *values = view->engine->values[view->depth];
-    struct dlp_folds *folds = view->engine->folds[view->depth];
-    digits.values = values;
-    if (folded && unfold(view, start, end, values, &digits.count, folds)) {
-        digits.folds = folds;
-        base64(&digits);
-    } else {
-        digits.count = end - start;
-        dlp_values64(view->text.ptr + start, digits.count, values);
-        base64(&digits);
-    }
+    end = len < view->text.len - start ? start + len : view->text.len; /* whole blocks are less work */
+    digits.count = end - start;
+    digits.values = view->engine->values[view->depth];
+    dlp_values64(view->text.ptr + start, digits.count, digits.values);
+    base64(&digits);
     base32_and_hex(view, start, end);
+}
+
+void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end)
+{
+    struct digits digits = {.view = view, .start = start};
+
+    if (view->depth == DLP_DEPTH)
+        return;
+    digits.values = view->engine->values[view->depth];
+    digits.folds = view->engine->folds[view->depth];
+    if (unfold(view, start, end, digits.values, &digits.count, view->engine->folds[view->depth]))
+        base64(&digits);
 }

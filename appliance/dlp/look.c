@@ -15,7 +15,7 @@
 
 #define BATCH      16   /* blocks */
 #define NEAR       192  /* bytes between words that are looked at together: fewer calls */
-#define SHORT_TEXT 8192 /* bytes of a text whose letters are searched as a whole */
+#define SHORT_TEXT 2048 /* bytes of a text whose letters are searched as a whole */
 #define FOLDED_MIN 32   /* bytes of a word that may go on behind the end of its line */
 #define FOLD_MAX   8    /* bytes between it and the next line's */
 #define ALIKE_SIDE                                                                                           \
@@ -46,11 +46,9 @@ struct sweep {
     struct {
         bool open, other;
         size_t start, end;
-    } tokens; /* words that may be tokens, and are near each other */
-    struct {
-        bool open, folded;
-        size_t start, end;
-    } digits; /* the same of words that may hold digits of base64 and others */
+    } tokens;             /* words that may be tokens, and are near each other */
+    struct region digits; /* the same of words that may hold digits of base64 and others */
+    struct region lines;  /* lines of digits that follow each other */
     struct written percent, escape;
     struct region nuls, high;
 };
@@ -82,10 +80,16 @@ static void flush_tokens(struct sweep *sweep)
 
 static void flush_digits(struct sweep *sweep)
 {
-    if (!sweep->digits.open)
-        return;
+    if (sweep->digits.open)
+        dlp_view_digits(sweep->view, sweep->digits.start, sweep->digits.end);
     sweep->digits.open = false;
-    dlp_view_digits(sweep->view, sweep->digits.start, sweep->digits.end, sweep->digits.folded);
+}
+
+static void flush_lines(struct sweep *sweep)
+{
+    if (sweep->lines.open)
+        dlp_view_lines(sweep->view, sweep->lines.start, sweep->lines.end);
+    sweep->lines.open = false;
 }
 
 /* Whether a word is one line of several: only what ends a line stands between them. */
@@ -105,8 +109,19 @@ static bool folds(struct str text, size_t from, size_t to)
     return line;
 }
 
-/* The short last line of what is folded: its words do not count as words by themselves. */
-static size_t last_line(struct str text, size_t from)
+/* Whether a word ends like a line of base64 that goes on: with FOLDED_MIN digits of it. */
+static bool is_line(struct str text, struct dlp_span word)
+{
+    if (word.end - word.start < FOLDED_MIN)
+        return false;
+    for (size_t i = word.end - FOLDED_MIN; i < word.end; i++)
+        if (!dlp_is_core(text.ptr[i]) && text.ptr[i] != '+' && text.ptr[i] != '/')
+            return false;
+    return true;
+}
+
+/* Where the word of the next line ends, which may be the last and short; `from` when there is none. */
+static size_t next_line(struct str text, size_t from)
 {
     size_t at = from;
 
@@ -139,8 +154,6 @@ static void token_word(struct sweep *sweep, struct dlp_span word, bool other)
 static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
 {
     struct str text = sweep->view->text;
-    size_t end = word.end;
-    bool folded = false;
 
     if (sweep->view->detectors & DLP_ENTROPY && !(sweep->view->more && word.end == text.len) &&
         dlp_entropy_suspects((struct str){text.ptr + word.start, word.end - word.start}))
@@ -148,20 +161,19 @@ static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
     if (sweep->view->detectors & DLP_TOKENS &&
         (sweep->core_seen >= word.start + DLP_WORD_MIN || word.end - word.start >= sweep->loose_min))
         token_word(sweep, word, other);
-    if (word.end - word.start >= FOLDED_MIN) {
-        end = last_line(text, word.end);
-        folded = end > word.end;
-    }
     if (sweep->digits.open && word.start <= sweep->digits.end + NEAR) {
-        sweep->digits.end = end > sweep->digits.end ? end : sweep->digits.end;
-        sweep->digits.folded = sweep->digits.folded || folded;
-        return;
+        sweep->digits.end = word.end;
+    } else {
+        flush_digits(sweep);
+        sweep->digits = (struct region){true, word.start, word.end};
     }
-    flush_digits(sweep);
-    sweep->digits.open = true;
-    sweep->digits.folded = folded;
-    sweep->digits.start = word.start;
-    sweep->digits.end = end;
+    size_t end = is_line(text, word) ? next_line(text, word.end) : word.end;
+    if (end > word.end && (!sweep->lines.open || word.start > sweep->lines.end)) {
+        flush_lines(sweep);
+        sweep->lines = (struct region){true, word.start, end};
+    } else if (end > word.end) {
+        sweep->lines.end = end;
+    }
 }
 
 static void words(struct sweep *sweep, const struct dlp_masks *m, size_t base)
@@ -299,26 +311,13 @@ static void nuls(struct sweep *sweep, uint64_t nul, size_t base)
 }
 
 /* Characters that look like a letter, or that nobody sees: see decode.c. Blocks that are not UTF-8 are left alone. */
-static void highs(struct sweep *sweep, uint64_t mask, size_t base)
+static void highs(struct sweep *sweep, size_t base)
 {
     struct str text = sweep->view->text;
-    bool alike = false;
+    size_t end = base + DLP_BLOCK < text.len ? base + DLP_BLOCK : text.len;
 
-    while (mask != 0) {
-        size_t bit = (size_t)__builtin_ctzll(mask), at = base + bit;
-        uint8_t c = (uint8_t)text.ptr[at];
-        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc2 ? 1 : 0;
-        if (c >= 0xf5 || (more == 0 && bit >= 3)) /* one that the block before began may end here */
-            return;
-        for (size_t i = 1; i <= more && at + i < text.len; i++)
-            if (((uint8_t)text.ptr[at + i] & 0xc0) != 0x80)
-                return;
-        alike = alike || (c >= 0xc2 && c <= 0xd6) || c == 0xe1 || c == 0xe2 || c == 0xea || c == 0xef ||
-                c >= 0xf0;
-        mask &= bit + more < 63 ? UINT64_MAX << (bit + more + 1) : 0;
-    }
-    if (alike)
-        grow(sweep, &sweep->high, DLP_ALNUM, base, base + DLP_BLOCK, ALIKE_SIDE, DLP_PLAIN);
+    if (dlp_has_alikes((struct str){text.ptr + base, end - base}, end == text.len))
+        grow(sweep, &sweep->high, DLP_ALNUM, base, end, ALIKE_SIDE, DLP_PLAIN);
 }
 
 /* Stretches of ASCII in which no three letters or digits follow each other. */
@@ -342,8 +341,8 @@ static void block(struct sweep *sweep, const struct dlp_masks *m, size_t base)
     if (m->nul != 0)
         nuls(sweep, m->nul, base);
     if (sweep->letters) {
-        if (m->high != 0)
-            highs(sweep, m->high, base);
+        if (m->high != 0 && m->bad == 0)
+            highs(sweep, base);
         apart(sweep, m, base);
     }
 }
@@ -359,6 +358,7 @@ static void finish(struct sweep *sweep)
         on_word(sweep, ended[0], sweep->other);
     flush_tokens(sweep);
     flush_digits(sweep);
+    flush_lines(sweep);
     flush_region(sweep, &sweep->percent.words, DLP_PERCENT, 1, DLP_THOROUGH);
     flush_region(sweep, &sweep->percent.all, DLP_PERCENT, sweep->margin, DLP_PLAIN);
     flush_region(sweep, &sweep->escape.words, DLP_JSON, 1, DLP_THOROUGH);

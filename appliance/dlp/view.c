@@ -59,12 +59,9 @@ static void look_plain(const struct dlp_view *view)
     if (view->detectors & DLP_KNOWN)
         while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
             dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
-    if (view->detectors & DLP_KNOWN && dlp_known_has(&view->engine->rules->known, DLP_LETTERS))
-        for (size_t i = 0; i < view->text.len; i++)
-            if (view->text.ptr[i] & 0x80) { /* letters that only look like others */
-                dlp_view_letters(view, view->text);
-                break;
-            }
+    if (view->detectors & DLP_KNOWN && dlp_known_has(&view->engine->rules->known, DLP_LETTERS) &&
+        dlp_has_alikes(view->text, true))
+        dlp_view_letters(view, view->text); /* letters that only look like others */
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
         dlp_view_into(view, DLP_JSON, 0, view->text, DLP_PLAIN);
     if (view->code != DLP_PERCENT && memchr(view->text.ptr, '%', view->text.len) != NULL)

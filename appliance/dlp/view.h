@@ -44,9 +44,11 @@ void dlp_view_letters(const struct dlp_view *view, struct str from);
 /* Shows a piece (start to end of the view's text) to one of vectorscan's databases, and confirms what is reported. */
 void dlp_view_match(const struct dlp_view *view, enum dlp_base base, size_t start, size_t end);
 
-/* Looks for base64, base32 and hexadecimal digits in a piece that has words, and into what they say. `folded`: lines of
- * digits follow each other. */
-void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end, bool folded);
+/* Looks for base64, base32 and hexadecimal digits in a piece that has words, and into what they say. */
+void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end);
+
+/* The same for base64 in lines that follow each other. */
+void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end);
 
 /* Runs of bits, over blocks. */
 struct dlp_run {
@@ -65,10 +67,15 @@ struct dlp_span {
  * Returns their number. */
 size_t dlp_run_blocks(struct dlp_run *run, uint64_t mask, size_t base, struct dlp_span ended[5]);
 
-/* Whether a block can end a run or belong to one: a run that is long enough fills one of its eight bytes. */
+/* Whether a block ends a run or belongs to one: such a run is whole within it, or takes a byte of it at one of its ends, or had
+ * taken one of the block before. */
 static inline bool dlp_run_stirs(const struct dlp_run *run, uint64_t mask)
 {
-    return run->open || ((~mask - 0x0101010101010101u) & mask & 0x8080808080808080u) != 0;
+    uint64_t all = mask & mask >> 1;
+
+    all &= all >> 2;
+    all &= all >> 4; /* eight in a row */
+    return run->open || ((all & all >> 7) | (all & 1) | (all >> 56 & 1)) != 0;
 }
 
 /* The same, quickly where there is nothing. */

@@ -13,7 +13,7 @@
 #define FIXED_MAX  20 /* bytes, and groups, of what counts as public in front */
 #define GROUPS_MAX 3
 #define RANDOM_MIN 16 /* bytes that must be left behind it: else all of the value counts */
-#define MAP_MIN    13
+#define MAP_MIN    14
 #define MAP_MAX    20 /* bits of a slot's number: a map of 1 MiB */
 
 static bool letter(char c)
@@ -175,7 +175,7 @@ struct dlp_known_part *dlpc_known_make(const struct dlp_known *known, size_t cou
 
     if (check(known, count, &bytes, &names, err) != 0)
         return NULL;
-    while (bits < MAP_MAX && (1u << bits) < 16 * bytes)
+    while (bits < MAP_MAX && (1u << bits) < 64 * bytes)
         bits++;
     struct dlp_known_part part = {.count = (uint32_t)count};
     size_t at = align(sizeof part);

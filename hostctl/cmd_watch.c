@@ -305,8 +305,6 @@ static int watch_screen(struct watch *watch, struct err *err)
     return status;
 }
 
-static const struct option options[] = {{0, NULL, NULL, NULL, 0, 0}};
-
 static int run(const struct command *command, int argc, char **argv)
 {
     struct operands operands;

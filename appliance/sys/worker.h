@@ -35,6 +35,7 @@ struct worker {
     /* private */
     struct secrets *secrets; /* arrived, for the policy of secrets_generation that follows */
     uint64_t secrets_generation;
+    uint64_t unsaid; /* the generation that was taken, which the channel had no room for; 0 = none */
     uv_poll_t channel;
     uv_signal_t sigterm;
 };

@@ -36,10 +36,8 @@ END_TEST
 /* Their functions are in this program, and so is all that they call. */
 START_TEST(its_commands_are_there)
 {
-    const struct command *const commands[] = {&cmd_up,      &cmd_down, &cmd_exec,
-                                              &cmd_forward, &cmd_logs, &cmd_gc};
-
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+    ck_assert_ptr_nonnull(commands[0]);
+    for (size_t i = 0; commands[i] != NULL; i++)
         ck_assert_ptr_nonnull(commands[i]->run);
 }
 END_TEST

@@ -79,7 +79,8 @@ START_TEST(every_known_secret_is_found_in_every_writing)
                 struct rig_result whole =
                     rig_body(engine, &outbound, (struct str){cell.text, cell.len}, cell.len);
                 found(&cell, &whole, known_names[secret], what);
-                bool nested = writing >= WRITE_BASE64_BASE64 && writing < WRITINGS_OF_TOKENS; /* with text around it in between */
+                bool nested = writing >= WRITE_BASE64_BASE64 &&
+                              writing < WRITINGS_OF_TOKENS; /* with text around it in between */
                 ck_assert_msg(nested || rig_covers(engine, &whole, known_names[secret], cell.start, cell.end),
                               "%s: %s: not all of it (%zu-%zu, is %zu-%zu)", known_names[secret], what,
                               cell.start, cell.end, (size_t)whole.findings[0].start,

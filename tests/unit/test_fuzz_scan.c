@@ -48,6 +48,9 @@ START_TEST(changed_messages_do_no_harm)
 END_TEST
 
 #define TEXT_MAX 60000
+#define GITHUB                                                                                               \
+    "ghp"                                                                                                    \
+    "_d4JLa6dy2Fw2Ro7lsEDY8K2IAWly9g3BNy1L"
 static const enum writing layers[] = {WRITE_RAW,       WRITE_PERCENT, WRITE_PERCENT_SOME, WRITE_JSON,
                                       WRITE_JSON_SOME, WRITE_BASE64,  WRITE_BASE64,       WRITE_BASE64URL,
                                       WRITE_BASE32,    WRITE_HEX,     WRITE_HEX_UPPER,    WRITE_UTF16LE};
@@ -81,14 +84,14 @@ static size_t write_layers(uint64_t *state, struct str secret, char *out, char *
 START_TEST(random_writings_are_found)
 {
     static char body[2 * TEXT_MAX], written[TEXT_MAX];
-    static const struct str secrets[] = {STR(RIG_TOKEN), STR(RIG_CANARY)};
-    static const char *const names[] = {"TOKEN", "CANARY"};
+    static const struct str secrets[] = {STR(RIG_TOKEN), STR(RIG_CANARY), STR(GITHUB)};
+    static const char *const names[] = {"TOKEN", "CANARY", "github-token"};
     struct dlp_message message = {.detectors = DLP_TOKENS | DLP_KNOWN};
     uint64_t state = 0x2545f4914f6cdd1du;
 
     for (int round = 0; round < 1500; round++) {
         char what[256];
-        size_t which = fuzz_dice(&state, 2), len = write_layers(&state, secrets[which], written, what);
+        size_t which = fuzz_dice(&state, 3), len = write_layers(&state, secrets[which], written, what);
         size_t front = fuzz_dice(&state, 3) == 0 ? DLP_STEP - fuzz_dice(&state, (unsigned)len + 50)
                                                  : fuzz_dice(&state, 300);
         ck_assert_msg(len < DLP_HOLD, "%zu bytes: %s", len, what);

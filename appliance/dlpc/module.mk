@@ -6,3 +6,6 @@ TOOLS += bench_dlp
 bench_dlp.src := tests/bench/bench_dlp.c $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
 bench_dlp.layers := dlp core
 bench_dlp.pkg := libhs
+test_expression.with := $(dlpc) tests/dlp/finder.c
+test_expression.pkg := libhs libpcre2-8
+test_expression.layers := dlp core

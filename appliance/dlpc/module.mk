@@ -9,3 +9,6 @@ bench_dlp.pkg := libhs
 test_expression.with := $(dlpc) tests/dlp/finder.c
 test_expression.pkg := libhs libpcre2-8
 test_expression.layers := dlp core
+test_fuzz_scan.with := tests/fuzz/fuzz_scan.c $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
+test_fuzz_scan.pkg := libhs
+test_fuzz_scan.layers := dlp core

@@ -175,24 +175,19 @@ void http_begin(struct session *session, const struct h1_head *head, struct requ
 
     http->active = true;
     session_wait(session, WAIT_NONE);
-    enum denial denial = budgets_begin(session, head, http->head.len);
-    if (denial != DENIAL_NONE) {
-        http_refuse(session, denial);
-        return;
-    }
+    enum denial denial = budgets_begin(session, head, http->head.len); /* as it came */
     if (outbound_unpacks(http))
         outbound_unpacked_head(&session->proxy->head); /* which is this one */
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
-    if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
-        http_refuse(session, DENIAL_OVERLOADED);
-        return;
-    }
-    if (rewrite_request(head, request, session->exchange.route, &http->up_out) != 0) {
-        http_refuse(session, DENIAL_HTTP_HEAD_TOO_LARGE);
-        return;
-    }
-    if (http->look == NULL)
+    if (denial == DENIAL_NONE &&
+        (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)))
+        denial = DENIAL_OVERLOADED;
+    if (denial == DENIAL_NONE && rewrite_request(head, request, session->exchange.route, &http->up_out) != 0)
+        denial = DENIAL_HTTP_HEAD_TOO_LARGE;
+    if (denial != DENIAL_NONE)
+        http_refuse(session, denial);
+    else if (http->look == NULL)
         upstream_take(session, request);
 }
 

@@ -27,6 +27,8 @@ static int add(struct buf *buf, const char *text)
 
 static int add_part(struct buf *buf, const struct manifest *manifest, struct str prompt, int part)
 {
+    uint16_t ports[2 * POLICY_MAX_PORTS];
+    size_t count;
     int status = 0;
 
     switch (part) {
@@ -51,11 +53,8 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
     case FIXED_RUNTIME:
         return add(buf, manifest->runtime.text);
     case FIXED_HOST:
-        for (size_t i = 0; i < manifest->route_count && status == 0; i++)
-            if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
-                status = buf_append(buf, manifest->routes[i].ports,
-                                    manifest->routes[i].port_count * sizeof manifest->routes[i].ports[0]);
-        return status;
+        count = manifest_host_ports(manifest, ports);
+        return count > 0 ? buf_append(buf, ports, count * sizeof ports[0]) : 0;
     default:
         return prompt.len > 0 ? buf_append(buf, prompt.ptr, prompt.len) : 0;
     }

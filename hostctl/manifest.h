@@ -43,6 +43,10 @@ struct manifest_route {
     bool tls_ech;
     uint16_t ports[POLICY_MAX_PORTS]; /* none: the default */
     size_t port_count;
+    uint16_t tcp[POLICY_MAX_PORTS]; /* of raw TCP */
+    unsigned tcp_lines[POLICY_MAX_PORTS];
+    size_t tcp_count;
+    unsigned tcp_line; /* 0: no tcp */
     struct {
         enum auth_scheme scheme;
         char *token_ref;           /* the host's variable; NULL without one */
@@ -56,10 +60,10 @@ struct manifest_route {
     } auth;
     bool cookies, insecure, git_fetch;
     struct match_rules rules;
-    const char *matches_file;     /* of rules.matches, when they are the role's; NULL: as `file` */
-    const char *role;             /* NULL: none; static */
-    unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
-    struct manifest_word *later;  /* paths of keys inside that this version does not enforce */
+    const char *matches_file; /* of rules.matches, when they are the role's; NULL: as `file` */
+    const char *role;         /* NULL: none; static */
+    unsigned role_line;
+    struct manifest_word *later; /* paths of keys inside that this version does not enforce */
     size_t later_count;
 };
 
@@ -138,8 +142,9 @@ void manifest_free(struct manifest *manifest);
  * other keys as wholes. What the child took away is in its `dropped`. Returns 0, or -1 when memory is out. */
 int manifest_overlay(struct manifest *child, struct manifest *parent);
 
-/* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
-const struct manifest_route *manifest_host_route(const struct manifest *manifest);
+/* The ports of the machine that runs the bottle (POLICY_HOST_SERVICE) that its route names, those of raw TCP among them.
+ * Returns how many. */
+size_t manifest_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS]);
 
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);

@@ -263,12 +263,19 @@ void manifest_drop_routes(struct manifest *manifest)
         manifest_route_free(&manifest->routes[--manifest->route_count]);
 }
 
-const struct manifest_route *manifest_host_route(const struct manifest *manifest)
+size_t manifest_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS])
 {
-    for (size_t i = 0; i < manifest->route_count; i++)
-        if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
-            return &manifest->routes[i];
-    return NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++) {
+        const struct manifest_route *route = &manifest->routes[i];
+        if (strcmp(route->host, POLICY_HOST_SERVICE) != 0)
+            continue;
+        memcpy(ports, route->ports, route->port_count * sizeof *ports);
+        memcpy(ports + route->port_count, route->tcp, route->tcp_count * sizeof *ports);
+        count = route->port_count + route->tcp_count;
+    }
+    return count;
 }
 
 /* The route that lets a name of ignore through, or NULL. */
@@ -321,6 +328,18 @@ static void check_repo_names(const struct manifest *manifest, struct report *rep
     free(sorted);
 }
 
+/* Each has an address of its own. */
+static void check_tcp_names(const struct manifest *manifest, struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++)
+        count += manifest->routes[i].tcp_count > 0;
+    if (count > POLICY_MAX_TCP_NAMES)
+        report_add(report, 0, "egress.routes", "%zu routes with tcp; at most %d are allowed", count,
+                   POLICY_MAX_TCP_NAMES);
+}
+
 int manifest_check(const struct manifest *manifest, struct report *report)
 {
     const char *own = report->file;
@@ -332,6 +351,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
         return -1;
     }
     check_repo_names(manifest, report);
+    check_tcp_names(manifest, report);
     placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {
         const struct manifest_word *word = &manifest->ignore[i];

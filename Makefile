@@ -3,6 +3,7 @@
 #   LAYERS += L     with L.src, L.pkg (pkg-config names), L.std                        -> build/VARIANT/libL.a
 #   PROGRAMS += P   with P.src, and if need be P.layers (of dlp sys core), P.pkg, P.static-deps (wolfssl llhttp),
 #                   P.static (=1: static-pie in release and debug), P.cflags, P.libs    -> build/VARIANT/P
+#   TOOLS += T      a program that tests run                                            -> build/VARIANT/tests/T
 # A file tests/unit/test_X.c is a Check program of all layers. If it needs more, the module.mk of what it tests says
 # test_X.with (sources), test_X.pkg, test_X.static-deps, test_X.layers.
 VERSION := 0.1.0
@@ -26,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-up bench-denials check check-unit check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-up bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -81,11 +82,11 @@ $(call unit,$1)
 $2: $(call obj,$($1.src) $3) $(foreach l,$(filter $($1.layers),dlp sys core),$B/lib$l.a)
 	@echo "  LD   $$@"; mkdir -p $$(@D)
 	$$(Q)$$(CC) $$($$(VARIANT)) $(if $(call static,$1),-static-pie -L$(DEPS)/lib,-pie) $$(ALL_LDFLAGS) -o $$@ $$^ \
-		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $$(call libs,$1) $($1.libs)
+		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $$(call libs,$1) $($1.libs) $(foreach l,$($1.layers),$($l.libs))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$l)))
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARIANT)),tests/asan_options.c))))
-$(foreach t,$(TESTS),$(eval $(call program,$t,$B/tests/$t)))
+$(foreach t,$(TESTS) $(TOOLS),$(eval $(call program,$t,$B/tests/$t)))
 
 $(call obj,tests/asan_options.c): FLAGS += $(gnu)
 $B/obj/%.o: %.c $(recipe) | $(DEPS)/ready
@@ -109,7 +110,7 @@ deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch th
 	$(Q)ARCH=$(ARCH) image/deps/deps.sh
 	$(Q)image/deps/registry.sh
 all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
-tests: $(TESTS:%=$B/tests/%)
+tests: $(patsubst %,$B/tests/%,$(TESTS) $(TOOLS))
 demo: ## show on this machine, in under a minute, what the appliance does
 	$(Q)image/deps/deps.sh
 	$(Q)$(MAKE) all
@@ -129,6 +130,9 @@ bench-quick: deps ## what a request, a connection and a byte cost, beside haprox
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/quick.py $(BENCH)
 bench: ## the same with more rounds
 	$(Q)$(MAKE) bench-quick BENCH='--rounds 9 --seconds 5'
+bench-dlp: deps ## what looking through messages for secrets costs, beside PCRE2's JIT with the same expressions
+	$(Q)$(MAKE) $B/tests/bench_dlp
+	$(Q)$B/tests/bench_dlp
 bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
 	$(Q)$(MAKE) image
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)
@@ -139,12 +143,17 @@ bench-denials: deps ## ten million denied attempts as fast as an agent can: what
 check: deps ## everything: lint, unit tests, image, arm64, net lab on the asan and release builds, runtimes
 	$(Q)$(MAKE) lint
 	$(Q)$(MAKE) check-unit
+	$(Q)$(MAKE) check-dlp
 	$(Q)$(MAKE) check-image
 	$(Q)$(MAKE) check-arm64
 	$(Q)$(MAKE) check-net
 	$(Q)$(MAKE) check-e2e
 check-unit: ## unit tests with address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) VARIANT=asan run-unit
+check-dlp: deps ## what the detectors find of made-up credentials, and how many ordinary files fire (STOPPER_CORPUS=all: of all)
+	$(Q)$(MAKE) $B/tests/scan_file
+	$(Q)env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+		$(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/dlp
 check-image: image ## the image: that it is reproducible, what is in it, that it starts
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) -m pytest -q -o cache_dir=$(CURDIR)/build/pytest tests/image
 check-e2e: image ## bottles by every runtime that there is: namespaces, podman, docker (each in a host of its own)

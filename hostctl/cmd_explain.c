@@ -219,6 +219,27 @@ static const char *tls_of(const struct explained *x)
     return x->raw ? "raw" : !x->tls ? "none" : x->tunnel ? "passthrough" : "opened";
 }
 
+static json_t *detectors(unsigned set)
+{
+    json_t *array = json_array();
+
+    for (unsigned one = 1; one <= set; one <<= 1)
+        if (set & one)
+            json_array_append_new(array, json_string(dlp_rules_detector_name(one)));
+    return array;
+}
+
+/* What is looked for in what passes, and what becomes of it; null where nothing is opened or allowed. */
+static json_t *looked_for(const struct explained *x)
+{
+    if (x->tunnel || x->raw || x->denial != DENIAL_NONE)
+        return json_null();
+    const struct dlp_rules *rules = &x->judged.route->dlp;
+    return json_pack("{s:o,s:s,s:o,s:s}", "outbound", detectors(rules->outbound), "outbound_on_match",
+                     dlp_rules_action_name(rules->outbound_on_match), "inbound", detectors(rules->inbound),
+                     "inbound_on_match", dlp_rules_action_name(rules->inbound_on_match));
+}
+
 /* What this command cannot know. */
 static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
 {
@@ -289,7 +310,7 @@ static json_t *describe(const struct loaded *loaded, const struct explained *x, 
     bool denied = x->denial != DENIAL_NONE;
 
     return json_pack(
-        "{s:s,s:s?,s:i,s:s?,s:s?,s:s,s:o,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "verdict",
+        "{s:s,s:s?,s:i,s:s?,s:s?,s:s,s:o,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "verdict",
         denied ? "block" : "allow", "reason", denied ? denial_name(x->denial) : NULL, "status",
         denial_status(x->denial), "sentence", denied ? denial_sentence(x->denial) : NULL, "hint",
         denied ? denial_hint(x->denial) : NULL, "rule",
@@ -298,7 +319,7 @@ static json_t *describe(const struct loaded *loaded, const struct explained *x, 
         "entry", place_of_entry(loaded, x), "host", x->host, "port", (int)x->port, "tls", tls_of(x), "ports",
         ports(judged ? judged->ports : NULL, judged ? judged->port_count : 0), "tcp",
         ports(judged ? judged->tcp : NULL, judged ? judged->tcp_count : 0), "injected", injected(loaded, x),
-        "stripped", stripped(x), "unjudged", unjudged(loaded, x), "unenforced",
+        "stripped", stripped(x), "dlp", looked_for(x), "unjudged", unjudged(loaded, x), "unenforced",
         keys_not_enforced(loaded->manifest, file));
 }
 
@@ -331,6 +352,16 @@ static void print_list(const char *name, const json_t *list, const char *before)
             printf("%s%s", i > 0 ? before : "", json_string_value(item));
     }
     printf("\n");
+}
+
+static void print_looked_for(const json_t *dlp, const char *direction, const char *words)
+{
+    char key[32], before[64];
+    const json_t *list = json_object_get(dlp, direction);
+
+    snprintf(key, sizeof key, "%s_on_match", direction);
+    snprintf(before, sizeof before, "  looked for in %s (%s): ", words, text_of(dlp, key));
+    print_list(before, list, ", ");
 }
 
 static void print_placeholder(const json_t *placeholder)
@@ -379,6 +410,8 @@ static void print_text(const json_t *said, const char *file)
     }
     print_placeholder(json_object_get(auth, "placeholder"));
     print_list("  stripped: ", json_object_get(said, "stripped"), ", ");
+    print_looked_for(json_object_get(said, "dlp"), "outbound", "what is sent");
+    print_looked_for(json_object_get(said, "dlp"), "inbound", "what comes back");
     print_list("  not judged: ", json_object_get(said, "unjudged"), "\n  not judged: ");
     json_array_foreach(json_object_get(said, "unenforced"), i, later) {
         printf("  up refuses to start: ");

@@ -61,6 +61,8 @@ static int resolve(struct starter_route *route, struct err *err)
     struct addrinfo *list = NULL;
     size_t count = 0;
 
+    if (strcmp(route->host, POLICY_HOST_SERVICE) == 0)
+        return 0; /* no resolver's */
     if (getaddrinfo(route->host, NULL, &hints, &list) != 0)
         list = NULL;
     for (const struct addrinfo *at = list; at != NULL && count < ADDRESSES_MAX; at = at->ai_next) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* command: hostctl's commands. A new one is a file cmd_NAME.c with one struct, and a line in main.c's table.
+/* command: hostctl's commands. A new one is a file cmd_NAME.c with one struct, and a line in commands.c.
  */
 #ifndef HOSTCTL_COMMAND_H
 #define HOSTCTL_COMMAND_H

@@ -19,6 +19,21 @@ static const char *const part_names[FIXED_PARTS] = {
     [FIXED_HOST] = "ports of host.stopper.internal",
 };
 
+size_t fixed_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++) {
+        const struct manifest_route *route = &manifest->routes[i];
+        if (strcmp(route->host, POLICY_HOST_SERVICE) != 0)
+            continue;
+        memcpy(ports, route->ports, route->port_count * sizeof *ports);
+        memcpy(ports + route->port_count, route->tcp, route->tcp_count * sizeof *ports);
+        count = route->port_count + route->tcp_count;
+    }
+    return count;
+}
+
 /* A text with its NUL, so that no two lists run together alike. One that is not there differs from an empty one. */
 static int add(struct buf *buf, const char *text)
 {
@@ -53,7 +68,7 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
     case FIXED_RUNTIME:
         return add(buf, manifest->runtime.text);
     case FIXED_HOST:
-        count = manifest_host_ports(manifest, ports);
+        count = fixed_host_ports(manifest, ports);
         return count > 0 ? buf_append(buf, ports, count * sizeof ports[0]) : 0;
     default:
         return prompt.len > 0 ? buf_append(buf, prompt.ptr, prompt.len) : 0;

@@ -257,25 +257,25 @@ int manifest_overlay(struct manifest *child, struct manifest *parent)
     return status;
 }
 
+struct dlp_rules manifest_dlp(const struct manifest_route *route)
+{
+    struct dlp_rules rules = dlp_rules_default(route->role != NULL);
+
+    if (route->dlp_said.outbound)
+        rules.outbound = route->dlp.outbound;
+    if (route->dlp_said.inbound)
+        rules.inbound = route->dlp.inbound;
+    if (route->dlp_said.outbound_on_match)
+        rules.outbound_on_match = route->dlp.outbound_on_match;
+    if (route->dlp_said.inbound_on_match)
+        rules.inbound_on_match = route->dlp.inbound_on_match;
+    return rules;
+}
+
 void manifest_drop_routes(struct manifest *manifest)
 {
     while (manifest->route_count > 0)
         manifest_route_free(&manifest->routes[--manifest->route_count]);
-}
-
-size_t manifest_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS])
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < manifest->route_count; i++) {
-        const struct manifest_route *route = &manifest->routes[i];
-        if (strcmp(route->host, POLICY_HOST_SERVICE) != 0)
-            continue;
-        memcpy(ports, route->ports, route->port_count * sizeof *ports);
-        memcpy(ports + route->port_count, route->tcp, route->tcp_count * sizeof *ports);
-        count = route->port_count + route->tcp_count;
-    }
-    return count;
 }
 
 /* The route that lets a name of ignore through, or NULL. */

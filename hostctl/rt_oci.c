@@ -367,6 +367,7 @@ void oci_settle(const struct state *state)
     char name[OCI_NAME_MAX];
     struct err ignored;
 
+    guard(state);
     engine_name(state, "sidecar", name);
     words_add(&words, name);
     if (state_get(state, "mark") == NULL)

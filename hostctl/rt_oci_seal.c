@@ -12,22 +12,34 @@
 
 #define ARCHIVE_MAX (32u << 20) /* bytes; the shim keeps to less */
 
-/* A container that lives for one step in the agent's network, with the right to change it, and that runs
- * nothing but the shim: the agent's own never has that right. */
+/* "run" begun, of a container in this role that runs nothing but the shim, without a right and with a root that it cannot
+ * change. `how`: --rm for one that lives for one step. Options, the image (engine_image) and the shim's words follow. */
+static struct words container_words(const struct state *state, const char *how, const char *role,
+                                    const char *user)
+{
+    const struct engine *engine = engine_of(state);
+    struct words words = ENGINE_WORDS(engine, "run", how, "--name");
+    char name[OCI_NAME_MAX];
+
+    engine_name(state, role, name);
+    words_add(&words, name);
+    engine_labels(state, &words);
+    words_list(&words, engine->run_options);
+    words_list(&words, engine->guard);
+    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--read-only",
+                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
+    words_addf(&words, "--user=%s", user);
+    return words;
+}
+
+/* It acts in the agent's network, with the right to change it: the agent's own never has that right. */
 static int route_set(const struct bottle_spec *spec, const struct state *state, const char *network,
                      const char *gateway, struct err *err)
 {
     const struct engine *engine = engine_of(state);
-    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
-    char name[OCI_NAME_MAX];
+    struct words words = container_words(state, "--rm", "route", "0:0");
 
-    engine_name(state, "route", name);
-    words_add(&words, name);
-    engine_labels(state, &words);
-    words_list(&words, engine->run_options);
-    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--cap-add=NET_ADMIN", "--read-only",
-                                             "--user=0:0", "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
-    words_list(&words, engine->guard);
+    words_add(&words, "--cap-add=NET_ADMIN");
     words_addf(&words, "--network=%s", network);
     engine_image(engine, &words, spec->image.sidecar);
     words_list(&words, (const char *const[]){"route", engine->agent_link, gateway, NULL});
@@ -40,16 +52,9 @@ int seal_home(const struct bottle_spec *spec, const struct command_spec *command
               struct err *err)
 {
     const struct engine *engine = engine_of(state);
-    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
-    char name[OCI_NAME_MAX];
+    struct words words = container_words(state, "--rm", "home", "0:0");
 
-    engine_name(state, "home", name);
-    words_add(&words, name);
-    engine_labels(state, &words);
-    words_list(&words, engine->run_options);
-    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--cap-add=CHOWN", "--read-only", "--user=0:0",
-                                             "--network=none", "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
-    words_list(&words, engine->guard);
+    words_list(&words, (const char *const[]){"--cap-add=CHOWN", "--network=none", NULL});
     words_addf(&words, "--volume=%s:/run/home", spec->image.home);
     engine_image(engine, &words, spec->image.sidecar);
     words_list(&words, (const char *const[]){"own", "/run/home", NULL});
@@ -84,17 +89,11 @@ int seal_paused(const struct bottle_spec *spec, const struct state *state, const
                 const char *gateway, char network[SEAL_NETWORK_MAX], struct err *err)
 {
     const struct engine *engine = engine_of(state);
-    struct words words = ENGINE_WORDS(engine, "run", "--detach", "--name");
+    struct words words = container_words(state, "--detach", "pause", "65534:65534");
     char name[OCI_NAME_MAX];
 
     engine_name(state, "pause", name);
-    words_add(&words, name);
-    engine_labels(state, &words);
-    words_list(&words, engine->run_options);
     words_list(&words, engine->own_network);
-    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--read-only", "--user=65534:65534",
-                                             "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
-    words_list(&words, engine->guard);
     words_addf(&words, "--hostname=%s", state->name);
     words_addf(&words, "--dns=%s", gateway); /* for the engine's resolver, should it be reached after all */
     words_addf(&words, "--network=%s", inner);
@@ -131,18 +130,12 @@ static int roots_read(const struct bottle_spec *spec, const struct state *state,
                       struct buf *tar, struct err *err)
 {
     const struct engine *engine = engine_of(state);
-    struct words words = ENGINE_WORDS(engine, "run", "--rm", "--name");
+    struct words words = container_words(state, "--rm", "trust", "0:0");
     struct run run = {.out = tar, .interrupt = spec->interrupt};
     char name[OCI_NAME_MAX];
 
-    engine_name(state, "trust", name);
-    words_add(&words, name);
-    engine_labels(state, &words);
-    words_list(&words, engine->run_options);
     words_list(&words, engine->agent);
-    words_list(&words, (const char *const[]){"--cap-drop=ALL", "--read-only", "--user=0:0", "--workdir=/",
-                                             "--network=none", "--entrypoint=" OCI_SHIM_PROGRAM, NULL});
-    words_list(&words, engine->guard);
+    words_list(&words, (const char *const[]){"--workdir=/", "--network=none", NULL});
     engine_name(state, "shim", name);
     words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", name);
     engine_image(engine, &words, spec->image.agent);

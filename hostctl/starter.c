@@ -96,6 +96,9 @@ int starter_route(struct starter *starter, const char *tool, struct str setting,
     if (route == NULL || add_port(route, url->port, err) != 0)
         return -1;
     snprintf(reason, sizeof reason, "%s: %.*s", tool, (int)setting.len, setting.ptr);
+    if (url->here &&
+        starter_note(starter, err, "%s: this machine, which a bottle calls %s", reason, url->host) != 0)
+        return -1;
     route->credentials = route->credentials || url->credentials;
     route->registry = route->registry || repo == NULL;
     if (route->repos.count == STARTER_REPOS_MAX)
@@ -197,9 +200,10 @@ int starter_addresses(struct starter_route *route, const struct ip *addresses, s
     if (count > 0 && good == 0) {
         char text[IP_TEXT];
         ip_format(&addresses[0], text);
-        return err_set(
-            err, "%s leads to %s, and no bottle may go there: let it be served at an address of your network",
-            route->host, text);
+        return err_set(err,
+                       "%s leads to %s, and no bottle may go there: call it localhost, or let it be served "
+                       "at an address of your network",
+                       route->host, text);
     }
     return 0;
 }

@@ -88,9 +88,10 @@ static int web_port(struct str text, uint16_t *port)
     return *port == HTTPS || strcmp(scheme, "http") == 0;
 }
 
-/* A server of packages: its route, and its URL without credentials appended to `plain` (NULL: not wanted). */
-static int take_server(struct starter *starter, const char *tool, struct str setting, struct str text,
-                       struct buf *plain, struct err *err)
+/* A server of packages: its route, and its URL without credentials appended to `plain` (NULL: not wanted). `open` (or NULL) gets
+ * "HOST:PORT" where that is plain HTTP. */
+static int take_server_open(struct starter *starter, const char *tool, struct str setting, struct str text,
+                            struct buf *plain, struct buf *open, struct err *err)
 {
     struct starter_url url;
     uint16_t port;
@@ -100,6 +101,9 @@ static int take_server(struct starter *starter, const char *tool, struct str set
     if (starter_url(text, port, false, &url, err) != 0 ||
         starter_route(starter, tool, setting, &url, NULL, err) != 0)
         return err_prefix(err, "%.*s", (int)setting.len, setting.ptr);
+    if (open != NULL && port == HTTP &&
+        buf_printf(open, "%s%s:%u", open->len > 0 ? " " : "", url.host, url.port) != 0)
+        return out_of_memory(err);
     if (plain == NULL)
         return 0;
     char named[8] = "";
@@ -108,6 +112,12 @@ static int take_server(struct starter *starter, const char *tool, struct str set
     return buf_printf(plain, "%s://%s%s%s", port == HTTPS ? "https" : "http", url.host, named, url.path) != 0
                ? out_of_memory(err)
                : 0;
+}
+
+static int take_server(struct starter *starter, const char *tool, struct str setting, struct str text,
+                       struct buf *plain, struct err *err)
+{
+    return take_server_open(starter, tool, setting, text, plain, NULL, err);
 }
 
 /* A variable with what was collected; none where that is nothing. The buf is emptied. */
@@ -163,7 +173,7 @@ static int take_npm(struct starter *starter, struct str said, struct err *err)
 
 /* The URLs of one value. */
 static int take_indexes(struct starter *starter, struct str setting, struct str value, struct buf *plain,
-                        struct err *err)
+                        struct buf *open, struct err *err)
 {
     struct str word;
 
@@ -181,7 +191,7 @@ static int take_indexes(struct starter *starter, struct str setting, struct str 
         if (word.len == 0)
             return err_set(err, "%.*s: a letter that no URL has", (int)setting.len, setting.ptr);
         if ((plain->len > 0 && put(plain, str_of(" "), err) != 0) ||
-            take_server(starter, "pip", setting, word, plain, err) != 0)
+            take_server_open(starter, "pip", setting, word, plain, open, err) != 0)
             return -1;
         value.ptr += word.len;
         value.len -= word.len;
@@ -191,7 +201,7 @@ static int take_indexes(struct starter *starter, struct str setting, struct str 
 
 /* All that the list says of one key. Variables (":env:") stand over files. */
 static int take_pip_key(struct starter *starter, struct str said, const char *key, struct buf *plain,
-                        struct err *err)
+                        struct buf *open, struct err *err)
 {
     bool variable = false;
 
@@ -206,7 +216,7 @@ static int take_pip_key(struct starter *starter, struct str said, const char *ke
             variable = variable || env;
             if (take_indexes(starter, setting,
                              (struct str){equals + 1, line.len - (size_t)(equals + 1 - line.ptr)}, plain,
-                             err) != 0)
+                             open, err) != 0)
                 return -1;
         }
     }
@@ -215,13 +225,15 @@ static int take_pip_key(struct starter *starter, struct str said, const char *ke
 
 static int take_pip(struct starter *starter, struct str said, struct err *err)
 {
-    struct buf index, extra;
+    struct buf index, extra,
+        open; /* open: pip refuses plain HTTP of hosts that no setting trusts, localhost aside */
 
     buf_init(&index, STARTER_ANSWER_MAX);
     buf_init(&extra, STARTER_ANSWER_MAX);
-    int status = take_pip_key(starter, said, ".index-url", &index, err);
+    buf_init(&open, STARTER_ANSWER_MAX);
+    int status = take_pip_key(starter, said, ".index-url", &index, &open, err);
     if (status == 0)
-        status = take_pip_key(starter, said, ".extra-index-url", &extra, err);
+        status = take_pip_key(starter, said, ".extra-index-url", &extra, &open, err);
     bool found = index.len > 0;
     const char *space = found ? memchr(buf_str(&index).ptr, ' ', index.len) : NULL;
     if (status == 0 && space != NULL) /* sections differ: the variable takes one */
@@ -230,6 +242,9 @@ static int take_pip(struct starter *starter, struct str said, struct err *err)
         status = give_env(starter, "PIP_INDEX_URL", &index, err);
     if (status == 0)
         status = give_env(starter, "PIP_EXTRA_INDEX_URL", &extra, err);
+    if (status == 0)
+        status = give_env(starter, "PIP_TRUSTED_HOST", &open, err);
+    buf_fini(&open);
     buf_fini(&index);
     buf_fini(&extra);
     return status != 0 ? -1 : found ? 0 : 1;
@@ -419,6 +434,9 @@ static int take_ssh_remote(struct starter *starter, struct str name, struct str 
         0) /* the gate may be able to, an address for one */
         return starter_note(starter, err, "git: remote %.*s: ssh that has to be written by hand: %s",
                             (int)name.len, name.ptr, why.text);
+    if (url.here)
+        return starter_note(starter, err, "git: remote %.*s: ssh to this machine itself", (int)name.len,
+                            name.ptr);
     if (url.user[0] == '\0' || strlen(url.path) < 2)
         return starter_note(starter, err,
                             "git: remote %.*s: ssh without a user or a path, which the gate needs",
@@ -512,6 +530,8 @@ static int ask(struct starter *starter, const struct starter_question *question,
     int status = run_must(&words, &run, err);
     if (status != 0)
         err_prefix(err, "it cannot be asked");
+    else if (said.len > 0 && memchr(buf_str(&said).ptr, '\0', said.len) != NULL)
+        status = err_set(err, "it said a NUL character");
     else
         status = question->take(starter, buf_str(&said), err);
     buf_fini(&said);

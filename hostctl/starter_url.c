@@ -4,7 +4,11 @@
 #include "hostctl/starter_url.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "core/cidr.h"
+#include "core/policy.h"
 
 void starter_url_scheme(struct str text, char scheme[32])
 {
@@ -54,6 +58,21 @@ static int take_user(struct str user, bool keep, struct starter_url *url, struct
                : err_set(err, "a URL with a user's name of more than letters, digits, -, . and _");
 }
 
+/* The machine itself (RFC 6761 section 6.3): localhost, names below it, 127.0.0.0/8 and ::1. */
+static bool is_loopback(struct str name)
+{
+    static const char local[] = "localhost";
+    const size_t len = sizeof local - 1;
+    struct ip ip;
+
+    if (name.len >= 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
+        name = (struct str){name.ptr + 1, name.len - 2};
+    if (ip_parse(name, &ip) == 0)
+        return ip.family == 4 ? ip.bytes[0] == 127 : str_equal(name, str_of("::1"));
+    return name.len >= len && str_equal_nocase((struct str){name.ptr + name.len - len, len}, str_of(local)) &&
+           (name.len == len || name.ptr[name.len - len - 1] == '.');
+}
+
 int starter_url(struct str text, uint16_t default_port, bool keep_user, struct starter_url *url,
                 struct err *err)
 {
@@ -84,9 +103,12 @@ int starter_url(struct str text, uint16_t default_port, bool keep_user, struct s
     authority.len -= at;
     if (host_split_port(authority, &name, &port) != 0)
         return err_set(err, "a URL whose host and port cannot be read");
-    if (host_is_address(name))
+    url->here = is_loopback(name);
+    if (!url->here && host_is_address(name))
         return err_set(err, "a URL with an address: routes go by name, so give the server one");
-    if (host_canon(name, url->host) != 0)
+    if (url->here)
+        snprintf(url->host, sizeof url->host, "%s", POLICY_HOST_SERVICE);
+    else if (host_canon(name, url->host) != 0)
         return err_set(err, "a URL whose host is no host name");
     url->port_named = port != 0;
     url->port = port != 0 ? (uint16_t)port : default_port;

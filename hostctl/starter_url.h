@@ -15,7 +15,8 @@
 #define STARTER_USER_MAX 64
 
 struct starter_url {
-    char host[HOST_MAX + 1]; /* canonical */
+    char host[HOST_MAX + 1]; /* canonical; POLICY_HOST_SERVICE in place of a loopback name or address */
+    bool here;               /* it was one */
     uint16_t port;           /* the scheme's where none is named */
     bool port_named;
     char user[STARTER_USER_MAX + 1]; /* of ssh; empty: none */
@@ -27,7 +28,7 @@ struct starter_url {
 void starter_url_scheme(struct str text, char scheme[32]);
 
 /* Reads "SCHEME://[user[:password]@]host[:port][/path]" (RFC 3986) in visible ASCII. A user's name is kept with keep_user only.
- * Errors: an address in the host's place, what is no host name, a query or fragment, more than one '@'. Returns 0, or -1 with err,
+ * Errors: an address in the host's place, those of the loopback aside, what is no host name, a query or fragment, more than one '@'. Returns 0, or -1 with err,
  * which quotes nothing of the text. */
 int starter_url(struct str text, uint16_t default_port, bool keep_user, struct starter_url *url,
                 struct err *err);

@@ -123,6 +123,14 @@ static int read_git_fetch(json_t *value, void *into, struct err *err)
     return json_in_bool(value, &((struct route *)into)->git_fetch, err);
 }
 
+static int read_dlp(json_t *value, void *into, struct err *err)
+{
+    struct route *route = into;
+
+    route->dlp_said = true;
+    return dlp_rules_read(value, &route->dlp, err);
+}
+
 static int read_matches(json_t *value, void *into, struct err *err)
 {
     return match_json_read(value, false, &((struct route *)into)->rules.matches, err);
@@ -140,10 +148,12 @@ static int finish_route(struct route *route, struct err *err)
         return err_set(err, "\"host\" is missing");
     if (route->tls_passthrough &&
         (route->auth.scheme != AUTH_NONE || route->cookies || route->insecure || route->git_fetch ||
-         route->rules.matches.count + route->rules.deny.count > 0))
+         route->dlp_said || route->rules.matches.count + route->rules.deny.count > 0))
         return err_set(
             err, "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure, "
-                 "git_fetch, matches or deny may be beside it");
+                 "git_fetch, matches, deny or dlp may be beside it");
+    if (route->tls_passthrough)
+        route->dlp = (struct dlp_rules){.outbound = 0};
     match_finish(&route->rules);
     route->host_service = !route->wildcard && strcmp(route->host, POLICY_HOST_SERVICE) == 0;
     if (route->host_service && (route->port_count + route->tcp_count == 0 || route->allow_private != NULL))
@@ -171,6 +181,7 @@ static int read_routes(json_t *value, void *into, struct err *err)
                                                     {"git_fetch", read_git_fetch, false},
                                                     {"matches", read_matches, false},
                                                     {"deny", read_deny, false},
+                                                    {"dlp", read_dlp, false},
                                                     {NULL, NULL, false}};
     struct policy *policy = into;
 
@@ -185,6 +196,7 @@ static int read_routes(json_t *value, void *into, struct err *err)
     policy->route_count = count;
     for (size_t i = 0; i < count; i++) {
         struct route *route = &policy->routes[i];
+        route->dlp = dlp_rules_default(false);
         if (json_in_object(json_array_get(value, i), members, false, route, err) != 0 ||
             finish_route(route, err) != 0)
             return err_prefix(err, "[%zu]", i);
@@ -408,6 +420,8 @@ void policy_unref(struct policy *policy)
         route_fini(&policy->routes[i]);
     if (policy->attached != NULL)
         policy->detach(policy->attached);
+    if (policy->engine != NULL)
+        policy->engine_free(policy->engine);
     approvals_fini(&policy->approvals);
     secrets_free(policy->secrets);
     free((char *)policy->extra_ca.ptr);

@@ -20,6 +20,7 @@
  *                "cookies": true, "insecure": true,               optional
  *                "git_fetch": true,                               optional
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
+ *                "dlp": {…},                                      optional; core/dlp_rules.h, with its defaults
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, tcp, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
  *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
@@ -56,6 +57,7 @@
 
 #include "core/approval.h"
 #include "core/cidr.h"
+#include "core/dlp_rules.h"
 #include "core/err.h"
 #include "core/host.h"
 #include "core/match.h"
@@ -109,6 +111,7 @@ struct route {
     bool cookies;  /* the agent's cookies go on */
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
+    bool dlp_said;     /* the policy has the member */
     bool host_service; /* leads to the machine that runs the bottle */
     bool
         approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
@@ -116,10 +119,10 @@ struct route {
     size_t port_count;
     uint16_t tcp[POLICY_MAX_PORTS]; /* ports of raw TCP */
     size_t tcp_count;
-    struct ip
-        tcp_address; /* what the agent is given for the name (core/policy_tcp.h); family 0 without tcp */
+    struct ip tcp_address; /* the name's synthetic one (core/policy_tcp.h); family 0 without tcp */
     struct route_auth auth;
     struct match_rules rules;
+    struct dlp_rules dlp; /* nothing with tls_passthrough */
     struct cidr *allow_private;
     size_t allow_private_count;
 };
@@ -140,6 +143,8 @@ struct policy {
     struct secrets *secrets; /* of the proxy only; the policy's own */
     void *attached;          /* what a worker derives from the whole; goes with it */
     void (*detach)(void *attached);
+    void *engine; /* of its search, likewise */
+    void (*engine_free)(void *engine);
     /* private */
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */

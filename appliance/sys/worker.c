@@ -3,6 +3,7 @@
  * it is parsed whole before anything changes, and a policy that is not taken leaves the old one in force. */
 #include "sys/worker.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
@@ -74,11 +75,27 @@ static struct policy *read_policy(struct worker *worker, const struct channel_ms
     return policy;
 }
 
+static void on_channel(uv_poll_t *poll, int status, int events);
+
+/* That a policy was taken must not get lost because the channel is full of other words: then it is said later. */
+static void say_applied(struct worker *worker, uint64_t generation)
+{
+    int status = channel_send(WORKER_FD_CHANNEL, CHANNEL_APPLIED, generation, -1, str_of(NULL));
+    bool full = status != 0 && errno == EAGAIN;
+
+    worker->unsaid = full ? generation : 0;
+    uv_poll_start(&worker->channel, full ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_channel);
+}
+
 static void take_policy(struct worker *worker, const struct channel_msg *msg)
 {
     struct err err;
     struct policy *policy = read_policy(worker, msg, &err), *old = worker->policy;
 
+    if (policy != NULL && worker->on_offer != NULL && worker->on_offer(worker->ctx, policy, &err) != 0) {
+        policy_unref(policy);
+        policy = NULL;
+    }
     if (policy == NULL) {
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg->generation, -1, str_of(err.text));
         return;
@@ -87,7 +104,14 @@ static void take_policy(struct worker *worker, const struct channel_msg *msg)
     if (worker->on_policy != NULL)
         worker->on_policy(worker->ctx, old);
     policy_unref(old);
-    channel_send(WORKER_FD_CHANNEL, CHANNEL_APPLIED, msg->generation, -1, str_of(NULL));
+    say_applied(worker, msg->generation);
+}
+
+static int take_database(struct worker *worker, const struct channel_msg *msg, struct err *err)
+{
+    if (worker->on_database == NULL || msg->fd < 0)
+        return err_set(err, "nothing is searched for here");
+    return worker->on_database(worker->ctx, msg->generation, msg->fd, err);
 }
 
 /* The mapping is the memfd's: what the worker keeps of it, it copies. */
@@ -106,7 +130,10 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     static struct channel_msg msg; /* too large for the stack; one loop, never re-entered */
     struct worker *worker = poll->data;
 
-    (void)events;
+    if (status == 0 && (events & UV_WRITABLE) && worker->unsaid != 0)
+        say_applied(worker, worker->unsaid);
+    if (status == 0 && !(events & UV_READABLE))
+        return;
     int got = status == 0 ? channel_recv(WORKER_FD_CHANNEL, &msg) : 0;
     if (got <= 0) { /* init is gone, or what it says is not understood: the bottle ends */
         uv_stop(&worker->loop);
@@ -116,6 +143,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     if (msg.type == CHANNEL_POLICY)
         take_policy(worker, &msg);
     if (msg.type == CHANNEL_SECRETS && take_secrets(worker, &msg, &err) != 0)
+        channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
+    if (msg.type == CHANNEL_DATABASE && take_database(worker, &msg, &err) != 0)
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
     if (msg.type == CHANNEL_CA)
         take_ca(worker, &msg);

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -418,8 +419,9 @@ def test_an_agent_finds_its_prompt_its_skills_and_its_variables(host):
         done = host.hostctl("up", "helper", "--name", "r", *host.options, "-e", "GIVEN=a b", "-e", "MINE", "-w", "/tmp", "--", "sh", "-c", SHOW)
     finally:
         del host.environment["MINE"], host.environment["CLAUDE_CODE_OAUTH_TOKEN"]
-    assert (done.returncode, done.stdout) == (
-        0, "Help.\n\nWell.\nHow to review\nHow to write\ntop, a b, from here, ; stopper-puts-the-value-in-its-place 1; user.name Ada\n"
+    shown = re.sub(r"sk-ant-oat01-stopper-placeholder-+[0-9a-f]{64}\b", "PLACEHOLDER", done.stdout)
+    assert (done.returncode, shown) == (
+        0, "Help.\n\nWell.\nHow to review\nHow to write\ntop, a b, from here, ; PLACEHOLDER 1; user.name Ada\n"
         "refused\nrefused\nrefused\n/tmp\n"), done
     with open(os.path.join(config, "skills/review/SKILL.md"), encoding="ascii") as file:
         assert file.read() == "How to review\n"

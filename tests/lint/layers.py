@@ -8,13 +8,14 @@ import pathlib
 import re
 import sys
 
-CORE, DLP, SYS = "appliance/core", "appliance/dlp", "appliance/sys"
+CORE, DLP, DLPC, SYS = "appliance/core", "appliance/dlp", "appliance/dlpc", "appliance/sys"
 ALLOWED = {  # folder: what it may include besides itself
     CORE: set(),
     DLP: {CORE},
+    DLPC: {CORE, DLP},
     SYS: {CORE},
     "appliance/proxy": {CORE, DLP, SYS},
-    "init": {CORE, DLP, SYS},
+    "init": {CORE, DLP, DLPC, SYS},
     "dns": {CORE, DLP, SYS},
     "gate": {CORE, DLP, SYS},
     "hostctl": {CORE},  # and rt_netns* may include SYS: see below

@@ -17,17 +17,18 @@ need mandoc mandoc
 mapfile -t c < <(files '*.[ch]')
 mapfile -t scripts < <(files | xargs -r -d '\n' grep -lE '^#!.*\b(ba|da)?sh\b' --)
 mapfile -t man < <(files 'docs/*.[1-9]')
-mapfile -t own < <(files '*.[ch]' '*.py' '*.sh' '*.mk' Makefile '*/Makefile' .ci/run)
+mapfile -t own < <(files '*.[ch]' '*.inc' '*.py' '*.sh' '*.mk' Makefile '*/Makefile' .ci/run)
 
 [ ${#c[@]} = 0 ] || clang-format --dry-run -Werror -- "${c[@]}" || wrong "layout: run make format"
 "$here/layers.py" . || wrong "a layer includes what it must not (HOUSE: one-way arrows)"
 [ ${#scripts[@]} = 0 ] || shellcheck -- "${scripts[@]}" || wrong "a script"
 [ ${#man[@]} = 0 ] || mandoc -T lint -W warning -- "${man[@]}" || wrong "a man page"
 for f in "${own[@]}"; do
-    case $f in *.[ch]) at=1 ;; *) at=2 ;; esac
+    case $f in *.[ch] | *.inc) at=1 ;; *) at=2 ;; esac
     head -n $at "$f" | grep -q 'SPDX-License-Identifier: GPL-3.0-or-later' || wrong "$f: no SPDX line on top"
 done
-for f in "${c[@]}"; do
+mapfile -t inc < <(files '*.inc')
+for f in "${c[@]}" "${inc[@]}"; do
     lines=$(wc -l <"$f")
     [ "$lines" -le 600 ] || wrong "$f: $lines lines; a file stays under 600"
 done

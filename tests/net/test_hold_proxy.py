@@ -14,7 +14,7 @@ from test_proxy import get, problem
 from test_proxy_timeouts import EARLY, LATE, Timed
 
 HOLD, HOLD_END, VERDICT = 8, 9, 10
-APPROVED, REFUSED, OFTEN, CROWDED, UNHEARD = 1, 2, 3, 4, 5
+APPLIED, (APPROVED, REFUSED, OFTEN, CROWDED, UNHEARD) = 3, (1, 2, 3, 4, 5)
 RECORD = struct.Struct("=IIHB5xQQq32s64s32s40s24s254s1025sx")
 FIELDS = ("kind", "seconds", "port", "tls", "base", "query", "body", "event", "rule", "surface", "value", "method", "host", "path")
 HELD = {"denied": True}
@@ -266,6 +266,32 @@ def test_a_new_policy_ends_the_wait_and_an_approval_of_another_does_not(rig):
         assert quiet(client)
         rig.desk.policy("new.test")  # nothing is said but that it is taken: init forgets by itself
         assert "policy has changed" in problem(client.message(), 403, "held-ended")["detail"]
+
+
+def test_a_policy_is_called_taken_also_when_the_channel_is_full(rig):
+    """Init is busy and reads nothing: then no more requests are held, and the word that a policy is in force waits."""
+    rig.desk.policy(hold={**HELD, "seconds": 3600})
+    clients, refused = [], []
+    while not refused:
+        assert len(clients) < MAX
+        rig.clock.forward(AT_ONCE_S)
+        clients.append(send(rig, "/" + "x" * 1000))
+        refused = select.select(clients, [], [], 0.02)[0]
+    for client in refused:
+        assert why(client.recv(65536)) == ("held-crowded", "The sidecar is busy.")
+        clients.remove(client)
+        client.close()
+    rig.worker._offer("plain.test", "new.test", hold=HELD, base=rig.worker.generation + 1)
+    for client in clients:
+        assert why(client.recv(65536))[0] == "held-ended"
+        client.close()
+    heard = 0
+    while (data := rig.worker.channel.recv(70000))[:4] != struct.pack("=I", APPLIED):
+        assert data[:4] == struct.pack("=I", HOLD)
+        heard += 1
+    assert HEAD.unpack(data) == (APPLIED, 0, rig.worker.generation) and heard == len(clients)
+    rig.upstream()
+    assert rig.get(get("new.test")).status == 200
 
 
 def test_a_worker_that_is_stopped_writes_the_lines_of_what_waits():

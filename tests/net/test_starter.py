@@ -10,7 +10,7 @@ import pytest
 
 from host import SYSTEM, Host, roots
 from lab import program
-from spaces import wait_for
+from spaces import tied, wait_for
 from world import NAMES, RESOLVER
 
 FAILED = 125
@@ -173,6 +173,11 @@ def test_a_tool_that_is_missing_fails_or_talks_nonsense_is_named(tools, tool, na
     assert said("printf 'registry = 1\\nglobal.index-url=1\\n\\377\\n\\n'\n").startswith(f"hostctl init: {tool}: ")
 
 
+def test_a_nul_is_no_text(tools):
+    done = tools.init("go", "-o", "-", PATH=tools.programs(go="#!/bin/sh\nprintf 'https://other.test\\noff\\n\\0\\n'\n"))
+    assert (done.returncode, done.stdout, done.stderr) == (FAILED, "", "hostctl init: go: it said a NUL character\n")
+
+
 def test_a_tool_that_talks_without_end_is_ended(tools):
     done = tools.init("go", "-o", "-", PATH=tools.programs(go="#!/bin/sh\nexec /usr/bin/yes\n"))
     assert (done.returncode, done.stdout, done.stderr) == (FAILED, "", "hostctl init: go: it cannot be asked: go env: it said too much\n")
@@ -186,11 +191,30 @@ def test_pips_own_index_counts_where_no_setting_names_one(tools):
     assert "its name led nowhere" in done.stdout  # in the lab
 
 
-def test_an_index_on_the_loopback_is_an_error(tools):
-    done = tools.init("pip", "-o", "-", PIP_INDEX_URL="http://localhost:3141/simple/")
+def test_a_name_that_leads_to_the_loopback_is_an_error(tools):
+    done = tools.init("pip", "-o", "-", PIP_INDEX_URL="http://loopback.test:3141/simple/")
     assert (done.returncode, done.stdout) == (FAILED, "")
-    assert done.stderr == ("hostctl init: localhost leads to 127.0.0.1, and no bottle may go there: let it be served at an address of "
-                           "your network\n")
+    assert done.stderr == ("hostctl init: loopback.test leads to 127.0.0.1, and no bottle may go there: call it localhost, or let it be "
+                           "served at an address of your network\n")
+
+
+def test_pip_downloads_from_an_index_on_the_hosts_own_loopback(tools, index):
+    """Which the host calls localhost, and a bottle host.stopper.internal."""
+    server = tied(tools.space.enter("/usr/bin/python3", "-u", "-m", "http.server", "3141", "--bind", "127.0.0.1", "--directory",
+                                    tools.lab.world.dir), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                  env=tools.environment)
+    try:
+        assert b"Serving HTTP on 127.0.0.1 port 3141" in server.stdout.readline()
+        made = tools.init("pip", "-n", "local", PIP_INDEX_URL="http://localhost:3141/simple/", PIP_EXTRA_INDEX_URL="")
+        assert (made.returncode, made.stdout) == (0, tools.file("local") + "\n"), made
+        assert "pip: :env:.index-url: this machine, which a bottle calls host.stopper.internal" in made.stderr
+        done = tools.hostctl("up", "-f", tools.file("local"), "-n", "local", "--", "/usr/bin/python3", "-m", "pip", "download", "--no-deps",
+                             "--retries", "0", "--disable-pip-version-check", "-d", "/tmp", "lab-wheel")
+        assert done.returncode == 0 and "http://host.stopper.internal:3141/simple/lab-wheel/lab_wheel-1.0-py3-none-any.whl" in done.stdout, done
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
 
 
 def test_a_repositorys_own_program_is_not_run(tools):

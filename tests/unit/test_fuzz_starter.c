@@ -28,7 +28,7 @@ START_TEST(what_tools_say_is_refused_or_makes_a_bottle)
         bytes[0] = (uint8_t)i;
         memcpy(bytes + 1, seeds[i], len);
         ck_assert_int_eq(LLVMFuzzerTestOneInput(bytes, len + 1), 0);
-        fuzz_mutations(bytes, len + 1, 1500);
+        fuzz_mutations(bytes, len + 1, 700);
     }
 }
 END_TEST

@@ -33,12 +33,10 @@ START_TEST(macos_has_the_engines_and_no_namespaces)
 }
 END_TEST
 
-const struct command *const commands[] = {&cmd_up,   &cmd_down, &cmd_exec, &cmd_forward,
-                                          &cmd_logs, &cmd_gc,   NULL};
-
 /* Their functions are in this program, and so is all that they call. */
 START_TEST(its_commands_are_there)
 {
+    ck_assert_ptr_nonnull(commands[0]);
     for (size_t i = 0; commands[i] != NULL; i++)
         ck_assert_ptr_nonnull(commands[i]->run);
 }

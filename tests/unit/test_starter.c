@@ -75,8 +75,19 @@ static const struct {
     {NPM("registry = \"ftp://a.example/\"\n"), -1, "registry: no http:// or https:// URL"},
     {NPM("registry = \"https://10.0.0.1/\"\n"), -1,
      "registry: a URL with an address: routes go by name, so give the server one"},
-    {NPM("registry = \"https://[::1]:80/\"\n"), -1,
+    {NPM("registry = \"https://[::2]:80/\"\n"), -1,
      "registry: a URL with an address: routes go by name, so give the server one"},
+    {NPM("registry = \"http://localhost:4873/\"\n"), 0,
+     "host.stopper.internal:4873; NPM_CONFIG_REGISTRY='http://host.stopper.internal:4873/' (npm: registry: "
+     "this machine, which a bottle calls host.stopper.internal)"},
+    {NPM("registry = \"http://u:secret@[::1]:4873/\"\n"), 0,
+     "host.stopper.internal:4873 !; NPM_CONFIG_REGISTRY='http://host.stopper.internal:4873/' (npm: registry"
+     ": this machine, which a "
+     "bottle calls host.stopper.internal)"},
+    {APT("http://127.0.0.1:3142/debian\nhttp://a.LOCALHOST/\nhttp://notlocalhost/\n"), 0,
+     "host.stopper.internal:80:3142;notlocalhost:80; (apt: its sources: this machine, which a bottle "
+     "calls host.stopper.internal)"},
+    {GIT(O "git@localhost:a/b (fetch)\n"), 0, " (git: remote origin: ssh to this machine itself)"},
     {NPM("registry = \"https://bad host/\"\n"), -1,
      "registry: a URL with a blank, a control character, a backslash, or what is not ASCII"},
     {NPM("registry = \"https://a.example\\u0000.evil.example/\"\n"), -1, "registry: no text"},
@@ -98,7 +109,7 @@ static const struct {
          "/a.example/'\n"),
      0,
      "a.example:443;b.example:443;c.example:3141; PIP_INDEX_URL='https://a.example/' "
-     "PIP_EXTRA_INDEX_URL='https://b.example/x http://c.example:3141/'"},
+     "PIP_EXTRA_INDEX_URL='https://b.example/x http://c.example:3141/' PIP_TRUSTED_HOST='c.example:3141'"},
     {PIP(":env:.index-url='https://env.example/'\nglobal.index-url='https://file.example/'\n"), 0,
      "env.example:443; PIP_INDEX_URL='https://env.example/'"},
     {PIP("download.index-url='https://d.example/'\nglobal.index-url='https://g.example/'\n"), 0,
@@ -238,10 +249,9 @@ START_TEST(private_addresses_are_allowed_and_loopback_is_an_error)
     ck_assert_uint_eq(route.addresses[0].bytes[1], 1); /* in order, whatever the resolver's was */
     route.address_count = 0;
     ck_assert_int_eq(starter_addresses(&route, loop, 1, &err), -1);
-    ck_assert_str_eq(
-        err.text,
-        "a.example leads to 127.0.1.1, and no bottle may go there: let it be served at an address of "
-        "your network");
+    ck_assert_str_eq(err.text, "a.example leads to 127.0.1.1, and no bottle may go there: call it localhost, "
+                               "or let it be served at an address of "
+                               "your network");
     ck_assert_int_eq(starter_addresses(&route, NULL, 0, &err), 0);
     ck_assert(route.unresolved);
 }

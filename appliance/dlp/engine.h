@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* engine: what scanning needs of memory, for one message at a time. Private to the layer. */
+#ifndef DLP_ENGINE_H
+#define DLP_ENGINE_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <hs/hs_runtime.h>
+#include <pcre2.h>
+
+#include "dlp/layout.h"
+#include "dlp/look.h"
+#include "dlp/scan.h"
+
+#define DLP_DEPTH 3 /* texts within texts within the text */
+#define DLP_JOINED_MAX                                                                                       \
+    196608 /* bytes of a head that are looked at in one go: HEAD_MAX and what is put between */
+
+/* Where the values of folded digits lie in the text: pieces of it without what folds it. */
+#define DLP_FOLDS_MAX 4096
+struct dlp_folds {
+    size_t count;
+    struct dlp_fold {
+        size_t value, text;
+    } all[DLP_FOLDS_MAX];
+};
+
+struct dlp_engine {
+    unsigned references;
+    struct dlp_rules *rules;
+    hs_scratch_t *scratch;
+    pcre2_code **expressions; /* of tokens, then phrases; compiled when one is first reported */
+    pcre2_match_data *match;
+    pcre2_match_context *limits;
+    char *texts[DLP_DEPTH];     /* decoded, one for each depth */
+    uint8_t *values[DLP_DEPTH]; /* of base64 digits */
+    struct dlp_folds *folds[DLP_DEPTH];
+    char *plain;   /* what is inbound, as a reader takes it in */
+    char *letters; /* texts of letters and digits alone */
+    char *joined;  /* heads, and the ends of messages with the beginnings of others */
+    struct dlp_hits *hits;
+    size_t room; /* bytes of each of these */
+};
+
+/* Room for texts of this many bytes in all buffers. Returns 0, or -1 when memory is out. */
+int dlp_engine_room(struct dlp_engine *engine, size_t len);
+
+/* The expression of a token or phrase, for finding where a match begins. NULL when memory is out. */
+const pcre2_code *dlp_expression(struct dlp_engine *engine, uint32_t rule);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * layout: how the database of rules.h lies in its memfd. All offsets are from its beginning; vectorscan's databases lie at
+ * whole pages, where they can be used as they are.
+ */
+#ifndef DLP_LAYOUT_H
+#define DLP_LAYOUT_H
+
+#include <hs/hs_common.h>
+
+#include "dlp/known.h"
+#include "dlp/rules.h"
+
+#define DLP_MAGIC "stopdlp1"
+#define DLP_PAGE  4096
+
+enum dlp_base {
+    DLP_BASE_WORDS,   /* tokens that are one word (classes.h), of DLP_WORD_MIN bytes at least */
+    DLP_BASE_DIGITS,  /* of those, the ones that may be letters, digits, '+' and '/' alone */
+    DLP_BASE_TEXT,    /* all other tokens */
+    DLP_BASE_PHRASES, /* phrases */
+    DLP_BASES,
+};
+#define DLP_WORD_MIN 16
+
+struct dlp_part {
+    uint64_t at, size; /* bytes */
+};
+
+struct dlp_layout {
+    char magic[8];
+    uint64_t size;
+    uint64_t tables; /* what dlp_tables_digest said of the tables that it was made from */
+    uint32_t token_count, phrase_count;
+    uint32_t loose_min; /* the shortest token that is a word without DLP_WORD_MIN of dlp_is_core in a row */
+    uint32_t overlap;   /* the longest match of any token, and one byte */
+    struct dlp_part bases[DLP_BASES]; /* size 0: there are no such rules */
+    struct dlp_part known;
+};
+
+/* Rules in their order: tokens, phrases, entropy, known secrets. */
+uint32_t dlp_rule_phrase(size_t phrase);
+uint32_t dlp_rule_entropy(void);
+uint32_t dlp_rule_known(size_t value);
+
+/* Tells tables apart. Both programs ask the same function of their own tables. */
+uint64_t dlp_tables_digest(void);
+
+struct dlp_rules {
+    const struct dlp_layout *layout;
+    size_t size;
+    const hs_database_t *bases[DLP_BASES]; /* NULL: none */
+    struct dlp_known_set known;
+    size_t count;
+    struct dlp_rule *rules;
+};
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * compile: see compile.h. Expressions go into several databases, because most bytes need not be shown to all of them: most
+ * tokens are one long word, which most of a stream has not, and a database of few expressions is several times as quick.
+ */
+#include "dlpc/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hs/hs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/secret.h"
+#include "dlp/layout.h"
+#include "dlp/phrases.h"
+#include "dlp/tokens.h"
+#include "dlpc/expression.h"
+#include "dlpc/known_make.h"
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* What one database is made of. */
+struct list {
+    const char **expressions;
+    unsigned *flags, *ids;
+    unsigned count;
+};
+
+struct work {
+    struct list lists[DLP_BASES];
+    hs_database_t *bases[DLP_BASES];
+    struct dlp_known_part *known;
+    size_t known_size;
+    struct dlp_layout layout;
+};
+
+static int list_init(struct list *list, size_t size)
+{
+    list->expressions = calloc(size + 1, sizeof *list->expressions);
+    list->flags = calloc(size + 1, sizeof *list->flags);
+    list->ids = calloc(size + 1, sizeof *list->ids);
+    return list->expressions != NULL && list->flags != NULL && list->ids != NULL ? 0 : -1;
+}
+
+static void list_add(struct list *list, const char *expression, unsigned flags, size_t id)
+{
+    list->expressions[list->count] = expression;
+    list->flags[list->count] = flags;
+    list->ids[list->count++] = (unsigned)id;
+}
+
+static void work_fini(struct work *work)
+{
+    for (size_t i = 0; i < DLP_BASES; i++) {
+        free(work->lists[i].expressions);
+        free(work->lists[i].flags);
+        free(work->lists[i].ids);
+        hs_free_database(work->bases[i]);
+    }
+    secret_release(work->known, work->known_size);
+}
+
+/* The shortest match, in bytes; -1 and *err: the expression does not compile, or matches more than is held back. */
+static long check(const char *name, const char *expression, unsigned flags, size_t max_len, struct err *err)
+{
+    hs_expr_info_t *info = NULL;
+    hs_compile_error_t *wrong = NULL;
+
+    if (hs_expression_info(expression, flags, &info, &wrong) != HS_SUCCESS) {
+        err_set(err, "%s: %s", name, wrong != NULL ? wrong->message : "cannot be compiled");
+        hs_free_compile_error(wrong);
+        return -1;
+    }
+    unsigned min = info->min_width, max = info->max_width;
+    free(info);
+    if (min == 0 || max > max_len || max_len > DLP_MATCH_MAX) {
+        err_set(err, "%s: matches %u to %u bytes, of at most %zu that it says and %d that there are", name,
+                min, max, max_len, DLP_MATCH_MAX);
+        return -1;
+    }
+    return (long)min;
+}
+
+static int sort_tokens(struct work *work, struct err *err)
+{
+    for (size_t i = 0; i < dlp_token_count; i++) {
+        const struct dlp_token *token = &dlp_tokens[i];
+        unsigned flags = token->flags & DLP_TOKEN_CASELESS ? HS_FLAG_CASELESS : 0;
+        long min = check(token->name, token->expression, flags, token->max_len, err);
+        if (min < 0)
+            return -1;
+        struct dlpc_expression known = dlpc_expression_read(token->expression);
+        if (!known.word || min < DLP_WORD_MIN) {
+            list_add(&work->lists[DLP_BASE_TEXT], token->expression, flags, i);
+        } else {
+            list_add(&work->lists[DLP_BASE_WORDS], token->expression, flags, i);
+            if (!known.core && (unsigned long)min < work->layout.loose_min)
+                work->layout.loose_min = (uint32_t)min;
+            if (known.digits)
+                list_add(&work->lists[DLP_BASE_DIGITS], token->expression, flags, i);
+        }
+        if (token->max_len + 1u > work->layout.overlap)
+            work->layout.overlap = token->max_len + 1u;
+    }
+    return 0;
+}
+
+static int sort_phrases(struct work *work, struct err *err)
+{
+    for (size_t i = 0; i < dlp_phrase_count; i++) {
+        const struct dlp_phrase *phrase = &dlp_phrases[i];
+        if (check(phrase->name, phrase->expression, 0, phrase->max_len, err) < 0)
+            return -1;
+        list_add(&work->lists[DLP_BASE_PHRASES], phrase->expression, 0, i);
+    }
+    return 0;
+}
+
+static int compile(struct work *work, size_t base, struct err *err)
+{
+    struct list *list = &work->lists[base];
+    hs_platform_info_t platform;
+    hs_compile_error_t *wrong = NULL;
+
+    if (list->count == 0)
+        return 0;
+    if (hs_populate_platform(&platform) != HS_SUCCESS) {
+        err_set(err, "this processor is not one that can be compiled for");
+        return -1;
+    }
+    if (hs_compile_multi(list->expressions, list->flags, list->ids, list->count, HS_MODE_BLOCK, &platform,
+                         &work->bases[base], &wrong) == HS_SUCCESS)
+        return 0;
+    err_set(err, "expression %d of database %zu: %s", wrong != NULL ? wrong->expression : -1, base,
+            wrong != NULL ? wrong->message : "cannot be compiled");
+    hs_free_compile_error(wrong);
+    return -1;
+}
+
+static uint64_t page(uint64_t size)
+{
+    return (size + DLP_PAGE - 1) / DLP_PAGE * DLP_PAGE;
+}
+
+/* Where everything goes. */
+static int plan(struct work *work, struct err *err)
+{
+    struct dlp_layout *layout = &work->layout;
+
+    memcpy(layout->magic, DLP_MAGIC, sizeof layout->magic);
+    layout->tables = dlp_tables_digest();
+    layout->token_count = (uint32_t)dlp_token_count;
+    layout->phrase_count = (uint32_t)dlp_phrase_count;
+    layout->size = page(sizeof *layout);
+    for (size_t i = 0; i < DLP_BASES; i++) {
+        size_t size = 0;
+        if (work->bases[i] == NULL)
+            continue;
+        if (hs_database_size(work->bases[i], &size) != HS_SUCCESS) {
+            err_set(err, "a database without a size");
+            return -1;
+        }
+        layout->bases[i] = (struct dlp_part){layout->size, size};
+        layout->size += page(size + 64);
+    }
+    if (work->known != NULL) {
+        layout->known = (struct dlp_part){layout->size, work->known_size};
+        layout->size += page(work->known_size);
+    }
+    return 0;
+}
+
+/* A database is put down as the library lays it out for a page's beginning, so that every mapping of it can be used. */
+static int put(hs_database_t *base, char *to)
+{
+    char *bytes = NULL;
+    size_t length = 0;
+
+    if (hs_serialize_database(base, &bytes, &length) != HS_SUCCESS)
+        return -1;
+    hs_error_t error = hs_deserialize_database_at(bytes, length, (hs_database_t *)to);
+    free(bytes);
+    return error == HS_SUCCESS ? 0 : -1;
+}
+
+static int fill(struct work *work, int fd, struct err *err)
+{
+    size_t size = work->layout.size;
+
+    if (ftruncate(fd, (off_t)size) != 0) {
+        err_set(err, "no memory for the database: %s", strerror(errno));
+        return -1;
+    }
+    char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        err_set(err, "mmap: %s", strerror(errno));
+        return -1;
+    }
+    int result = 0;
+    memcpy(map, &work->layout, sizeof work->layout);
+    for (size_t i = 0; i < DLP_BASES; i++)
+        if (work->bases[i] != NULL && put(work->bases[i], map + work->layout.bases[i].at) != 0)
+            result = -1;
+    if (work->known != NULL)
+        memcpy(map + work->layout.known.at, work->known, work->known_size);
+    munmap(map, size);
+    if (result != 0)
+        err_set(err, "a database could not be written");
+    return result;
+}
+
+int dlp_compile(const struct dlp_known *known, size_t count, int fd, struct err *err)
+{
+    struct work work = {.layout.loose_min = UINT32_MAX};
+    int result = -1;
+
+    for (size_t i = 0; i < DLP_BASES; i++)
+        if (list_init(&work.lists[i], dlp_token_count + dlp_phrase_count) != 0) {
+            err_set(err, "no memory");
+            goto out;
+        }
+    if (sort_tokens(&work, err) != 0 || sort_phrases(&work, err) != 0)
+        goto out;
+    for (size_t i = 0; i < DLP_BASES; i++)
+        if (compile(&work, i, err) != 0)
+            goto out;
+    if (count > 0) {
+        work.known = dlpc_known_make(known, count, &work.known_size, err);
+        if (work.known == NULL)
+            goto out;
+    }
+    if (plan(&work, err) != 0 || fill(&work, fd, err) != 0)
+        goto out;
+    if (fcntl(fd, F_ADD_SEALS, SEALS) != 0) {
+        err_set(err, "the database could not be sealed: %s", strerror(errno));
+        goto out;
+    }
+    result = 0;
+out:
+    work_fini(&work);
+    return result;
+}

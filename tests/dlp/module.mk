@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+test_tokens.with := tests/dlp/finder.c
+test_tokens.pkg := libhs libpcre2-8
+test_phrases.with := tests/dlp/finder.c
+test_phrases.pkg := libhs libpcre2-8
+TOOLS += scan_file
+scan_file.src := tests/dlp/scan_file.c $(dlpc)
+scan_file.layers := dlp core
+scan_file.pkg := libhs

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* rig: see rig.h. */
+#include "tests/dlp/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MUST(condition)                                                                                      \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "rig: %s (%s)\n", #condition, err.text);                                         \
+            abort();                                                                                         \
+        }                                                                                                    \
+    } while (0)
+
+int rig_database(const struct dlp_known *known, size_t count)
+{
+    struct err err = {""};
+    int fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    MUST(fd >= 0);
+    MUST(dlp_compile(known, count, fd, &err) == 0);
+    return fd;
+}
+
+struct dlp_engine *rig_engine(void)
+{
+    static const struct dlp_known known[] = {
+        {"TOKEN", STR(RIG_TOKEN), DLP_INJECTED},
+        {"PHRASE", STR(RIG_PHRASE), DLP_ENV},
+        {"CANARY", STR(RIG_CANARY), DLP_CANARY},
+        {"DATABASE", STR(RIG_DATABASE), DLP_HOSTS},
+    };
+    struct err err = {""};
+    int fd = rig_database(known, sizeof known / sizeof known[0]);
+    struct dlp_engine *engine = dlp_engine_new(fd, &err);
+
+    MUST(engine != NULL);
+    close(fd);
+    return engine;
+}
+
+/* The window is a block of its own for each call, so that a sanitizer sees a byte read outside of it. */
+static char *window_of(struct str body, uint64_t from, uint64_t to)
+{
+    struct err err = {""};
+    char *window = malloc((size_t)(to - from) + (to == from));
+
+    MUST(window != NULL);
+    if (to > from)
+        memcpy(window, body.ptr + from, (size_t)(to - from));
+    return window;
+}
+
+struct rig_result rig_body(struct dlp_engine *engine, const struct dlp_message *message, struct str body,
+                           size_t step)
+{
+    struct rig_result result = {.answer = DLP_PASS};
+    struct dlp_scan *scan = dlp_scan_begin(engine, message);
+    struct err err = {""};
+    uint64_t gone = 0, end = 0;
+    bool known = false;
+
+    MUST(scan != NULL);
+    do {
+        uint64_t leave = 0;
+        end = body.len - end > step ? end + step : body.len;
+        char *window = window_of(body, gone, end);
+        enum dlp_answer answer =
+            dlp_scan_body(scan, (struct str){window, (size_t)(end - gone)}, gone, end == body.len, &leave);
+        free(window);
+        if (answer != DLP_PASS)
+            result.answer = answer;
+        known = known || answer != DLP_PASS;
+        MUST(leave >= gone && leave <= end);
+        gone = leave;
+        if (!known)
+            result.left = leave;
+        if (end - gone > result.held_max)
+            result.held_max = (size_t)(end - gone);
+    } while (end < body.len && result.answer != DLP_VIOLATION);
+    size_t count;
+    const struct dlp_finding *findings = dlp_scan_findings(scan, &count);
+    memcpy(result.findings, findings, count * sizeof *findings);
+    result.count = count;
+    result.violation = dlp_scan_violation(scan);
+    dlp_scan_end(scan);
+    return result;
+}
+
+bool rig_covers(struct dlp_engine *engine, const struct rig_result *result, const char *rule, uint64_t start,
+                uint64_t end)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const struct dlp_finding *finding = &result->findings[i];
+        if (strcmp(dlp_rules_get(dlp_engine_rules(engine), finding->rule)->name, rule) == 0 &&
+            finding->start <= start && finding->end >= end)
+            return true;
+    }
+    return false;
+}

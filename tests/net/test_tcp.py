@@ -11,23 +11,13 @@ import pytest
 from host import trusting
 from proxy_rig import CLOSING, OTHER, PUBLIC, Authority, Rig, tls_client, wait_until
 from spaces import WAIT
+from synthetic import synthetic
 from world import NAMES, RESOLVER
 
 DB, QUEUE, LAN, PORT = "db.test", "queue.test", "lan.test", 5432
 ROUTES = [{"host": DB, "tcp": [PORT, 22], "matches": [{"methods": ["GET"]}]}, {"host": QUEUE, "tcp": [PORT]},
           {"host": LAN, "tcp": [PORT], "allow_private": ["10.0.0.0/8"]}]
 BINARY = b"\0\0\0\x08\x04\xd2\x16\x2f"  # how PostgreSQL's clients begin
-
-
-def synthetic(name):
-    """The address of a name with raw TCP that shares its first draw with no other (core/policy_tcp.c), reckoned anew."""
-    value, bits = 0xcbf29ce484222325, (1 << 64) - 1
-    for byte in name.encode():
-        value = (value ^ byte) * 0x100000001b3 & bits
-    value = value + 0x9e3779b97f4a7c15 & bits
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9 & bits
-    value = (value ^ value >> 27) * 0x94d049bb133111eb & bits
-    return socket.inet_ntoa(((198 << 24 | 18 << 16) + (value ^ value >> 31) % (1 << 17)).to_bytes(4, "big"))
 
 
 class Counted(Rig):
@@ -305,3 +295,15 @@ def test_a_bottle_has_it_by_name(lab):
         bottle.audit.wait(mark, kind="tcp", verdict="block", host="allowed.test", reason="port-not-allowed")
         assert agent.tcp(address="allowed.test", port=22, send="x\r\n")["data"].startswith("SSH-2.0-")
         assert [port for _, port, _ in lab.world.catchers.seen[caught:]] == [PORT]
+
+
+@pytest.mark.parametrize("route, words", [
+    ('{host: "*.a.example", tcp: [{port: 5432}]}', "egress.routes[0].tcp: raw TCP needs one host, not a wildcard"),
+    ("{host: a.example, ports: [5432], tcp: [{port: 5432}]}",
+     "egress.routes[0].tcp[0].port: 5432 is in ports too, where HTTP and TLS are opened")])
+def test_what_cannot_be_is_refused_before_a_start(host, route, words):
+    manifest = host.write("bad.yaml", f"egress:\n  routes:\n    - {route}\n")
+    done = host.hostctl("validate", manifest)
+    assert (done.returncode, done.stderr) == (2, f"{manifest}:3: {words}\n")
+    good = host.write("good.yaml", "egress:\n  routes:\n    - {host: a.example, ports: [80], tcp: [{port: 443}]}\n")  # the control
+    assert host.hostctl("validate", good).stdout == f"{good}: ok\n"

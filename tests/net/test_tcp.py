@@ -142,7 +142,7 @@ def raw(rig, address, port, send):
     (PUBLIC, PORT, b"", "client-silent", None),
     ("198.18.1.1", PORT, BINARY, "protocol-unknown", None),  # like one of ours, and nobody's
     (synthetic("web.test"), PORT, BINARY, "protocol-unknown", None),
-])
+], ids=range(8))
 def test_nothing_else_is_raw(rig, address, port, send, reason, host):
     upstreams = [rig.upstream(PUBLIC, PORT, greet)]
     for at in {(PUBLIC, port), (OTHER, port)} - {(PUBLIC, PORT)}:

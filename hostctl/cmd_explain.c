@@ -214,6 +214,27 @@ static json_t *ports(const struct explained *x)
     return array;
 }
 
+static json_t *detectors(unsigned set)
+{
+    json_t *array = json_array();
+
+    for (unsigned one = 1; one <= set; one <<= 1)
+        if (set & one)
+            json_array_append_new(array, json_string(dlp_rules_detector_name(one)));
+    return array;
+}
+
+/* What is looked for in what passes, and what becomes of it; null where nothing is opened or allowed. */
+static json_t *looked_for(const struct explained *x)
+{
+    if (x->tunnel || x->denial != DENIAL_NONE)
+        return json_null();
+    const struct dlp_rules *rules = &x->judged.route->dlp;
+    return json_pack("{s:o,s:s,s:o,s:s}", "outbound", detectors(rules->outbound), "outbound_on_match",
+                     dlp_rules_action_name(rules->outbound_on_match), "inbound", detectors(rules->inbound),
+                     "inbound_on_match", dlp_rules_action_name(rules->inbound_on_match));
+}
+
 /* What this command cannot know. */
 static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
 {
@@ -279,19 +300,19 @@ static json_t *describe(const struct loaded *loaded, const struct explained *x, 
     const struct manifest_route *route = route_of(loaded, x);
     bool denied = x->denial != DENIAL_NONE;
 
-    return json_pack("{s:s,s:s?,s:i,s:s?,s:s?,s:s,s:o,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o}", "verdict",
-                     denied ? "block" : "allow", "reason", denied ? denial_name(x->denial) : NULL, "status",
-                     denial_status(x->denial), "sentence", denied ? denial_sentence(x->denial) : NULL, "hint",
-                     denied ? denial_hint(x->denial) : NULL, "rule",
-                     x->judged.rule[0] != '\0' ? x->judged.rule : RULE_NONE, "route",
-                     route != NULL ? json_pack("{s:s,s:i}", "file", route->file, "line", (int)route->line)
-                                   : json_null(),
-                     "entry", place_of_entry(loaded, x), "host", x->host, "port", (int)x->port, "tls",
-                     !x->tls     ? "none"
-                     : x->tunnel ? "passthrough"
-                                 : "opened",
-                     "ports", ports(x), "injected", injected(loaded, x), "stripped", stripped(x), "unjudged",
-                     unjudged(loaded, x), "unenforced", keys_not_enforced(loaded->manifest, file));
+    return json_pack(
+        "{s:s,s:s?,s:i,s:s?,s:s?,s:s,s:o,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "verdict",
+        denied ? "block" : "allow", "reason", denied ? denial_name(x->denial) : NULL, "status",
+        denial_status(x->denial), "sentence", denied ? denial_sentence(x->denial) : NULL, "hint",
+        denied ? denial_hint(x->denial) : NULL, "rule",
+        x->judged.rule[0] != '\0' ? x->judged.rule : RULE_NONE, "route",
+        route != NULL ? json_pack("{s:s,s:i}", "file", route->file, "line", (int)route->line) : json_null(),
+        "entry", place_of_entry(loaded, x), "host", x->host, "port", (int)x->port, "tls",
+        !x->tls     ? "none"
+        : x->tunnel ? "passthrough"
+                    : "opened",
+        "ports", ports(x), "injected", injected(loaded, x), "stripped", stripped(x), "dlp", looked_for(x),
+        "unjudged", unjudged(loaded, x), "unenforced", keys_not_enforced(loaded->manifest, file));
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -323,6 +344,16 @@ static void print_list(const char *name, const json_t *list, const char *before)
             printf("%s%s", i > 0 ? before : "", json_string_value(item));
     }
     printf("\n");
+}
+
+static void print_looked_for(const json_t *dlp, const char *direction, const char *words)
+{
+    char key[32], before[64];
+    const json_t *list = json_object_get(dlp, direction);
+
+    snprintf(key, sizeof key, "%s_on_match", direction);
+    snprintf(before, sizeof before, "  looked for in %s (%s): ", words, text_of(dlp, key));
+    print_list(before, list, ", ");
 }
 
 static void print_placeholder(const json_t *placeholder)
@@ -369,6 +400,8 @@ static void print_text(const json_t *said, const char *file)
     }
     print_placeholder(json_object_get(auth, "placeholder"));
     print_list("  stripped: ", json_object_get(said, "stripped"), ", ");
+    print_looked_for(json_object_get(said, "dlp"), "outbound", "what is sent");
+    print_looked_for(json_object_get(said, "dlp"), "inbound", "what comes back");
     print_list("  not judged: ", json_object_get(said, "unjudged"), "\n  not judged: ");
     json_array_foreach(json_object_get(said, "unenforced"), i, later) {
         printf("  up refuses to start: ");

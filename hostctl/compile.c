@@ -63,10 +63,17 @@ static json_t *ports(const struct manifest_route *route)
     return array;
 }
 
+static json_t *compile_dlp(const struct manifest_route *route)
+{
+    struct dlp_rules rules = manifest_dlp(route);
+
+    return route->tls_passthrough ? NULL : dlp_rules_write(&rules);
+}
+
 static json_t *compile_route(const struct manifest_route *route)
 {
     json_t *object = json_pack("{s:s}", "host", route->host);
-    json_t *tls = json_object();
+    json_t *tls = json_object(), *dlp = compile_dlp(route);
 
     if (route->allow_private_count > 0)
         json_object_set_new(object, "allow_private", prefixes(route));
@@ -91,6 +98,8 @@ static json_t *compile_route(const struct manifest_route *route)
         json_object_set_new(object, "matches", match_json_write(&route->rules.matches));
     if (route->rules.deny.count > 0)
         json_object_set_new(object, "deny", match_json_write(&route->rules.deny));
+    if (dlp != NULL)
+        json_object_set_new(object, "dlp", dlp);
     return object;
 }
 
@@ -141,9 +150,11 @@ static bool same_auth(const struct route *route, const struct manifest_route *wa
 static bool same_route(const struct route *route, const struct manifest_route *wanted)
 {
     char name[HOST_MAX + 3];
+    struct dlp_rules dlp = manifest_dlp(wanted);
 
     route_name(route, name);
-    bool same = strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
+    bool same = (wanted->tls_passthrough || dlp_rules_same(&route->dlp, &dlp)) &&
+                strcmp(name, wanted->host) == 0 && route->tls_passthrough == wanted->tls_passthrough &&
                 route->tls_ech == wanted->tls_ech &&
                 route->allow_private_count == wanted->allow_private_count && same_auth(route, wanted) &&
                 route->cookies == wanted->cookies && route->insecure == wanted->insecure &&

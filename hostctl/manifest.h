@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "core/cidr.h"
+#include "core/dlp_rules.h"
 #include "core/host.h"
 #include "core/match.h"
 #include "core/policy.h"
@@ -56,6 +57,10 @@ struct manifest_route {
     } auth;
     bool cookies, insecure, git_fetch;
     struct match_rules rules;
+    struct dlp_rules dlp; /* what was said of it: manifest_dlp */
+    struct {
+        bool outbound, inbound, outbound_on_match, inbound_on_match;
+    } dlp_said;
     const char *matches_file;     /* of rules.matches, when they are the role's; NULL: as `file` */
     const char *role;             /* NULL: none; static */
     unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
@@ -137,6 +142,9 @@ void manifest_free(struct manifest *manifest);
 /* Puts a child over its parent, which is freed: routes by host, repositories by their host, git-gate.user by field, env by name,
  * other keys as wholes. What the child took away is in its `dropped`. Returns 0, or -1 when memory is out. */
 int manifest_overlay(struct manifest *child, struct manifest *parent);
+
+/* What is looked for on a route: what it says, else the defaults of its role or of a route without one. */
+struct dlp_rules manifest_dlp(const struct manifest_route *route);
 
 /* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
 const struct manifest_route *manifest_host_route(const struct manifest *manifest);

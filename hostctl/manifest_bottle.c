@@ -350,8 +350,23 @@ int manifest_take_in(struct manifest_reader *reader, const struct node *node)
     return route->auth.in[route->auth.in_count++] != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
-int manifest_take_detectors(struct manifest_reader *reader, const struct node *node)
+/* What this version does not enforce of a route's key keeps a bottle from starting. */
+static int keep_later(struct manifest_reader *reader, const struct node *node)
 {
+    return manifest_word_add(reader, &reader->route->later, &reader->route->later_count, reader->path,
+                             node->line);
+}
+
+/* false, or the list whose entries follow. */
+int manifest_take_outbound_list(struct manifest_reader *reader, const struct node *node)
+{
+    reader->route->dlp_said.outbound = true;
+    return node->kind == NODE_LIST ? list_size(reader, node, 1, 8, "detectors; false is none") : 0;
+}
+
+int manifest_take_inbound_list(struct manifest_reader *reader, const struct node *node)
+{
+    reader->route->dlp_said.inbound = true;
     return node->kind == NODE_LIST ? list_size(reader, node, 1, 8, "detectors; false is none") : 0;
 }
 
@@ -359,7 +374,8 @@ int manifest_take_outbound(struct manifest_reader *reader, const struct node *no
 {
     static const char *const words[] = {"token_patterns", "known_secrets", "entropy", NULL};
 
-    manifest_one_of(reader, node, words);
+    if (manifest_one_of(reader, node, words) >= 0)
+        reader->route->dlp.outbound |= dlp_rules_detector(true, text_of(node));
     return 0;
 }
 
@@ -367,22 +383,34 @@ int manifest_take_inbound(struct manifest_reader *reader, const struct node *nod
 {
     static const char *const words[] = {"naive_injection_detection", NULL};
 
-    manifest_one_of(reader, node, words);
+    if (manifest_one_of(reader, node, words) >= 0)
+        reader->route->dlp.inbound |= dlp_rules_detector(false, text_of(node));
     return 0;
 }
 
 int manifest_take_outbound_on_match(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"supervise", "redact", "block", NULL};
+    int word = manifest_one_of(reader, node, words), action = dlp_rules_action(true, text_of(node));
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    if (word < 0)
+        return -1;
+    if (action < 0)
+        return keep_later(reader, node);
+    reader->route->dlp.outbound_on_match = (enum dlp_rules_action)action;
+    reader->route->dlp_said.outbound_on_match = true;
+    return 0;
 }
 
 int manifest_take_inbound_on_match(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"block", "annotate", "log", NULL};
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    if (manifest_one_of(reader, node, words) < 0)
+        return -1;
+    reader->route->dlp.inbound_on_match = (enum dlp_rules_action)dlp_rules_action(false, text_of(node));
+    reader->route->dlp_said.inbound_on_match = true;
+    return 0;
 }
 
 int manifest_take_tcp_list(struct manifest_reader *reader, const struct node *node)

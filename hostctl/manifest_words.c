@@ -23,10 +23,6 @@ const struct manifest_key manifest_agent_keys[] = {
 const struct manifest_later_key manifest_later_keys[] = {
     {"egress.on_canary", NULL},
     {"egress.routes[].tcp", NULL},
-    {"egress.routes[].dlp.outbound_detectors", "false"},
-    {"egress.routes[].dlp.inbound_detectors", "false"},
-    {"egress.routes[].dlp.outbound_on_match", NULL},
-    {"egress.routes[].dlp.inbound_on_match", NULL},
     {NULL, NULL},
 };
 

@@ -257,6 +257,21 @@ int manifest_overlay(struct manifest *child, struct manifest *parent)
     return status;
 }
 
+struct dlp_rules manifest_dlp(const struct manifest_route *route)
+{
+    struct dlp_rules rules = dlp_rules_default(route->role != NULL);
+
+    if (route->dlp_said.outbound)
+        rules.outbound = route->dlp.outbound;
+    if (route->dlp_said.inbound)
+        rules.inbound = route->dlp.inbound;
+    if (route->dlp_said.outbound_on_match)
+        rules.outbound_on_match = route->dlp.outbound_on_match;
+    if (route->dlp_said.inbound_on_match)
+        rules.inbound_on_match = route->dlp.inbound_on_match;
+    return rules;
+}
+
 void manifest_drop_routes(struct manifest *manifest)
 {
     while (manifest->route_count > 0)

@@ -272,7 +272,8 @@ static int step_loop(struct init *init, struct err *err)
     init->supervisor = supervisor_new(&setup);
     if (init->supervisor == NULL)
         return err_set(err, "out of memory");
-    rollout_init(&init->rollout, &init->loop, &init->policies, init->supervisor, init->audit);
+    rollout_init(&init->rollout, &init->loop, &init->policies, init->supervisor, init->audit,
+                 init->executable);
     struct desk_setup desk = {.loop = &init->loop,
                               .supervisor = init->supervisor,
                               .rollout = &init->rollout,
@@ -287,6 +288,14 @@ static int step_loop(struct init *init, struct err *err)
     uv_signal_start(&init->terminate, on_signal, SIGTERM);
     uv_signal_start(&init->interrupt, on_signal, SIGINT);
     return 0;
+}
+
+static void on_boot_failed(void *ctx, const struct err *err)
+{
+    struct init *init = ctx;
+    fprintf(stderr, "stopper-init: policy: %s: the sidecar ends\n", err->text);
+    audit_lifecycle(init, AUDIT_ALARM, err->text);
+    supervisor_stop(init->supervisor, 1);
 }
 
 /* Before the first worker, which then starts with it as one that starts again does. */
@@ -305,7 +314,7 @@ static int step_policy(struct init *init, struct err *err)
                          .detail = str_of(init->options.policy),
                          .generation = current->generation};
     audit_mux_emit(init->audit, &line);
-    return 0;
+    return rollout_boot(&init->rollout, on_boot_failed, init, err);
 }
 
 static int step_meter(struct init *init, struct err *err)

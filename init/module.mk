@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-init
-stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c supervise.c listeners.c outfit.c words.c rollout.c \
+stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c compiler.c supervise.c listeners.c outfit.c words.c rollout.c \
 	policy_store.c packets.c audit_mux.c audit_line.c digest.c ca.c control.c ctl.c desk.c holds.c meter.c mounted.c try.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv
@@ -44,3 +44,8 @@ test_shim_user.with := init/shim_user.c
 test_shim_user.pkg := jansson
 test_privdrop.with := init/privdrop.c init/shim_config.c init/trust_jks.c init/shim_filter.c init/shim_net.c
 test_privdrop.pkg := libmnl libseccomp jansson
+
+PROGRAMS += stopper-dlpc
+stopper-dlpc.src := init/dlpc_main.c $(dlpc)
+stopper-dlpc.layers := dlp sys core
+stopper-dlpc.pkg := libhs jansson

@@ -6,6 +6,7 @@
  */
 #include "init/policy_store.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static const struct section {
     [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}, {"host", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", NULL},
                           {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
-                           "git_fetch", "matches", "deny", NULL},
+                           "git_fetch", "matches", "deny", "dlp", NULL},
                           {"id", "host", "port", "tls", "method", "path", "once", NULL}},
 };
 
@@ -101,6 +102,10 @@ static void version_close(struct policy_version *version)
     for (int i = 0; i < POLICY_SECTIONS; i++)
         if (version->generation != 0 && version->fds[i] >= 0)
             close(version->fds[i]);
+    if (version->generation != 0 && version->database >= 0)
+        close(version->database);
+    if (version->generation != 0 && version->source >= 0)
+        close(version->source);
     secrets_free(version->secrets);
     json_decref(version->policy);
     json_decref(version->approvals);
@@ -121,6 +126,46 @@ static int section_seal(const char *text, struct err *err)
     return fd < 0 ? err_set_errno(err, "sealing the policy") : fd;
 }
 
+/* Of a value that is only ever a "user:password", the password: the user is no secret. */
+static struct str sensitive(const struct policy *policy, const struct secret_entry *entry)
+{
+    struct str value = secret_expose(entry->value);
+    bool basic = false, whole = false;
+
+    for (size_t i = 0; i < policy->route_count; i++) {
+        const struct route_auth *auth = &policy->routes[i].auth;
+        if (auth->secret_name == NULL || strcmp(auth->secret_name, entry->name) != 0)
+            continue;
+        basic = basic || auth->scheme == AUTH_BASIC;
+        whole = whole || auth->scheme != AUTH_BASIC;
+    }
+    return basic && !whole ? policy_sensitive(AUTH_BASIC, value) : value;
+}
+
+/* What has to be compiled for the policy. Returns 0 or -1. */
+static int source_make(struct policy_version *version, const struct policy *policy, struct err *err)
+{
+    version->searches = policy->approvals.hold_denied; /* what is approved later is searched too */
+    for (size_t i = 0; i < policy->route_count; i++)
+        version->searches =
+            version->searches || policy->routes[i].dlp.outbound + policy->routes[i].dlp.inbound > 0;
+    if (!version->searches)
+        return 0;
+    json_t *known = json_object();
+    for (size_t i = 0; version->secrets != NULL && i < version->secrets->count; i++) {
+        const struct secret_entry *entry = &version->secrets->entries[i];
+        struct str value = sensitive(policy, entry);
+        json_object_set_new(known, entry->name, json_stringn(value.ptr, value.len));
+    }
+    char *text = json_dumps(known, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(known);
+    if (text != NULL && digest_hex(str_of(text), AUDIT_POLICY_TEXT, version->source_digest) == 0)
+        version->source =
+            channel_memfd("source", str_of(text)); /* it holds the values: none stay in ordinary memory */
+    secrets_text_free(text);
+    return version->source >= 0 ? 0 : err_set(err, "out of memory");
+}
+
 /* What is left of approvals under a policy: those whose hosts it would have the operator asked for. */
 static void approvals_keep(json_t *approvals, const struct policy *policy)
 {
@@ -134,7 +179,7 @@ static void approvals_keep(json_t *approvals, const struct policy *policy)
     }
 }
 
-static int validate(const json_t *policy, struct secrets *secrets, json_t *approvals, struct err *err)
+static int validate(const json_t *policy, struct policy_version *version, struct err *err)
 {
     struct policy *check;
     char *text = json_dumps(policy, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -144,8 +189,10 @@ static int validate(const json_t *policy, struct secrets *secrets, json_t *appro
     secrets_text_free(text);
     if (status != 0)
         return -1;
-    status = policy_check_secrets(check, secrets, err);
-    approvals_keep(approvals, check);
+    status = policy_check_secrets(check, version->secrets, err);
+    if (status == 0)
+        status = source_make(version, check, err);
+    approvals_keep(version->approvals, check);
     policy_unref(check);
     return status;
 }
@@ -193,8 +240,7 @@ void policy_store_init(struct policy_store *store, const struct net *net)
 static int stage(struct policy_store *store, const json_t *policy, struct policy_version next,
                  struct err *err)
 {
-    if (validate(policy, next.secrets, next.approvals, err) < 0 ||
-        digest_take(policy, next.digest, err) < 0) {
+    if (validate(policy, &next, err) < 0 || digest_take(policy, next.digest, err) < 0) {
         version_close(&next);
         return -1;
     }
@@ -214,10 +260,33 @@ static int stage(struct policy_store *store, const json_t *policy, struct policy
     return 0;
 }
 
+bool policy_version_ready(const struct policy_version *version)
+{
+    return !version->searches || version->database >= 0;
+}
+
+void policy_version_database(struct policy_version *version, int database)
+{
+    version->database = database;
+}
+
+bool policy_version_share(struct policy_version *version, const struct policy_version *other)
+{
+    if (version->source < 0 || other->generation == 0 || other->source < 0 || other->database < 0 ||
+        strcmp(version->source_digest, other->source_digest) != 0)
+        return false;
+    version->database = fcntl(other->database, F_DUPFD_CLOEXEC, 0);
+    return version->database >= 0;
+}
+
 int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
                        struct err *err)
 {
-    struct policy_version next = {.generation = store->last + 1, .base = store->last + 1, .fds = {-1, -1}};
+    struct policy_version next = {.generation = store->last + 1,
+                                  .base = store->last + 1,
+                                  .fds = {-1, -1},
+                                  .source = -1,
+                                  .database = -1};
 
     if (store->next.generation != 0)
         return err_set(err, "another policy is being applied");
@@ -230,7 +299,8 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
 int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err)
 {
     const struct policy_version *current = &store->current;
-    struct policy_version next = {.generation = store->last + 1, .base = current->base, .fds = {-1, -1}};
+    struct policy_version next = {
+        .generation = store->last + 1, .base = current->base, .fds = {-1, -1}, .source = -1, .database = -1};
 
     if (store->next.generation != 0 || current->policy == NULL)
         return err_set(err, current->policy == NULL ? "the policy has nothing held for the operator"

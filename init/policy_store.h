@@ -8,6 +8,7 @@
 #define INIT_POLICY_STORE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/audit_seal.h"
@@ -27,6 +28,10 @@ struct policy_version {
     uint64_t base;            /* generation of what the operator sent; approvals lie over it */
     json_t *policy;           /* what that was, where requests can be approved; else NULL */
     json_t *approvals;        /* core/policy.h's "approvals"; NULL = none */
+    bool searches;            /* some route has something searched for: a database is needed */
+    int source;               /* of the database: what init/compiler.h takes, sealed; -1 = none is needed */
+    char source_digest[AUDIT_POLICY_TEXT + 1];
+    int database; /* sealed memfd, for the proxy only; -1 = none yet */
 };
 
 struct policy_store {
@@ -51,6 +56,14 @@ int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, 
 /* The secrets of a version, which has some, as a sealed memfd, to be closed when it is sent. Returns -1 with
  * errno. */
 int policy_version_secrets(const struct policy_version *version);
+
+/* Whether the workers may have the version: its database is there, if it needs one. */
+bool policy_version_ready(const struct policy_version *version);
+
+/* Gives the version its database, which it takes; or the one of `other`, if that was made from the same source: returns
+ * whether it was. */
+void policy_version_database(struct policy_version *version, int database);
+bool policy_version_share(struct policy_version *version, const struct policy_version *other);
 
 /* The next one is now current; or is dropped. */
 void policy_store_commit(struct policy_store *store);

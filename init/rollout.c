@@ -33,7 +33,7 @@ static void rollout_end(struct rollout *rollout, const struct err *err)
 void rollout_check(struct rollout *rollout)
 {
     struct err why;
-    if (!rollout->running)
+    if (!rollout->running || !rollout->offered)
         return;
     switch (supervisor_offered(rollout->supervisor, &why)) {
     case OFFER_PENDING:
@@ -56,12 +56,54 @@ static void on_limit(uv_timer_t *timer)
     }
 }
 
+static void offer(struct rollout *rollout)
+{
+    rollout->offered = true;
+    uv_timer_start(&rollout->timer, on_limit, ANSWER_LIMIT_MS, 0);
+    supervisor_offer(rollout->supervisor);
+    rollout_check(rollout);
+}
+
+static void on_compiled(void *ctx, int database, const struct err *err)
+{
+    struct rollout *rollout = ctx;
+
+    if (rollout->running && err == NULL) {
+        policy_version_database(&rollout->policies->next, database);
+        offer(rollout);
+    } else if (rollout->running) {
+        rollout_end(rollout, err);
+    } else if (err == NULL) {
+        policy_version_database(&rollout->policies->current, database);
+        supervisor_current(rollout->supervisor);
+    } else {
+        rollout->failed(rollout->boot, err);
+    }
+}
+
 void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store *policies,
-                  struct supervisor *supervisor, struct audit_mux *audit)
+                  struct supervisor *supervisor, struct audit_mux *audit, const char *executable)
 {
     *rollout = (struct rollout){.policies = policies, .supervisor = supervisor, .audit = audit};
+    compiler_init(&rollout->compiler, loop, executable, on_compiled, rollout);
     uv_timer_init(loop, &rollout->timer);
     rollout->timer.data = rollout;
+}
+
+/* What of a version is to be compiled. */
+static int compile(struct rollout *rollout, const struct policy_version *version, struct err *err)
+{
+    return compiler_start(&rollout->compiler, version->source, err);
+}
+
+int rollout_boot(struct rollout *rollout, void (*failed)(void *boot, const struct err *err), void *boot,
+                 struct err *err)
+{
+    const struct policy_version *current = &rollout->policies->current;
+
+    rollout->failed = failed;
+    rollout->boot = boot;
+    return policy_version_ready(current) ? 0 : compile(rollout, current, err);
 }
 
 /* What was staged goes out, or err says why nothing was. */
@@ -69,7 +111,15 @@ static int begin(struct rollout *rollout, int staged,
                  void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                  struct err *err)
 {
+    struct policy_version *next = &rollout->policies->next;
+
     if (staged < 0) {
+        audit_end(rollout, 0, err);
+        return -1;
+    }
+    policy_version_share(next, &rollout->policies->current);
+    if (!policy_version_ready(next) && compile(rollout, next, err) < 0) {
+        policy_store_drop(rollout->policies);
         audit_end(rollout, 0, err);
         return -1;
     }
@@ -77,9 +127,9 @@ static int begin(struct rollout *rollout, int staged,
     rollout->running = true;
     rollout->done = done;
     rollout->ctx = ctx;
-    uv_timer_start(&rollout->timer, on_limit, ANSWER_LIMIT_MS, 0);
-    supervisor_offer(rollout->supervisor);
-    rollout_check(rollout);
+    rollout->offered = false;
+    if (policy_version_ready(next))
+        offer(rollout);
     return 0;
 }
 

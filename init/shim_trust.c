@@ -142,19 +142,23 @@ static const char *const foreign[] = {
 struct places {
     char **real; /* owned, as are the strings */
     size_t count;
-    bool
-        one; /* the image is one mount, "/": others are an engine's or the user's, whoever has told of them */
+    bool one; /* the image is one mount, "/": others are an engine's or the user's */
 };
 
-/* Which mount a path is in (statx(2)). Returns 0, or -1: it is not there. */
-static int mount_of(const char *path, uint64_t *mount)
+/* Which mount a path is in (proc(5): of kernels before statx(2) told, too). Returns 0, or -1: it is not there. */
+static int mount_of(const char *path, unsigned long *mount)
 {
-    struct statx status;
-    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &status) != 0)
-        return -1;
-    *mount = status.stx_mask & STATX_MNT_ID ? status.stx_mnt_id
-                                            : (uint64_t)status.stx_dev_major << 32 | status.stx_dev_minor;
-    return 0;
+    char name[64], line[128];
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), result = -1;
+    snprintf(name, sizeof name, "/proc/self/fdinfo/%d", fd);
+    FILE *file = fd >= 0 ? fopen(name, "re") : NULL;
+    while (file && result != 0 && fgets(line, sizeof line, file))
+        result = sscanf(line, "mnt_id: %lu", mount) == 1 ? 0 : -1;
+    if (file)
+        fclose(file);
+    if (fd >= 0)
+        close(fd);
+    return result;
 }
 
 static bool is_under(const char *path, const char *place)
@@ -175,7 +179,7 @@ static bool is_images(const struct places *places, const char *path)
     for (size_t i = 0; i < places->count; i++)
         if (is_under(path, places->real[i]))
             return false;
-    uint64_t root, its;
+    unsigned long root, its;
     return !places->one || (mount_of("/", &root) == 0 && mount_of(path, &its) == 0 && root == its);
 }
 

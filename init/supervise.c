@@ -129,11 +129,21 @@ static int secrets_send(const struct worker_slot *slot, const struct policy_vers
     return status;
 }
 
+/* What belongs to a policy comes before it. */
+static int belongings_send(const struct worker_slot *slot, const struct policy_version *version)
+{
+    if (version->database >= 0 &&
+        channel_send(slot->channel, CHANNEL_DATABASE, version->generation, version->database, str_of("")) < 0)
+        return -1;
+    return secrets_send(slot, version);
+}
+
 static void worker_send(struct worker_slot *slot, const struct policy_version *version)
 {
-    if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || version->generation == 0)
+    if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || version->generation == 0 ||
+        !policy_version_ready(version) || slot->offered == version->generation)
         return;
-    if (slot->kind->section == POLICY_FOR_PROXY && secrets_send(slot, version) < 0) {
+    if (slot->kind->section == POLICY_FOR_PROXY && belongings_send(slot, version) < 0) {
         worker_kill(slot, "its secrets cannot be handed over");
         return;
     }
@@ -448,6 +458,12 @@ void supervisor_stop(struct supervisor *supervisor, int status)
 }
 
 /* ---- policies ---- */
+
+void supervisor_current(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        worker_send(&supervisor->slots[i], &supervisor->setup.policies->current);
+}
 
 void supervisor_offer(struct supervisor *supervisor)
 {

@@ -60,6 +60,9 @@ void supervisor_start_workers(struct supervisor *supervisor);
  */
 bool supervisor_serving(const struct supervisor *supervisor, struct err *why);
 
+/* Sends policies->current to the workers that run and do not have it: it had not been ready when they started. */
+void supervisor_current(struct supervisor *supervisor);
+
 /* Sends policies->next to the workers that run; those that start meanwhile get it too. */
 void supervisor_offer(struct supervisor *supervisor);
 

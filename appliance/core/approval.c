@@ -166,7 +166,9 @@ int approvals_add_routes(struct policy *policy, struct err *err)
             at++;
         struct route *route = &routes[at];
         if (at == policy->route_count) {
-            *route = (struct route){.approved = true, .rules = {.by_path = true, .by_method = true}};
+            *route = (struct route){.approved = true,
+                                    .rules = {.by_path = true, .by_method = true},
+                                    .dlp = dlp_rules_default(false)};
             strcpy(route->host, approval->host);
             policy->route_count++;
         }

@@ -14,6 +14,7 @@
 #include "core/json_out.h"
 
 #define CAP_TEXT 512 /* escaped bytes of host, path, detail and rule */
+#define CAP_NAME 128 /* of a rule's or a secret's name */
 #define CAP_WORD 64  /* of method, protocol, addresses */
 
 static const char *const kinds[] = {"http", "tls", "dns", "tcp", "packet", "control", "lifecycle"};
@@ -79,6 +80,9 @@ size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT
     put_str(&out, "rule", str_of(audit->rule), CAP_TEXT);
     put_str(&out, "reason", str_of(denial_name(audit->reason)), CAP_WORD);
     put_str(&out, "detail", audit->detail, CAP_TEXT);
+    put_str(&out, "detector", str_of(audit->detector), CAP_WORD);
+    put_str(&out, "pattern", str_of(audit->pattern), CAP_NAME);
+    put_str(&out, "surface", str_of(audit->surface), CAP_WORD);
     put_str(&out, "host", audit->host, CAP_TEXT);
     put_str(&out, "method", audit->method, CAP_WORD);
     put_str(&out, "path", audit->path, CAP_TEXT);

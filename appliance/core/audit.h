@@ -29,6 +29,9 @@ struct audit {
     const char *rule;        /* the route's name, or what of the wall decided */
     enum denial reason;      /* why not */
     struct str detail;       /* our own words: "worker stopper-dns ended by signal 9" */
+    const char *detector;    /* what found something: "known_secrets"; static, as surface is */
+    const char *pattern;     /* which of its rules; a secret's name, never its value */
+    const char *surface;     /* where: "body" */
     struct str host;         /* as the agent sent it */
     struct str method, path; /* HTTP; the path without its query */
     const char *protocol;    /* "udp", "icmp", "A", "ssh": what was tried, where kind does not say */

@@ -38,6 +38,11 @@ int denial_status(enum denial denial)
     return denials[index_of(denial)].status;
 }
 
+bool denial_by_search(enum denial denial)
+{
+    return denial == DENIAL_DLP_MATCH || denial == DENIAL_DLP_STRUCTURE || denial == DENIAL_DLP_INJECTION;
+}
+
 enum denial denial_find(struct str name)
 {
     for (int denial = DENIAL_NONE + 1; denial < DENIAL_COUNT; denial++)

@@ -8,6 +8,8 @@
 #ifndef CORE_DENIAL_H
 #define CORE_DENIAL_H
 
+#include <stdbool.h>
+
 #include "core/str.h"
 
 /*     symbol, name, HTTP status (0 = never over HTTP), sentence, hint */
@@ -101,9 +103,14 @@
     X(GIT_PUSH, "git-push", 403,                                                                             \
       "Pushing with git over HTTP is never allowed, uploads to Git LFS included.",                           \
       "Push through the bottle's git-gate, if the operator has set one up.")                                 \
+    X(DLP_MATCH, "dlp-match", 403, "The request holds what must not leave this bottle.",                     \
+      "Send it without that; else the operator would have to change dlp of this route.")                     \
+    X(DLP_STRUCTURE, "dlp-structure", 403, "The request cannot be searched for what must not leave.",        \
+      "Send it in a common encoding and without control characters.")                                        \
+    X(DLP_INJECTION, "dlp-injection", 403, "The host's answer holds text that tries to instruct an agent.",  \
+      "Use another resource; else the operator would have to change dlp of this route.")                     \
     X(UPSTREAM_ENCODING, "upstream-encoding", 502,                                                           \
-      "The host's answer is compressed although that was not accepted, so it cannot be searched for the "    \
-      "credential.",                                                                                         \
+      "The host's answer is encoded in a way that was not accepted, so it cannot be searched.",              \
       "Use another resource, or ask the operator about the host.")                                           \
     X(UPSTREAM_UNREACHABLE, "upstream-unreachable", 502, "The host could not be reached.",                   \
       "Try again later.")                                                                                    \
@@ -139,6 +146,9 @@ const char *denial_name(enum denial denial);
 const char *denial_sentence(enum denial denial);
 const char *denial_hint(enum denial denial);
 int denial_status(enum denial denial);
+
+/* Whether it is because of what was found in a message, which may have been on its way by then. */
+bool denial_by_search(enum denial denial);
 
 /* By name; DENIAL_NONE when it is none. */
 enum denial denial_find(struct str name);

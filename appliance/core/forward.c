@@ -70,6 +70,11 @@ bool forward_strips(const struct route *route, struct str name)
                                     listed(name, INJECTED, sizeof INJECTED / sizeof INJECTED[0]));
 }
 
+bool forward_carries(struct str name)
+{
+    return listed(name, CARRIERS, sizeof CARRIERS / sizeof CARRIERS[0]);
+}
+
 bool forward_may(const struct route *route, struct str name)
 {
     for (size_t i = 0; i < sizeof NEVER_UP / sizeof NEVER_UP[0]; i++)

@@ -18,6 +18,9 @@ enum denial forward_judge(const struct route *route, bool secure);
 /* Whether a field stays behind on this route for what it carries: '_' counts as '-', as it does for CGI. */
 bool forward_strips(const struct route *route, struct str name);
 
+/* Whether a field is one that carries a credential, cookies aside. */
+bool forward_carries(struct str name);
+
 /* The same, or because it belongs to one connection or is written anew. */
 bool forward_may(const struct route *route, struct str name);
 

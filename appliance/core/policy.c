@@ -122,6 +122,14 @@ static int read_git_fetch(json_t *value, void *into, struct err *err)
     return json_in_bool(value, &((struct route *)into)->git_fetch, err);
 }
 
+static int read_dlp(json_t *value, void *into, struct err *err)
+{
+    struct route *route = into;
+
+    route->dlp_said = true;
+    return dlp_rules_read(value, &route->dlp, err);
+}
+
 static int read_matches(json_t *value, void *into, struct err *err)
 {
     return match_json_read(value, false, &((struct route *)into)->rules.matches, err);
@@ -139,10 +147,12 @@ static int finish_route(struct route *route, struct err *err)
         return err_set(err, "\"host\" is missing");
     if (route->tls_passthrough &&
         (route->auth.scheme != AUTH_NONE || route->cookies || route->insecure || route->git_fetch ||
-         route->rules.matches.count + route->rules.deny.count > 0))
+         route->dlp_said || route->rules.matches.count + route->rules.deny.count > 0))
         return err_set(
             err, "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure, "
-                 "git_fetch, matches or deny may be beside it");
+                 "git_fetch, matches, deny or dlp may be beside it");
+    if (route->tls_passthrough)
+        route->dlp = (struct dlp_rules){.outbound = 0};
     match_finish(&route->rules);
     route->host_service = !route->wildcard && strcmp(route->host, POLICY_HOST_SERVICE) == 0;
     if (route->host_service && (route->port_count == 0 || route->allow_private != NULL))
@@ -159,17 +169,13 @@ static int finish_route(struct route *route, struct err *err)
 
 static int read_routes(json_t *value, void *into, struct err *err)
 {
-    static const struct json_in_member members[] = {{"host", read_host, false},
-                                                    {"allow_private", read_allow_private, false},
-                                                    {"tls", read_tls, false},
-                                                    {"ports", read_ports, false},
-                                                    {"auth", policy_auth_read, false},
-                                                    {"cookies", read_cookies, false},
-                                                    {"insecure", read_insecure, false},
-                                                    {"git_fetch", read_git_fetch, false},
-                                                    {"matches", read_matches, false},
-                                                    {"deny", read_deny, false},
-                                                    {NULL, NULL, false}};
+    static const struct json_in_member members[] = {
+        {"host", read_host, false},         {"allow_private", read_allow_private, false},
+        {"tls", read_tls, false},           {"ports", read_ports, false},
+        {"auth", policy_auth_read, false},  {"cookies", read_cookies, false},
+        {"insecure", read_insecure, false}, {"git_fetch", read_git_fetch, false},
+        {"matches", read_matches, false},   {"deny", read_deny, false},
+        {"dlp", read_dlp, false},           {NULL, NULL, false}};
     struct policy *policy = into;
 
     if (!json_is_array(value))
@@ -183,6 +189,7 @@ static int read_routes(json_t *value, void *into, struct err *err)
     policy->route_count = count;
     for (size_t i = 0; i < count; i++) {
         struct route *route = &policy->routes[i];
+        route->dlp = dlp_rules_default(false);
         if (json_in_object(json_array_get(value, i), members, false, route, err) != 0 ||
             finish_route(route, err) != 0)
             return err_prefix(err, "[%zu]", i);
@@ -404,6 +411,8 @@ void policy_unref(struct policy *policy)
         route_fini(&policy->routes[i]);
     if (policy->attached != NULL)
         policy->detach(policy->attached);
+    if (policy->engine != NULL)
+        policy->engine_free(policy->engine);
     approvals_fini(&policy->approvals);
     secrets_free(policy->secrets);
     free((char *)policy->extra_ca.ptr);

@@ -19,6 +19,7 @@
  *                "cookies": true, "insecure": true,               optional
  *                "git_fetch": true,                               optional
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
+ *                "dlp": {…},                                      optional; core/dlp_rules.h, with its defaults
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
  *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
@@ -55,6 +56,7 @@
 
 #include "core/approval.h"
 #include "core/cidr.h"
+#include "core/dlp_rules.h"
 #include "core/err.h"
 #include "core/host.h"
 #include "core/match.h"
@@ -107,6 +109,7 @@ struct route {
     bool cookies;  /* the agent's cookies go on */
     bool insecure; /* auth over plain HTTP */
     bool git_fetch;
+    bool dlp_said;     /* the policy has the member */
     bool host_service; /* leads to the machine that runs the bottle */
     bool
         approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
@@ -114,6 +117,7 @@ struct route {
     size_t port_count;
     struct route_auth auth;
     struct match_rules rules;
+    struct dlp_rules dlp; /* nothing with tls_passthrough */
     struct cidr *allow_private;
     size_t allow_private_count;
 };
@@ -134,6 +138,8 @@ struct policy {
     struct secrets *secrets; /* of the proxy only; the policy's own */
     void *attached;          /* what a worker derives from the whole; goes with it */
     void (*detach)(void *attached);
+    void *engine; /* of its search, likewise */
+    void (*engine_free)(void *engine);
     /* private */
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * unpack: undoes a Content-Encoding (RFC 9110 section 8.4) step by step, within bounds: gzip, deflate (with and without the
- * wrapper that RFC 1950 asks for and some leave out), br, zstd; two of them on top of each other at most. Private to the layer.
+ * wrapper that RFC 1950 asks for and some leave out), br, zstd; two of them on top of each other at most. Of the layer, and of the
+ * proxy where it sends a body on unpacked.
  */
 #ifndef DLP_UNPACK_H
 #define DLP_UNPACK_H

@@ -20,7 +20,9 @@
 #include "proxy/deny.h"
 #include "proxy/hold.h"
 #include "proxy/http_state.h"
+#include "proxy/inbound.h"
 #include "proxy/limits.h"
+#include "proxy/outbound.h"
 #include "proxy/rewrite.h"
 
 static void forget_look(struct http *http)
@@ -35,6 +37,8 @@ static void forget_look(struct http *http)
 static void forget_exchange(struct http *http)
 {
     forget_look(http);
+    outbound_end(http);
+    inbound_end(http);
     redact_fini(&http->redact);
     policy_unref(http->redact_policy);
     http->redact_policy = NULL;
@@ -102,6 +106,12 @@ void http_refuse(struct session *session, enum denial denial)
         .close = !keep,
     };
 
+    if (http->head_sent && inbound_last_words(session, denial)) { /* the end that is missing says the rest */
+        session_emit(session, denial, NULL);
+        http->over = true;
+        session_linger(session);
+        return;
+    }
     if (http->head_sent) {
         http_abort(session, denial, NULL);
         return;
@@ -163,6 +173,8 @@ void http_begin(struct session *session, const struct h1_head *head, struct requ
 
     http->active = true;
     session_wait(session, WAIT_NONE);
+    if (outbound_unpacks(http))
+        outbound_unpacked_head(&session->proxy->head); /* which is this one */
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
     if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
@@ -192,6 +204,21 @@ static void end_look(struct session *session)
         forget_look(session->http);
 }
 
+/* Looks for what must not leave. What was covered in the head is judged as it goes on, and so are the audit's texts of it. */
+enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request)
+{
+    struct exchange *x = &session->exchange;
+    bool covered;
+    enum denial denial = outbound_head(session, head, request, &covered);
+
+    if (!covered)
+        return denial;
+    enum denial again = session_judge(session, head, request);
+    if (x->in_host)
+        snprintf(x->host, sizeof x->host, "*.%s", x->route->host);
+    return denial != DENIAL_NONE ? denial : again;
+}
+
 /* bytes: the head's. */
 static void take_request(struct session *session, const struct h1_head *head, struct str bytes)
 {
@@ -205,6 +232,10 @@ static void take_request(struct session *session, const struct h1_head *head, st
     http->keep_refused = head->framing == H1_NO_BODY && !http->close && denial != DENIAL_HTTP_MALFORMED;
     if (denial == DENIAL_HOST_NOT_ALLOWED && http_hold(session, head, &request, bytes))
         return;
+    if (denial == DENIAL_NONE)
+        denial = http_search_head(session, head, &request);
+    if (session->exchange.alarm)
+        http->keep_refused = false;
     if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
         denial = DENIAL_OVERLOADED;
     if (denial != DENIAL_NONE)
@@ -225,42 +256,58 @@ static void bad_request(struct session *session, enum h1_error error)
     http_refuse(session, request_denial(error));
 }
 
-/* bytes: those that the event is made of. */
-static void request_event(struct session *session, const struct h1_event *event, struct str bytes)
+/* The next part of the body, or its end. */
+static void request_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
     int fits = 0;
 
+    if (http->look != NULL && data.len > 0 && buf_append(&http->look->body, data.ptr, data.len) != 0) {
+        http->keep_refused = false;
+        http_refuse(session, DENIAL_GIT_PUSH); /* too long to be read whole */
+        return;
+    }
+    if (http->outbound != NULL) {
+        enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
+        if (denial != DENIAL_NONE) {
+            http->keep_refused = false;
+            http_refuse(session, denial);
+            return;
+        }
+    } else if (data.len > 0) {
+        fits = http->chunk_up ? rewrite_chunk(data, &http->up_out)
+                              : buf_append(&http->up_out, data.ptr, data.len);
+    }
+    if (fits == 0 && last && http->chunk_up)
+        fits = rewrite_last_chunk(&http->up_out);
+    http->request_done = last;
+    if (fits != 0)
+        http_refuse(session, DENIAL_OVERLOADED);
+    else if (last && http->look != NULL)
+        end_look(session);
+}
+
+/* bytes: those that the event is made of. */
+static void request_event(struct session *session, const struct h1_event *event, struct str bytes)
+{
     switch (event->type) {
     case H1_EVENT_HEAD:
         take_request(session, &session->proxy->head, bytes);
         return;
     case H1_EVENT_DATA:
-        if (http->look != NULL && buf_append(&http->look->body, event->data.ptr, event->data.len) != 0) {
-            http->keep_refused = false;
-            http_refuse(session, DENIAL_GIT_PUSH); /* too long to be read whole */
-            return;
-        }
-        fits = http->chunk_up ? rewrite_chunk(event->data, &http->up_out)
-                              : buf_append(&http->up_out, event->data.ptr, event->data.len);
-        break;
+        request_data(session, event->data, false);
+        return;
     case H1_EVENT_END:
-        if (!http->active) /* of a request that was refused */
-            return;
-        fits = http->chunk_up ? rewrite_last_chunk(&http->up_out) : 0;
-        http->request_done = true;
-        if (fits == 0 && http->look != NULL)
-            end_look(session);
-        break;
+        if (session->http->active) /* else of a request that was refused */
+            request_data(session, (struct str){0}, true);
+        return;
     case H1_EVENT_BAD:
         bad_request(session, event->error);
         return;
-    case H1_EVENT_TRAILERS:
+    case H1_EVENT_TRAILERS: /* not forwarded */
     case H1_EVENT_MORE:
         return;
     }
-    if (fits != 0)
-        http_refuse(session, DENIAL_OVERLOADED);
 }
 
 static void start_requests(struct session *session)
@@ -299,6 +346,10 @@ static bool step_request(struct session *session)
     if (http->active && (http->request_done || http->up_deaf ||
                          (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
+    if (http->active && outbound_waits(http)) {
+        request_data(session, (struct str){0}, false);
+        return true;
+    }
     if (!http->active && !within) {
         if (session->in.len == 0)
             return http->agent_eof && agent_ended(session);
@@ -493,7 +544,7 @@ void http_start(struct session *session)
     }
     h1_init(&http->request, true);
     buf_init(&http->up_in, IN_MAX);
-    buf_init(&http->up_out, OUT_MAX);
+    buf_init(&http->up_out, UP_MAX);
     buf_init(&http->head, HEAD_MAX);
     buf_init(&http->again, OUT_MAX);
     session->http = http;

@@ -34,6 +34,8 @@ static void on_verdict(struct session *session, enum denial denial)
         denial = DENIAL_HTTP_MALFORMED; /* the same bytes were read before */
     if (denial == DENIAL_NONE)
         denial = session_judge(session, head, &request);
+    if (denial == DENIAL_NONE)
+        denial = http_search_head(session, head, &request);
     if (denial != DENIAL_NONE) {
         refuse(session, denial);
         return;

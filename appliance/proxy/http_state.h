@@ -23,6 +23,8 @@ struct look {
 struct http {
     struct h1 request, response;
     struct look *look;            /* NULL = none */
+    struct outbound *outbound;    /* NULL = nothing is searched for in the request */
+    struct inbound *inbound;      /* NULL = nothing is searched for in the response */
     struct redact redact;         /* redactor NULL = nothing was injected */
     struct policy *redact_policy; /* a reference: whose secrets redact uses */
     struct stream *upstream;
@@ -66,6 +68,10 @@ void http_abort(struct session *session, enum denial denial, const char *detail)
 
 /* A request that has passed its judgement goes upstream; its head is in http->head. */
 void http_begin(struct session *session, const struct h1_head *head, struct request *request);
+
+/* Looks for what must not leave in the head of a request that was let through, which lies in memory of our own. What was
+ * covered in it is judged again. Returns DENIAL_NONE, or why it is not forwarded. */
+enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request);
 
 /* http_hold.c: */
 

@@ -10,6 +10,7 @@
 
 #include "proxy/credentials.h"
 #include "proxy/http_state.h"
+#include "proxy/inbound.h"
 #include "proxy/limits.h"
 #include "proxy/pool.h"
 #include "proxy/rewrite.h"
@@ -74,7 +75,8 @@ static void on_dialled(void *ctx, const struct dial_result *result)
     enum denial denial = result->denial;
 
     session->dial = NULL;
-    x->reason = result->reason;
+    if (result->reason != NULL)
+        x->reason = result->reason;
     note_upstream(session, &result->ip);
     if (denial == DENIAL_NONE && !policy_may_dial(x->policy, x->route, &result->ip)) {
         denial = DENIAL_ADDRESS_REFUSED; /* by a policy that came while it was dialled */
@@ -230,7 +232,13 @@ static void response_head(struct session *session, const struct h1_head *head)
         http_refuse(session, denial);
         return;
     }
-    bool open = head->framing == H1_CHUNKED || head->framing == H1_CLOSE;
+    if (head->status >= 200)
+        denial = inbound_begin(session, head);
+    if (denial != DENIAL_NONE) {
+        http_refuse(session, denial);
+        return;
+    }
+    bool open = head->framing == H1_CHUNKED || head->framing == H1_CLOSE || inbound_marks(http);
     enum rewrite_body body = !open ? REWRITE_SAME : http->old_client ? REWRITE_CLOSE : REWRITE_CHUNKED;
 
     buf_fini(&http->again);
@@ -248,50 +256,54 @@ static void response_head(struct session *session, const struct h1_head *head)
     http->up_keep = head->keep_alive && head->framing != H1_CLOSE;
     http->up_idle_ms = idle_of(head);
     session->exchange.status = head->status;
-    if (rewrite_response(head, body, http->close, &session->out) != 0) {
+    struct buf *out = http->inbound != NULL ? inbound_head(http) : &session->out;
+    if (rewrite_response(head, body, http->close, out) != 0) {
         http_abort(session, DENIAL_OVERLOADED, "out of memory");
         return;
     }
-    http->head_sent = true;
+    http->head_sent = http->inbound == NULL;
 }
 
 /* Takes a part of the body on, the last one with last; with a value to cover, what may be its beginning
- * stays. */
-static int response_data(struct session *session, struct str data, bool last)
+ * stays. Returns DENIAL_NONE, or why it ends here. */
+static enum denial response_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
     uint64_t before = http->redact.found;
 
     if (http->redact.redactor != NULL) { /* the bytes lie in up_in, which is ours */
         if (redact_next(&http->redact, (char *)data.ptr, data.len, last, &data) != 0)
-            return -1;
+            return DENIAL_OVERLOADED;
         session->exchange.redacted += http->redact.found - before;
     }
+    if (http->inbound != NULL)
+        return inbound_body(session, data, last);
     if (data.len == 0)
-        return 0;
-    return http->chunk_down ? rewrite_chunk(data, &session->out)
-                            : buf_append(&session->out, data.ptr, data.len);
+        return DENIAL_NONE;
+    int fits =
+        http->chunk_down ? rewrite_chunk(data, &session->out) : buf_append(&session->out, data.ptr, data.len);
+    return fits == 0 ? DENIAL_NONE : DENIAL_OVERLOADED;
 }
 
 static void response_event(struct session *session, const struct h1_event *event)
 {
     struct http *http = session->http;
-    int fits = 0;
+    enum denial denial = DENIAL_NONE;
 
     switch (event->type) {
     case H1_EVENT_HEAD:
         response_head(session, &session->proxy->head);
         return;
     case H1_EVENT_DATA:
-        fits = response_data(session, event->data, false);
+        denial = response_data(session, event->data, false);
         break;
     case H1_EVENT_END:
         if (http->in_interim)
             return;
-        fits = response_data(session, (struct str){0}, true);
-        if (fits == 0 && http->chunk_down)
-            fits = rewrite_last_chunk(&session->out);
-        http->response_done = true;
+        denial = response_data(session, (struct str){0}, true);
+        if (denial == DENIAL_NONE && http->chunk_down && rewrite_last_chunk(&session->out) != 0)
+            denial = DENIAL_OVERLOADED;
+        http->response_done = denial == DENIAL_NONE;
         break;
     case H1_EVENT_BAD:
         http_refuse(session, DENIAL_UPSTREAM_MALFORMED);
@@ -300,8 +312,8 @@ static void response_event(struct session *session, const struct h1_event *event
     case H1_EVENT_MORE:
         return;
     }
-    if (fits != 0)
-        http_abort(session, DENIAL_OVERLOADED, "out of memory");
+    if (denial != DENIAL_NONE)
+        http_refuse(session, denial);
 }
 
 bool upstream_receive(struct session *session)

@@ -7,6 +7,7 @@
 #define PROXY_LIMITS_H
 
 #include "core/h1_head.h" /* HEAD_MAX, FIELDS_MAX */
+#include "dlp/scan.h"     /* DLP_HELD_MAX */
 
 /* Time-outs, in milliseconds. */
 #define TIMEOUT_SNIFF_MS         10000  /* ports where something is served: accept to a whole ClientHello */
@@ -21,9 +22,10 @@
 #define TIMEOUT_RESPONSE_MS      610000 /* request to response head: language models think for ten minutes */
 #define TIMEOUT_POOLED_MS        50000 /* an upstream's connection unused: servers often give up after 60 s */
 #define TIMEOUT_IDLE_MS          600000 /* no byte in either direction within a message or a tunnel */
-#define TIMEOUT_LINGER_MS        2000   /* a refusal's last bytes, so that no reset overtakes them */
-#define TIMEOUT_ACCEPT_MS        100    /* of not accepting, when descriptors have run out */
-#define WAIT_FIRST_MS            100    /* accept to a request, before a newer connection may end it */
+#define IDLE_INBOUND_MS          20   /* that a part of an answer waits for more, which might belong to it */
+#define TIMEOUT_LINGER_MS        2000 /* a refusal's last bytes, so that no reset overtakes them */
+#define TIMEOUT_ACCEPT_MS        100  /* of not accepting, when descriptors have run out */
+#define WAIT_FIRST_MS            100  /* accept to a request, before a newer connection may end it */
 
 /* Bounds. */
 #define CONNECTIONS_MAX  4096  /* of the one agent, then idle ones end; fewer when RLIMIT_NOFILE is low */
@@ -32,12 +34,14 @@
 #define READ_SIZE        32768 /* bytes read at once, and the window of each direction */
 #define IN_MAX           (HEAD_MAX + READ_SIZE)     /* bytes that wait to be decoded */
 #define OUT_MAX          (HEAD_MAX + 4 * READ_SIZE) /* a rewritten head and a window in its coding */
+#define UP_MAX           (OUT_MAX + DLP_HELD_MAX)   /* the same, with what was held back */
 #define LINGER_BYTES_MAX (1u << 20)                 /* read and thrown away while lingering */
 #define INTERIM_MAX      16                         /* 1xx responses before the final one */
 #define CHUNK_LINE_MAX   256                        /* bytes of a chunk-size line with its extensions */
 #define TRAILERS_MAX     8192                       /* bytes of a trailer section */
 #define ADDRESSES_MAX    16                         /* of a name */
 #define POOL_MAX         128                        /* connections to upstreams that wait for requests */
+#define CARRIES_MAX      128                        /* hosts of which the ends of what was sent are kept */
 #define PIPES_KEPT       32                         /* empty pipes kept for the next tunnel */
 
 #endif

@@ -18,6 +18,7 @@
 #include "proxy/listen.h"
 #include "proxy/pool.h"
 #include "proxy/resolve.h"
+#include "proxy/search.h"
 #include "proxy/session.h"
 #include "proxy/tls.h"
 #include "sys/channel.h"
@@ -37,6 +38,16 @@ static void on_policy(void *ctx, struct policy *old)
         tls_kit_roots(all->tls, roots); /* what cannot be read is not trusted: upstreams say so */
     pool_clear(all->pool);
     session_all_policy(all);
+}
+
+static int on_database(void *ctx, uint64_t generation, int fd, struct err *err)
+{
+    return search_database(((struct proxy *)ctx)->search, generation, fd, err);
+}
+
+static int on_offer(void *ctx, struct policy *policy, struct err *err)
+{
+    return search_offer(((struct proxy *)ctx)->search, policy, err);
 }
 
 static void on_ca(void *ctx, struct str bytes)
@@ -119,12 +130,15 @@ int main(void)
         open_files = files.rlim_max;
     proxy.max = listen_max(open_files);
     proxy.pool = pool_new(&proxy.worker.loop);
-    if (proxy.pool == NULL || listen_start(&proxy, listener) != 0) {
+    proxy.search = search_new();
+    if (proxy.pool == NULL || proxy.search == NULL || listen_start(&proxy, listener) != 0) {
         fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }
     proxy.worker.on_policy = on_policy;
     proxy.worker.on_ca = on_ca;
+    proxy.worker.on_database = on_database;
+    proxy.worker.on_offer = on_offer;
     proxy.worker.on_verdict = on_verdict;
     proxy.worker.on_audit_room = on_audit_room;
     proxy.worker.on_stop = on_stop;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-proxy
 stopper-proxy.src := $(wildcard appliance/proxy/*.c)
-stopper-proxy.layers := sys core
+stopper-proxy.layers := dlp sys core
 stopper-proxy.pkg := ldns libuv jansson
 stopper-proxy.static-deps := llhttp wolfssl
 stopper-proxy.libs := -lm

@@ -35,6 +35,43 @@ static int put_text(struct buf *out, const char *text)
     return put(out, str_of(text));
 }
 
+/* Of a list of codings (RFC 9110 section 12.5.3) those that can be looked into; "identity" when there is none. */
+static int put_codings(struct str list, struct buf *out)
+{
+    static const struct str known[] = {STR("gzip"), STR("x-gzip"), STR("deflate"),
+                                       STR("br"),   STR("zstd"),   STR("identity")};
+    bool any = false;
+
+    for (size_t at = 0; at < list.len;) {
+        const char *comma = memchr(list.ptr + at, ',', list.len - at);
+        size_t end = comma != NULL ? (size_t)(comma - list.ptr) : list.len;
+        struct str item = {list.ptr + at, end - at}, name;
+        at = end + 1;
+        while (item.len > 0 && (item.ptr[0] == ' ' || item.ptr[0] == '\t'))
+            item = (struct str){item.ptr + 1, item.len - 1};
+        for (name = (struct str){item.ptr, 0}; name.len < item.len; name.len++)
+            if (item.ptr[name.len] == ';' || item.ptr[name.len] == ' ' || item.ptr[name.len] == '\t')
+                break;
+        while (item.len > 0 && (item.ptr[item.len - 1] == ' ' || item.ptr[item.len - 1] == '\t'))
+            item.len--;
+        if (!listed(name, known, sizeof known / sizeof known[0]))
+            continue;
+        if ((any && put_text(out, ", ") != 0) || put(out, item) != 0)
+            return -1;
+        any = true;
+    }
+    return any ? 0 : put_text(out, "identity");
+}
+
+/* What is searched comes in a coding that can be read, or in which a mark can be put. */
+static int put_value(const struct route *route, const struct h1_field *field, struct buf *out)
+{
+    if (route == NULL || route->dlp.inbound == 0 || !str_equal_nocase(field->name, str_of("accept-encoding")))
+        return put(out, field->value);
+    return route->dlp.inbound_on_match == DLP_RULES_ANNOTATE ? put_text(out, "identity")
+                                                             : put_codings(field->value, out);
+}
+
 /* route: of a request; NULL for a response. Returns 1 when a value went into a field of the agent's. */
 static int put_fields(const struct h1_head *head, const struct route *route, struct buf *out)
 {
@@ -57,7 +94,7 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
             swapped |= in_place;
             continue;
         }
-        if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put(out, field->value) != 0 ||
+        if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put_value(route, field, out) != 0 ||
             put_text(out, "\r\n") != 0)
             return -1;
     }

@@ -98,16 +98,19 @@ void session_emit(struct session *session, enum denial denial, const char *detai
     snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
     const struct audit audit = {
         .kind = x->kind,
-        .verdict = denial == DENIAL_SECRET_ELSEWHERE     ? AUDIT_ALARM
-                   : denial != DENIAL_NONE && !forwarded ? AUDIT_BLOCK
-                   : x->redacted > 0                     ? AUDIT_REDACT
-                                                         : AUDIT_ALLOW,
+        .verdict = x->alarm || denial == DENIAL_SECRET_ELSEWHERE                       ? AUDIT_ALARM
+                   : denial != DENIAL_NONE && (!forwarded || denial_by_search(denial)) ? AUDIT_BLOCK
+                   : x->redacted + x->findings + x->marked > 0                         ? AUDIT_REDACT
+                                                                                       : AUDIT_ALLOW,
         .rule = x->rule,
         .reason = denial,
         .detail = str_of(detail != NULL                         ? detail
                          : denial == DENIAL_SECRET_ELSEWHERE    ? x->leaked.name
                          : x->redacted > 0 && x->reason == NULL ? covered
                                                                 : x->reason),
+        .detector = x->detector,
+        .pattern = x->pattern,
+        .surface = x->surface,
         .host = str_of(x->host),
         .method = str_of(x->method),
         .path = str_of(x->path),

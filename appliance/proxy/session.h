@@ -55,6 +55,7 @@ struct proxy {
     struct pool *pool;
     struct leaves *leaves;
     struct tls_kit *tls;
+    struct search *search;
     struct session *sessions; /* all live ones */
     size_t count, max;
     struct holds holds;
@@ -87,6 +88,13 @@ struct exchange {
     struct ip ip;             /* dialled; family 0 = not yet */
     const char *reason;       /* a sentence more than the denial's; NULL = none */
     struct leak_found leaked; /* with secret-elsewhere: for the audit alone */
+    /* what was found in it; of several the first */
+    const char *detector, *surface; /* NULL = nothing */
+    char pattern[SECRET_NAME_MAX + 1];
+    char found[256];   /* the same in words */
+    unsigned findings; /* in what goes out */
+    unsigned marked;   /* in what comes in */
+    bool alarm, in_host;
 };
 
 struct session {

@@ -36,7 +36,7 @@ struct equal {
     char key[EQUAL_KEY_MAX];
     uint64_t until_ms;
     struct audit audit; /* its texts point into `text` */
-    char text[256], rule[192], protocol[16], address[48];
+    char text[256], rule[192], protocol[16], address[48], pattern[136];
     uint64_t count; /* held back since the last line */
 };
 
@@ -280,6 +280,9 @@ static void equal_hold(struct equal *equal, const struct audit *audit)
         .port = audit->port,
         .status = audit->status,
         .generation = audit->generation,
+        .detector = audit->detector,
+        .pattern = keep(equal->pattern, sizeof equal->pattern, audit->pattern),
+        .surface = audit->surface,
         .host = {equal->text, host},
         .detail = {equal->text + sizeof equal->text / 2, detail},
         .rule = keep(equal->rule, sizeof equal->rule, audit->rule),

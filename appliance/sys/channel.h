@@ -31,6 +31,9 @@ enum channel_type {
     CHANNEL_HOLD,
     CHANNEL_HOLD_END, /* proxy -> init: what had this number is over: nobody waits, or it was approved and has ended */
     CHANNEL_VERDICT, /* init -> proxy: text is a struct hold_verdict */
+    /* init -> proxy, before that generation's CHANNEL_POLICY, when the policy has something searched for: generation, fd =
+     * sealed memfd with the database (dlp/rules.h). It holds the secrets' values. Never sent to any other worker. */
+    CHANNEL_DATABASE,
 };
 
 #define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */

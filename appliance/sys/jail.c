@@ -87,7 +87,7 @@ static int root_enter(const char *root, struct err *err)
     return result;
 }
 
-static int limits_set(uint64_t open_files, struct err *err)
+static int limits_set(const struct jail *jail, struct err *err)
 {
     struct {
         int resource;
@@ -95,9 +95,9 @@ static int limits_set(uint64_t open_files, struct err *err)
         rlim_t value;
     } limits[] = {
         {RLIMIT_CORE, "core", 0},
-        {RLIMIT_FSIZE, "file size", 0},
+        {RLIMIT_FSIZE, "file size", jail->file_size},
         {RLIMIT_NPROC, "processes", 0},
-        {RLIMIT_NOFILE, "open files", open_files},
+        {RLIMIT_NOFILE, "open files", jail->open_files},
     };
     struct rlimit now;
 
@@ -121,7 +121,7 @@ static int limits_set(uint64_t open_files, struct err *err)
 
 static int steps(const struct jail *jail, struct err *err)
 {
-    if (root_enter(jail->root, err) != 0 || limits_set(jail->open_files, err) != 0)
+    if (root_enter(jail->root, err) != 0 || limits_set(jail, err) != 0)
         return -1;
     if (privs_bound(jail->capabilities, err) != 0 || privs_lock(err) != 0)
         return -1;

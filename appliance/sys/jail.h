@@ -13,7 +13,7 @@
 
 #include "core/err.h"
 
-enum jail_profile { JAIL_DNS, JAIL_PROXY, JAIL_METER }; /* seccomp allowlists, sys/seccomp.c */
+enum jail_profile { JAIL_DNS, JAIL_PROXY, JAIL_METER, JAIL_COMPILER }; /* seccomp allowlists, sys/seccomp.c */
 
 struct jail {
     const char *root; /* an empty directory that becomes "/" */
@@ -21,7 +21,8 @@ struct jail {
     gid_t gid;
     uint64_t capabilities; /* bits (1 << CAP_X) that stay in permitted, effective and bounding sets; 0 for all
                               but the meter */
-    uint64_t open_files;   /* RLIMIT_NOFILE, up to the hard limit; core dumps, processes, file sizes: 0 */
+    uint64_t open_files;   /* RLIMIT_NOFILE, up to the hard limit; core dumps, processes: 0 */
+    uint64_t file_size;    /* RLIMIT_FSIZE, in bytes: 0 for all but the compiler, which fills a memfd */
     enum jail_profile profile;
 };
 

@@ -142,6 +142,14 @@ static const struct rule proxy[] = {
     {.call = "fcntl", .when = {{1, INT, F_GETPIPE_SZ}}},
 };
 
+/* A program without a loop or a socket, that computes and seals what it made. */
+static const struct rule compiler[] = {
+    {.call = "mlock"},
+    {.call = "pwrite64"},
+    {.call = "ftruncate"},
+    {.call = "fcntl", .when = {{1, INT, F_ADD_SEALS}}},
+};
+
 /* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the
  * empty root has not, at their own mappings, and try pointers on a pipe. */
 #if SECCOMP_SANITIZED
@@ -179,6 +187,7 @@ static const struct table profiles[][3] = {
     [JAIL_DNS] = {TABLE(common), TABLE(connections)},
     [JAIL_PROXY] = {TABLE(common), TABLE(connections), TABLE(proxy)},
     [JAIL_METER] = {TABLE(common)},
+    [JAIL_COMPILER] = {TABLE(common), TABLE(compiler)},
 };
 
 static int rule_add(scmp_filter_ctx filter, uint32_t action, const struct rule *rule)

@@ -5,8 +5,9 @@
 #ifndef SYS_USERS_H
 #define SYS_USERS_H
 
-#define USER_PROXY  61001
-#define USER_DNS    61002
-#define USER_UPLINK 61003 /* on the host: pasta; owns the user namespace around the sidecar's network */
+#define USER_PROXY    61001
+#define USER_DNS      61002
+#define USER_COMPILER 61004 /* stopper-dlpc, while it lives */
+#define USER_UPLINK   61003 /* on the host: pasta; owns the user namespace around the sidecar's network */
 
 #endif

@@ -92,6 +92,10 @@ static void take_policy(struct worker *worker, const struct channel_msg *msg)
     struct err err;
     struct policy *policy = read_policy(worker, msg, &err), *old = worker->policy;
 
+    if (policy != NULL && worker->on_offer != NULL && worker->on_offer(worker->ctx, policy, &err) != 0) {
+        policy_unref(policy);
+        policy = NULL;
+    }
     if (policy == NULL) {
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg->generation, -1, str_of(err.text));
         return;
@@ -101,6 +105,13 @@ static void take_policy(struct worker *worker, const struct channel_msg *msg)
         worker->on_policy(worker->ctx, old);
     policy_unref(old);
     say_applied(worker, msg->generation);
+}
+
+static int take_database(struct worker *worker, const struct channel_msg *msg, struct err *err)
+{
+    if (worker->on_database == NULL || msg->fd < 0)
+        return err_set(err, "nothing is searched for here");
+    return worker->on_database(worker->ctx, msg->generation, msg->fd, err);
 }
 
 /* The mapping is the memfd's: what the worker keeps of it, it copies. */
@@ -132,6 +143,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     if (msg.type == CHANNEL_POLICY)
         take_policy(worker, &msg);
     if (msg.type == CHANNEL_SECRETS && take_secrets(worker, &msg, &err) != 0)
+        channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
+    if (msg.type == CHANNEL_DATABASE && take_database(worker, &msg, &err) != 0)
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
     if (msg.type == CHANNEL_CA)
         take_ca(worker, &msg);

@@ -30,6 +30,11 @@ struct worker {
     void (*on_ca)(void *ctx, struct str bytes); /* CHANNEL_CA; the bytes are gone afterwards */
     void (*on_verdict)(void *ctx, uint64_t number, struct str text); /* CHANNEL_VERDICT */
     void (*on_audit_room)(void *ctx);
+    /* CHANNEL_DATABASE for the policy of that generation, which follows. The descriptor is closed afterwards. Returns 0, or
+     * -1 with err: the policy is not taken. May be NULL. */
+    int (*on_database)(void *ctx, uint64_t generation, int fd, struct err *err);
+    /* A policy that is about to be taken, whole. Returns 0, or -1 with err: it is not. May be NULL. */
+    int (*on_offer)(void *ctx, struct policy *policy, struct err *err);
     void (*on_stop)(void *ctx); /* behind the loop: last lines may still be emitted */
     void *ctx;
     /* private */

@@ -2,7 +2,8 @@
 """make bench-quick: what a request, a connection and a byte cost in Stopper and, in the same run, in haproxy.
 
 Both stand between the same client and the same server, terminate TLS and encrypt anew, verify the server, and write a line
-a request. Stopper also judges, strips, injects a token and searches the answers for it. The box is pinned to one
+a request. Stopper also judges, strips, injects a token and searches the answers for it; and, in its first line, searches requests
+and answers for what must not pass (dlp, as every route has it), in its second not. The box is pinned to one
 core, clients and servers to the others; the figure is the CPU time of the box's processes (/proc/PID/schedstat), all of them,
 divided by what they did. The two take turns, so that what else runs on the machine meets both.
 
@@ -225,21 +226,26 @@ sys.stdin.read()
 class Stopper(Box):
     """The whole sidecar: stopper-init, the meter, stopper-dns, stopper-proxy; with a token and an audit stream."""
 
-    def __init__(self, lab, core):
-        super().__init__(lab, "stopper", core)
+    def __init__(self, lab, core, dlp=None):
+        super().__init__(lab, "stopper" + ("-unsearched" if dlp else ""), core)
         self.hosts("192.0.2.1")  # nobody's: what is dialled does not matter
         top = self.start(["nsenter", "-t", str(self.outer.pid), "-n", "unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc",
                           "sh", "-c", 'mount -t tmpfs -o mode=755 tmpfs /run && exec "$0"', program("stopper-init")])
         init = child_of(top.pid)
         with open(lab.world.ca, encoding="ascii") as ca:
             policy = {"protocol": 1, "dns": {"upstreams": [RESOLVER]}, "extra_ca": ca.read(),
-                      "routes": [{"host": HOST, "ports": [80, 443, 8444],
+                      "routes": [{"host": HOST, "ports": [80, 443, 8444], **({"dlp": dlp} if dlp else {}),
                                   "auth": {"scheme": "Bearer", "secret": "BENCH", "header": "Authorization"}}]}
         ctl = ["nsenter", "-t", str(init), "-n", "-m", "-p", program("stopper-init"), "ctl"]
         wait_for(lambda: '"ready"' in self.said(), "the sidecar")
         lab.run(*ctl, "apply", input=json.dumps({"policy": policy, "secrets": {"BENCH": "bench-token-0123456789"}}))
-        with open(f"/proc/{init}/task/{init}/children", encoding="ascii") as children:
-            self.pids = [init, *map(int, children.read().split())]
+        wait_for(lambda: len(self.children(init)) == 3, "meter, DNS and proxy alone")  # stopper-dlpc has ended
+        self.pids = [init, *self.children(init)]
+
+    @staticmethod
+    def children(pid):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            return list(map(int, children.read().split()))
 
 
 class Haproxy(Box):
@@ -313,7 +319,8 @@ def say(values):
               f"  {'>=' if more else '<='} {asked} {'yes' if fine else 'NO'}")
         for name in values[figure]:
             if name not in ("stopper", "haproxy"):
-                print(f"{'  ' + name:46} {'':9} {statistics.median(values[figure][name]):9.1f}")
+                column = f"{statistics.median(values[figure][name]):9.1f}"
+                print(f"{'  ' + name:46} {column if name.startswith('stopper') else '':9} {'' if name.startswith('stopper') else column:>9}")
     ours = values["memory"]["stopper"][0]
     print(f"{f'KiB of memory a kept connection, at {KEPT}':46} {ours:9.1f} {values['memory']['haproxy'][0]:9.1f} {'':26}"
           f"  <= {MEMORY_MAX} {'yes' if ours <= MEMORY_MAX else 'NO'}")
@@ -335,7 +342,7 @@ def main():
     lab = Lab("bench")
     try:
         pem = servers(lab)
-        boxes = [Stopper(lab, cores[0]), Haproxy(lab, cores[0], pem), Haproxy(lab, cores[0], pem, "http-reuse always")]
+        boxes = [Stopper(lab, cores[0]), Stopper(lab, cores[0], {"outbound": [], "inbound": []}), Haproxy(lab, cores[0], pem), Haproxy(lab, cores[0], pem, "http-reuse always")]
         print(f"programs of {BUILD}; {options.rounds} rounds of {options.seconds} s, the box on core {cores[0]}")
         values = measure(boxes, options.rounds, options.seconds)
         say(values)

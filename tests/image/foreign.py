@@ -15,6 +15,7 @@ EMULATORS = {"arm64": ["qemu-aarch64-static", "-L"]}
 @pytest.mark.parametrize("path, argument, words", [
     ("/stopper/stopper-init", "--version", "stopper-init 0.1.0, control protocol 1"), ("/stopper/shim/stopper-shim", "--help", "usage: stopper-shim"),
     ("/stopper/stopper-proxy", "", "stopper-proxy: "), ("/stopper/stopper-dns", "", "stopper-dns: "),
+    ("/stopper/stopper-dlpc", "", "jail: "),
     ("/usr/bin/git", "--version", "git version 2."), ("/usr/bin/ssh", "-V", "OpenSSH_")])
 def test_its_programs_run_with_its_own_libraries(image, path, argument, words):
     assert image.sysroot, "this is for an image that was made for another machine"

@@ -15,7 +15,7 @@ ALLOWED = {  # folder: what it may include besides itself
     DLPC: {CORE, DLP},
     SYS: {CORE},
     "appliance/proxy": {CORE, DLP, SYS},
-    "init": {CORE, DLP, SYS},
+    "init": {CORE, DLP, DLPC, SYS},
     "dns": {CORE, DLP, SYS},
     "gate": {CORE, DLP, SYS},
     "hostctl": {CORE},  # and rt_netns* may include SYS: see below

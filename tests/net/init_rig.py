@@ -30,6 +30,7 @@ class Rig:
         self.undo.append(lambda: shutil.rmtree(self.dir))
         try:
             shutil.copy(program("stopper-init"), self.dir)
+            shutil.copy(program("stopper-dlpc"), self.dir)
             for name in "stopper-dns", "stopper-proxy":
                 shutil.copy(os.path.join(HERE, "standin.py"), os.path.join(self.dir, name))
                 os.chmod(os.path.join(self.dir, name), 0o755)

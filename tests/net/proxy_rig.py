@@ -259,13 +259,44 @@ class Authority:
         self.message = b"".join(struct.pack("@I", len(part)) + part for part in parts)
 
 
-POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS = 1, 2, 3, 4, 6, 7
+POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
 HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
 START = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
 exec prlimit --nofile={files} "$0"
 """
+
+
+COMPILE = """
+mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
+exec "$0" 0<&{0} 1>&{1} {0}<&- {1}>&-
+"""
+databases = {}  # by the known secrets: sealed memfds
+
+
+def sealed(blob=b""):
+    """A memfd; sealed when it holds something."""
+    fd = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    if blob:
+        os.write(fd, blob)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+    return fd
+
+
+def database(known):
+    """What is searched for, compiled by stopper-dlpc as init has it done. known: name -> value."""
+    source = json.dumps(known, sort_keys=True).encode()
+    if source not in databases:
+        made, given = sealed(), sealed(source)
+        high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in (given, made)]
+        done = subprocess.run(["unshare", "-m", "bash", "-c", COMPILE.format(*high),
+                               os.path.abspath(os.path.join(BUILD, "stopper-dlpc"))], pass_fds=high, stderr=subprocess.PIPE, timeout=120)
+        assert done.returncode == 0, done.stderr
+        for fd in (given, *high):
+            os.close(fd)
+        databases[source] = made
+    return databases[source]
 
 
 class Worker:
@@ -319,9 +350,7 @@ class Worker:
         self.reader.start()
 
     def _send(self, kind, generation, blob):
-        fd = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.write(fd, blob)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
+        fd = sealed(blob)
         socket.send_fds(self.channel, [HEAD.pack(kind, 0, generation)], [fd])
         os.close(fd)
 
@@ -346,6 +375,8 @@ class Worker:
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": SIDECAR, "own": ["10.7.7.0/30", "198.51.100.77/32"]},
                   "routes": [{"host": r} if isinstance(r, str) else r for r in routes], **members}
+        if policy["routes"]:
+            socket.send_fds(self.channel, [HEAD.pack(DATABASE, 0, self.generation)], [database({name: value for name, value in (secrets or {}).items() if re.fullmatch("[!-~]{8,}", value)})])
         if secrets is not None:
             self._send(SECRETS, self.generation, json.dumps(secrets).encode())
         self._send(POLICY, self.generation, json.dumps(policy).encode())

@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED, CA, SECRETS = 1, 2, 3, 4, 6, 7
+POLICY, READY, APPLIED, REFUSED, CA, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy
@@ -113,6 +113,10 @@ def take_policy(name, mode, channel, audit):
     if kind == SECRETS:
         assert name == "stopper-proxy"
         NAMES["secrets"] = sorted(json.loads(held))
+        return
+    if kind == DATABASE:
+        assert name == "stopper-proxy" and held
+        NAMES["database"] = generation
         return
     assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")
     policy = json.loads(held)

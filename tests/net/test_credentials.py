@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Credentials through stopper-proxy: the agent's own never arrive, the route's arrive once and never come back; ports; git."""
 import base64
+import gzip
 import json
 import os
 import random
@@ -212,11 +213,12 @@ def test_events_are_not_held_back(rig, certificates):
 
 
 def test_a_compressed_answer_is_refused_where_a_value_was_injected(rig, certificates):
-    reply = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+    packed = gzip.compress(b"abc")
+    reply = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
     upstream = tls_upstream(rig, certificates, "right", lambda stream: upstream.answer(stream, reply))
     problem(ask(rig, "bearer.tls.test", get("bearer.tls.test")), 502, "upstream-encoding")
     rig.worker.line(reason="upstream-encoding", host="bearer.tls.test")
-    assert ask(rig, "none.tls.test", get("none.tls.test")).body == b"abc"  # the control
+    assert ask(rig, "none.tls.test", get("none.tls.test")).body == packed  # the control
 
 
 def test_a_new_value_is_used_from_the_next_request_on(rig, certificates):
@@ -327,7 +329,7 @@ def test_an_lfs_download_passes_whole_and_an_upload_goes_nowhere(rig, certificat
             client.send(body)
         assert client.message().status == 200
     assert b"Expect" not in upstream.requests[0]
-    assert (body in upstream.requests[0]) != chunked and upstream.requests[0].count(b"a" * 64) >= 90
+    assert body in upstream.requests[0]  # searched, and so in one chunk
     for bad in (body.replace(b"download", b"upload"), b'{"operation":"download","Operation":"upload"}', b"x" * 70000):
         head = f"Content-Length: {len(bad)}\r\n\r\n".encode()
         problem(ask(rig, "git.tls.test", BATCH.encode() + head + bad), 403, "git-push")

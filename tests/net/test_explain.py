@@ -190,6 +190,8 @@ TEXT = """egress:
         - paths: [{value: /v1/secret}]
 """
 OPEN = "  tls: opened\n  ports: 80, 443\n"
+LOOKED_FOR = "  looked for in what is sent (block): token_patterns, known_secrets\n" \
+             "  looked for in what comes back (block): naive_injection_detection\n"
 PUBLIC_ONLY = "  not judged: the address that the name resolves to: it must be public (else address-refused)\n"
 
 
@@ -197,7 +199,7 @@ def test_it_names_the_line_and_the_remedy_without_the_variable(files):
     files.put("m.yaml", TEXT)
     assert files("explain", "-f", "m.yaml", "GET", "https://api.example.com/v1/x", "-H", "Authorization: own") == (
         ALLOWED, "m.yaml:6: allowed by api.example.com matches[0]\n" + OPEN +
-        "  injected: the value of API_KEY in Authorization, scheme Bearer\n  stripped: Authorization\n" + PUBLIC_ONLY +
+        "  injected: the value of API_KEY in Authorization, scheme Bearer\n  stripped: Authorization\n" + LOOKED_FOR + PUBLIC_ONLY +
         "  not judged: secrets in the head: the value or the placeholder of another route, or a value of from_env, is refused "
         "(secret-elsewhere)\n  not judged: the answer: one that is compressed is refused (upstream-encoding)\n", "")
     assert files("explain", "-f", "m.yaml", "GET", "https://api.example.com/v1/secret/x") == (
@@ -225,6 +227,21 @@ def test_the_line_is_that_of_the_layer(files):
     assert said["injected"]["variable"] and said["entry"]["line"] > 0
     assert explain(files, "a", "GET", "https://absent.example.com/")["unjudged"] == [
         "DNS, which refuses this name before there is a request (dns-name)"]
+
+
+def test_it_names_what_is_looked_for(files):
+    files.put("m.yaml", json.dumps({"agent_provider": {"template": "claude"}, "egress": {"routes": [
+        {"host": "a.example.com", "dlp": {"outbound_detectors": False, "inbound_on_match": "annotate"}},
+        {"host": "b.example.com", "dlp": {"outbound_detectors": ["entropy"], "outbound_on_match": "redact", "inbound_detectors": False}},
+        {"host": "c.example.com", "tls": {"passthrough": True}}]}}))
+    both, scan = ["token_patterns", "known_secrets"], ["naive_injection_detection"]
+    for host, path, wanted in (("a.example.com", "/", ([], "block", scan, "annotate")), ("c.example.com", "/", None),
+                               ("b.example.com", "/", (["entropy"], "redact", [], "block")), ("d.example.com", "/", None),
+                               ("api.anthropic.com", "/v1/models", (both, "redact", scan, "log"))):
+        said = explain(files, "-f", "m.yaml", "GET", f"https://{host}{path}")["dlp"]
+        assert said == (wanted and dict(zip(("outbound", "outbound_on_match", "inbound", "inbound_on_match"), wanted))), host
+    text = files("explain", "-f", "m.yaml", "GET", "https://b.example.com/")[1]
+    assert "  looked for in what is sent (redact): entropy\n" in text and "comes back" not in text
 
 
 def test_what_would_be_held_is_denied_unless_the_operator_approves(files):

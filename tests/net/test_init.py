@@ -314,8 +314,8 @@ def test_it_executes_its_workers_and_nothing_else(rig):
     with open(path, encoding="utf-8") as trace:
         executed = [os.path.basename(line.split('"')[1]) for line in trace if "execve(" in line]
     assert executed[:4] == ["sh", "nft", "ip", "sysctl"]  # the control
-    assert executed[4] == "stopper-init" and set(executed[5:]) == {"stopper-init", "stopper-dns", "stopper-proxy"}, executed
-    assert executed.count("stopper-dns") == 2
+    assert executed[4] == "stopper-init" and set(executed[5:]) == {"stopper-init", "stopper-dns", "stopper-proxy", "stopper-dlpc"}, executed
+    assert executed.count("stopper-dns") == 2 and executed.count("stopper-dlpc") == 1
 
 
 def test_a_worker_that_is_missing_keeps_it_from_being_ready_and_says_so(rig):
@@ -529,6 +529,28 @@ def test_a_policy_that_a_worker_does_not_take_is_in_force_nowhere(rig, mode, wor
         return [line["policy"] for line in init.audit.lines if "policy" in line and "dns" not in line["policy"]][-1]
     wait_for(lambda: last()["generation"] == 1, "the line of the proxy that was started again")
     assert last()["routes"] == POLICY["routes"]
+
+
+def test_a_policy_whose_search_does_not_compile_changes_nothing(rig):
+    init = Init(rig, policy=POLICY)
+    assert init.audit.wait(kind="test", database=1)["policy"]["generation"] == 1
+    real = os.path.join(rig.dir, "stopper-dlpc")
+    more = {**POLICY, "routes": POLICY["routes"] + [{"host": "more.example.com"}]}
+    os.rename(real, real + ".real")
+    with open(real, "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\necho this is too hard >&2\n")
+    os.chmod(real, 0o755)
+    words = "what is searched for could not be compiled: this is too hard"
+    failed = {"policy": more, "secrets": {"NEW": "some-new-value"}}
+    assert init.ctl("apply", stdin=json.dumps(failed)) == (1, {"ok": False, "error": words})
+    init.audit.wait(kind="control", verdict="block", rule="apply", detail=words)
+    assert init.ctl("status")[1]["generation"] == 1
+    assert init.ctl("apply", stdin=json.dumps({"policy": more}))[1] == {"ok": True, "generation": 3}  # nothing new to compile
+    nothing = {"policy": {**more, "routes": [{**route, "dlp": {"outbound": [], "inbound": []}} for route in more["routes"][1:]]}}
+    assert init.ctl("apply", stdin=json.dumps({**failed, **nothing}))[0] == 0  # nothing at all
+    os.rename(real + ".real", real)
+    assert init.ctl("apply", stdin=json.dumps(failed))[1] == {"ok": True, "generation": 5}  # the control
+    assert init.audit.wait(kind="test", database=5)
 
 
 # ---- control

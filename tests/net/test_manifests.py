@@ -145,19 +145,15 @@ egress:
       role: codex_oauth
       tcp: [{port: 5432}]
       dlp:
-        outbound_detectors: [entropy]
-        inbound_detectors: [naive_injection_detection]
-        outbound_on_match: block
-        inbound_on_match: log
+        outbound_on_match: supervise
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 """)
     route = "egress.routes[0]."
     keys = [(4, "egress.on_canary"),
-            (7, route + "role"), (8, route + "tcp"), (10, route + "dlp.outbound_detectors"),
-            (11, route + "dlp.inbound_detectors"), (12, route + "dlp.outbound_on_match"), (13, route + "dlp.inbound_on_match"),
-            (16, "git-gate.repos.r")]
+            (7, route + "role"), (8, route + "tcp"), (10, route + "dlp.outbound_on_match"),
+            (13, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -167,7 +163,10 @@ egress:
   dns: {upstreams: [192.0.2.53], denied: sinkhole}
   on_denied: block
   ignore: [t.example, "*.u.example"]
-  routes: [{host: a.example, dlp: {outbound_detectors: false, inbound_detectors: false}}]
+  routes:
+    - host: a.example
+      dlp: {outbound_detectors: [entropy], inbound_detectors: [naive_injection_detection], outbound_on_match: redact, inbound_on_match: log}
+    - {host: b.example, dlp: {outbound_detectors: false, inbound_detectors: false, outbound_on_match: block}}
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""

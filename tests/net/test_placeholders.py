@@ -36,7 +36,7 @@ def certificates(tmp_path_factory):
 @pytest.fixture(scope="module")
 def long_lived(certificates):
     made = Rig()
-    made.worker.apply(*ROUTES, secrets=SECRETS, extra_ca=certificates.pem)
+    made.worker.apply(*({**route, "dlp": {"outbound": []}} for route in ROUTES), secrets=SECRETS, extra_ca=certificates.pem)
     made.resolver.names.update({route["host"]: [PUBLIC] for route in ROUTES})
     yield made
     made.close()

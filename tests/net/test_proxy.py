@@ -333,7 +333,7 @@ def test_a_malformed_answer_is_a_502(shared, number):
 def test_an_answer_that_is_cut_short_never_looks_whole(shared, answer):
     def serve(stream):
         upstream.read_request(stream)
-        stream.sendall(answer)
+        stream.sendall(answer.replace(b"\r\n", b"\r\nContent-Type: image/png\r\n", 1))  # of text the head would wait
     upstream = shared.upstream(serve=serve)
     with shared.client(send=get("plain.test")) as client:
         got = client.rest()

@@ -474,7 +474,8 @@ def test_an_answer_that_is_cut_off_is_never_passed_for_a_whole_one(rig, certific
 
     def serve(stream):
         request = upstream.read_request(stream)
-        stream.sendall(parts[request.start.split()[1].encode()])
+        part = parts[request.start.split()[1].encode()]
+        stream.sendall(part.replace(b"\r\n", b"\r\nContent-Type: image/png\r\n", 1))  # of text the head would wait
         if polite[0]:
             stream.unwrap().close()
         else:

@@ -43,6 +43,9 @@ START_TEST(the_page_has_the_members_of_a_line_and_their_types)
                           .rule = "r",
                           .reason = DENIAL_HOST_NOT_ALLOWED,
                           .detail = str_of("d"),
+                          .detector = "d",
+                          .pattern = "p",
+                          .surface = "s",
                           .host = str_of("h"),
                           .method = str_of("m"),
                           .path = str_of("p"),
@@ -92,6 +95,7 @@ START_TEST(the_page_has_the_caps)
     text[sizeof text - 1] = '\0';
     struct audit audit = {.rule = text,
                           .detail = huge,
+                          .pattern = text,
                           .host = huge,
                           .method = huge,
                           .path = huge,
@@ -107,7 +111,7 @@ START_TEST(the_page_has_the_caps)
                       "%s: %u, and %zu are read", name, cap,
                       json_string_length(json_object_get(object, name)));
     }
-    ck_assert_uint_eq(found, 7);
+    ck_assert_uint_eq(found, 8);
     fclose(page);
     json_decref(object);
 }

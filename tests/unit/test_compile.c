@@ -79,6 +79,20 @@ START_TEST(manifests_become_their_golden_policy)
          "\"/[a-z]+\\\"\"}],\"methods\":[\"GET\",\"HEAD\"]},"
          "{\"headers\":[{\"name\":\"X-A\",\"type\":\"exact\",\"value\":\"b\"}]}],"
          "\"deny\":[{\"paths\":[{\"type\":\"exact\",\"value\":\"/a/b\"}]}]}]}"},
+        {"egress:\n  routes:\n    - {host: a.example, dlp: {outbound_detectors: false, inbound_on_match: "
+         "log}}\n"
+         "    - {host: b.example, dlp: {outbound_detectors: [entropy, known_secrets], outbound_on_match: "
+         "redact}}\n"
+         "    - {host: c.example, dlp: {inbound_detectors: false, outbound_on_match: block}}\n"
+         "    - {host: api.openai.com, role: openai_api_key, dlp: {inbound_on_match: block}}\n"
+         "    - {host: api.anthropic.com, role: anthropic_api_key, dlp: {outbound_on_match: block}}\n",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":["
+         "{\"host\":\"a.example\",\"dlp\":{\"outbound\":[],\"inbound_on_match\":\"log\"}},"
+         "{\"host\":\"b.example\",\"dlp\":{\"outbound\":[\"known_secrets\",\"entropy\"],"
+         "\"outbound_on_match\":\"redact\"}},"
+         "{\"host\":\"c.example\",\"dlp\":{\"inbound\":[]}},"
+         "{\"host\":\"api.openai.com\",\"dlp\":{\"outbound_on_match\":\"redact\",\"transcript\":true}},"
+         "{\"host\":\"api.anthropic.com\",\"dlp\":{\"inbound_on_match\":\"log\",\"transcript\":true}}]}"},
         {"{}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {on_denied: supervise, hold_seconds: 60, ignore: [t.example, '*.t.example']}",
          "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"hold\":{\"denied\":true,\"seconds\":60},"

@@ -329,7 +329,7 @@ START_TEST(a_policy_with_bad_rules_is_refused_with_their_place)
         {"\"deny\":[{\"paths\":[{\"value\":\"/\"}]}],\"tls\":{\"passthrough\":true}",
          "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure, "
          "git_fetch, "
-         "matches or deny may be beside it"},
+         "matches, deny or dlp may be beside it"},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

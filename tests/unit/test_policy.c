@@ -82,6 +82,45 @@ START_TEST(private_addresses_need_their_route_and_own_ones_are_never_dialled)
 }
 END_TEST
 
+START_TEST(a_route_that_says_nothing_of_dlp_has_all_of_it)
+{
+    static const struct {
+        const char *members, *said; /* said: what is written again; NULL: nothing differs from the default */
+        struct dlp_rules rules;
+    } table[] = {
+        {"\"ports\":[80]", NULL, {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
+        {"\"dlp\":{}", NULL, {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
+        {"\"dlp\":{\"outbound\":[]}", "{\"outbound\":[]}", {0, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
+        {"\"dlp\":{\"outbound\":[\"entropy\",\"token_patterns\"],\"outbound_on_match\":\"redact\"}",
+         "{\"outbound\":[\"token_patterns\",\"entropy\"],\"outbound_on_match\":\"redact\"}",
+         {5, 8, DLP_RULES_REDACT, DLP_RULES_BLOCK, false}},
+        {"\"dlp\":{\"inbound\":[],\"inbound_on_match\":\"annotate\",\"transcript\":true}",
+         "{\"inbound\":[],\"inbound_on_match\":\"annotate\",\"transcript\":true}",
+         {3, 0, DLP_RULES_BLOCK, DLP_RULES_ANNOTATE, true}},
+        {"\"tls\":{\"passthrough\":true}", NULL, {0, 0, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char json[512];
+        snprintf(json, sizeof json, "{\"protocol\":1,\"routes\":[{\"host\":\"a\",%s}]}", table[i].members);
+        struct policy *policy = parse(json, false);
+        const struct dlp_rules *rules = &policy->routes[0].dlp;
+        ck_assert_msg(dlp_rules_same(rules, &table[i].rules), "%s", json);
+        json_t *written = rules->outbound + rules->inbound > 0 ? dlp_rules_write(rules) : NULL;
+        char *text = written != NULL ? json_dumps(written, JSON_COMPACT) : NULL;
+        ck_assert_int_eq(text == NULL, table[i].said == NULL);
+        if (text != NULL)
+            ck_assert_str_eq(text, table[i].said);
+        free(text);
+        json_decref(written);
+        policy_unref(policy);
+    }
+    struct dlp_rules provider = dlp_rules_default(true);
+    ck_assert(provider.outbound == 3 && provider.inbound == 8 && provider.transcript);
+    ck_assert(provider.outbound_on_match == DLP_RULES_REDACT && provider.inbound_on_match == DLP_RULES_LOG);
+}
+END_TEST
+
 /* Whoever else resolves to it. */
 START_TEST(the_hosts_address_is_its_own_routes_alone)
 {
@@ -141,6 +180,22 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
          "policy: routes: [0]: tls: passthrough: expected true or false, found an integer"},
         {"{\"protocol\":1,\"routes\":[{\"host\":\"a\",\"allow_private\":[\"8.8.8.0/24\"]}]}",
          "policy: routes: [0]: allow_private: [0]: not a private range"},
+        {ROUTE("\"dlp\":[]"), "policy: routes: [0]: dlp: expected an object, found an array"},
+        {ROUTE("\"dlp\":{\"outbound\":true}"),
+         "policy: routes: [0]: dlp: outbound: expected an array, found true"},
+        {ROUTE("\"dlp\":{\"outbound\":[\"naive_injection_detection\"]}"),
+         "policy: routes: [0]: dlp: outbound: [0]: no detector of this direction"},
+        {ROUTE("\"dlp\":{\"outbound\":[\"entropy\",\"entropy\"]}"),
+         "policy: routes: [0]: dlp: outbound: [1]: given twice"},
+        {ROUTE("\"dlp\":{\"inbound\":[\"entropy\"]}"),
+         "policy: routes: [0]: dlp: inbound: [0]: no detector of this direction"},
+        {ROUTE("\"dlp\":{\"outbound_on_match\":\"log\"}"),
+         "policy: routes: [0]: dlp: outbound_on_match: expected \"block\" or \"redact\""},
+        {ROUTE("\"dlp\":{\"inbound_on_match\":\"redact\"}"),
+         "policy: routes: [0]: dlp: inbound_on_match: expected \"block\", \"annotate\" or \"log\""},
+        {ROUTE("\"dlp\":{},\"tls\":{\"passthrough\":true}"),
+         "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
+         "cookies, insecure, git_fetch, matches, deny or dlp may be beside it"},
         {ROUTE("\"ports\":[]"), "policy: routes: [0]: ports: expected an array of 1 to 16 ports"},
         {ROUTE("\"ports\":[0]"), "policy: routes: [0]: ports: [0]: not a port"},
         {ROUTE("\"ports\":[80,65536]"), "policy: routes: [0]: ports: [1]: not a port"},
@@ -176,7 +231,7 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
         {ROUTE("\"insecure\":true"), "policy: routes: [0]: insecure: without auth it has no meaning"},
         {ROUTE("\"git_fetch\":true,\"tls\":{\"passthrough\":true}"),
          "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
-         "cookies, insecure, git_fetch, matches or deny may be beside it"},
+         "cookies, insecure, git_fetch, matches, deny or dlp may be beside it"},
         {"{\"protocol\":1,\"routes\":[],\"extra_ca\":\"\"}",
          "policy: extra_ca: expected certificates as PEM text of at most 1048576 bytes"},
         {"{\"protocol\":1,\"dns\":{\"denied\":\"sinkhole\"},\"routes\":[]}",
@@ -266,6 +321,6 @@ END_TEST
 
 SUITE_MAIN("policy", the_most_specific_route_is_found, an_empty_list_allows_nothing,
            private_addresses_need_their_route_and_own_ones_are_never_dialled,
-           the_hosts_address_is_its_own_routes_alone, what_is_not_understood_is_refused_with_its_place,
-           ports_are_80_and_443_or_the_ones_named, a_route_with_auth_needs_its_secret,
-           ten_thousand_routes_are_all_found)
+           a_route_that_says_nothing_of_dlp_has_all_of_it, the_hosts_address_is_its_own_routes_alone,
+           what_is_not_understood_is_refused_with_its_place, ports_are_80_and_443_or_the_ones_named,
+           a_route_with_auth_needs_its_secret, ten_thousand_routes_are_all_found)

@@ -180,6 +180,45 @@ START_TEST(an_empty_policy_allows_nothing_and_is_a_policy)
 }
 END_TEST
 
+#define WITH(dlp, more)                                                                                      \
+    "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"," dlp                                               \
+    "\"auth\":{\"scheme\":\"basic\",\"secret\":\"LOGIN\"}}" more "]}"
+#define NOTHING "\"dlp\":{\"outbound\":[],\"inbound\":[]},"
+
+static void stage_with(const char *text)
+{
+    json_t *policy = json_loads(text, 0, NULL);
+    json_t *secrets = json_pack("{s:s,s:s}", "TOKEN", "tok-3f9A77c1", "LOGIN", "user:pa55word");
+    ck_assert_msg(policy_store_stage(&store, policy, secrets, &err) == 0, "%s", err.text);
+    json_decref(policy);
+    json_decref(secrets);
+}
+
+START_TEST(what_is_searched_for_is_compiled_once_for_equal_secrets)
+{
+    set_up();
+    stage_with(WITH("", ""));
+    section_is(store.next.source, "{\"LOGIN\":\"pa55word\",\"TOKEN\":\"tok-3f9A77c1\"}");
+    ck_assert(!policy_version_ready(&store.next) && !policy_version_share(&store.next, &store.current));
+    policy_version_database(&store.next, channel_memfd("database", str_of("x")));
+    ck_assert(policy_version_ready(&store.next));
+    policy_store_commit(&store);
+    stage_with(WITH("", ",{\"host\":\"b.example\"}"));
+    ck_assert(policy_version_share(&store.next, &store.current) && policy_version_ready(&store.next));
+    ck_assert_int_ne(store.next.database, store.current.database);
+    policy_store_commit(&store);
+    /* The value as a whole is a secret where it is used as one. */
+    stage_with(WITH("", ",{\"host\":\"b.example\",\"auth\":{\"scheme\":\"raw\",\"secret\":\"LOGIN\"}}"));
+    section_is(store.next.source, "{\"LOGIN\":\"user:pa55word\",\"TOKEN\":\"tok-3f9A77c1\"}");
+    ck_assert(!policy_version_share(&store.next, &store.current));
+    policy_store_drop(&store);
+    stage_with(WITH(NOTHING, ""));
+    ck_assert_int_eq(store.next.source, -1);
+    ck_assert(policy_version_ready(&store.next) && !policy_version_share(&store.next, &store.current));
+    policy_store_drop(&store);
+}
+END_TEST
+
 #define HELD                                                                                                 \
     "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"        \
     "\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"]}"
@@ -278,7 +317,8 @@ START_TEST(approvals_keep_the_secrets)
 }
 END_TEST
 
-SUITE_MAIN("policy_store", each_kind_of_worker_gets_its_own_section, where_the_host_is_goes_to_all,
+SUITE_MAIN("policy_store", what_is_searched_for_is_compiled_once_for_equal_secrets,
+           each_kind_of_worker_gets_its_own_section, where_the_host_is_goes_to_all,
            a_section_cannot_be_written, generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,
            secrets_stay_with_their_version_and_out_of_the_sections,

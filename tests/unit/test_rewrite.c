@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* rewrite: what goes to the other leg, byte for byte. */
+#include <stdio.h>
 #include <string.h>
 
 #include "proxy/h1_check.h"
@@ -114,5 +115,51 @@ START_TEST(chunks_are_ours_and_a_full_buffer_is_an_error)
 }
 END_TEST
 
-SUITE_MAIN("rewrite", requests_are_written_anew, what_belongs_to_the_connection_stays_behind,
-           responses_are_written_anew_without_alt_svc, chunks_are_ours_and_a_full_buffer_is_an_error)
+static const char *coding(const struct route *route, const char *accepted)
+{
+    struct h1_check check;
+    struct request asked;
+    struct buf buf;
+    char in[512];
+
+    snprintf(in, sizeof in, "GET / HTTP/1.1\r\nHost: a.test\r\n%s\r\n", accepted);
+    buf_init(&buf, 65536);
+    ck_assert_int_eq(h1_check_parse(&check, true, false, in, strlen(in), &head), H1_OK);
+    ck_assert_int_eq(request_read(&head, false, &asked), DENIAL_NONE);
+    return taken(&buf, rewrite_request(&head, &asked, route, &buf)) +
+           strlen("GET / HTTP/1.1\r\nHost: a.test\r\n");
+}
+
+START_TEST(what_is_searched_is_asked_for_in_codings_that_can_be_read)
+{
+    static const struct route searched = {.dlp = {.inbound = DLP_RULES_INJECTION}};
+    static const struct route marked = {
+        .dlp = {.inbound = DLP_RULES_INJECTION, .inbound_on_match = DLP_RULES_ANNOTATE}};
+    static const struct {
+        const char *accepted, *searched;
+    } table[] = {
+        {"Accept-Encoding: gzip, deflate, br, zstd\r\n\r\n",
+         "Accept-Encoding: gzip, deflate, br, zstd\r\n\r\n"},
+        {"accept-encoding: dcb,br;q=0.5 ,\tGZIP; q=1, *;q=0.1\r\n\r\n",
+         "accept-encoding: br;q=0.5, GZIP; q=1\r\n\r\n"},
+        {"Accept-Encoding: compress\r\n\r\n", "Accept-Encoding: identity\r\n\r\n"},
+        {"Accept-Encoding: *\r\n\r\n", "Accept-Encoding: identity\r\n\r\n"},
+        {"Accept-Encoding:\r\n\r\n", "Accept-Encoding: identity\r\n\r\n"},
+        {"Accept-Encoding: gzip\r\nAccept-Encoding: x, br\r\n\r\n",
+         "Accept-Encoding: gzip\r\nAccept-Encoding: br\r\n\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char accepted[256];
+        snprintf(accepted, sizeof accepted, "%.*s", (int)strlen(table[i].accepted) - 2, table[i].accepted);
+        ck_assert_str_eq(coding(&searched, accepted), table[i].searched);
+    }
+    ck_assert_str_eq(coding(&plain, "Accept-Encoding: dcb, *\r\n"), "Accept-Encoding: dcb, *\r\n\r\n");
+    ck_assert_str_eq(coding(&marked, "Accept-Encoding: gzip\r\n"), "Accept-Encoding: identity\r\n\r\n");
+    ck_assert_str_eq(coding(&searched, "X: y\r\n"), "X: y\r\n\r\n");
+}
+END_TEST
+
+SUITE_MAIN("rewrite", requests_are_written_anew, what_is_searched_is_asked_for_in_codings_that_can_be_read,
+           what_belongs_to_the_connection_stays_behind, responses_are_written_anew_without_alt_svc,
+           chunks_are_ours_and_a_full_buffer_is_an_error)

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* outbound: see outbound.h. The search itself is dlp/scan.h's, which holds no bytes: those that wait are here, in one piece. */
+#include "proxy/outbound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/forward.h"
+#include "dlp/unpack.h"
+#include "proxy/http_state.h"
+#include "proxy/limits.h"
+#include "proxy/rewrite.h"
+#include "proxy/search.h"
+#include "proxy/session.h"
+
+#define PARTS_MAX     (2 * FIELDS_MAX + 8)
+#define UNPACKED_SIZE 16384
+
+struct outbound {
+    struct search *search;
+    struct dlp_engine *engine;
+    struct dlp_scan *scan;
+    struct dlp_carry *carry, before; /* before: what a request that is refused whole leaves behind */
+    struct dlp_rules rules;
+    struct dlp_unpack *unpack; /* NULL: the body goes on as it comes */
+    struct buf packed;         /* of that, what was not unpacked yet */
+    bool more;                 /* it may yield more without new bytes */
+    struct buf held;
+    uint64_t base;   /* where in the body this search began */
+    uint64_t offset; /* from there, of the first byte of `held` */
+    size_t seen;     /* findings that were judged */
+};
+
+/* What of a head was given to the search. */
+struct part {
+    enum dlp_surface surface;
+    struct str value;
+    bool own; /* the agent's own credential, which the route lets through */
+};
+
+void outbound_end(struct http *http)
+{
+    struct outbound *outbound = http->outbound;
+
+    if (outbound == NULL)
+        return;
+    http->outbound = NULL;
+    dlp_scan_end(outbound->scan);
+    search_carry_back(outbound->search, outbound->carry);
+    dlp_engine_unref(outbound->engine);
+    dlp_unpack_free(outbound->unpack);
+    buf_fini(&outbound->packed);
+    buf_fini(&outbound->held);
+    free(outbound);
+}
+
+/* Beginning. */
+
+/* All values of a field, as one; "" when it is not there. */
+static struct str joined(const struct h1_head *head, const char *name, char *text, size_t size)
+{
+    size_t len = 0, count;
+
+    h1_head_find(head, name, &count);
+    for (size_t i = 0; count > 0 && i < head->field_count; i++) {
+        const struct h1_field *field = &head->fields[i];
+        if (!str_equal_nocase(field->name, str_of(name)))
+            continue;
+        int put = snprintf(text + len, size - len, "%s%.*s", len > 0 ? ", " : "",
+                           (int)(field->value.len < size ? field->value.len : size), field->value.ptr);
+        len = len + (size_t)put < size ? len + (size_t)put : size - 1;
+    }
+    return (struct str){text, len};
+}
+
+static struct outbound *begin(struct session *session, struct dlp_engine *engine, const struct h1_head *head)
+{
+    struct outbound *outbound = calloc(1, sizeof *outbound);
+    char type[128], coding[128];
+
+    if (outbound == NULL)
+        return NULL;
+    session->http->outbound = outbound;
+    outbound->search = session->proxy->search;
+    outbound->engine = dlp_engine_ref(engine);
+    outbound->rules = session->exchange.route->dlp;
+    outbound->carry = search_carry(outbound->search, session->exchange.host);
+    buf_init(&outbound->held, DLP_HELD_MAX + IN_MAX);
+    buf_init(&outbound->packed, IN_MAX);
+    struct str encoding = joined(head, "content-encoding", coding, sizeof coding);
+    if (outbound->rules.transcript && head->framing != H1_NO_BODY &&
+        dlp_unpack_new(encoding, &outbound->unpack) == DLP_NO_VIOLATION && outbound->unpack != NULL)
+        encoding = str_of("");
+    const struct dlp_message message = {.detectors = outbound->rules.outbound,
+                                        .content_type = joined(head, "content-type", type, sizeof type),
+                                        .content_encoding = encoding,
+                                        .carry = outbound->carry};
+    if (outbound->carry != NULL)
+        outbound->before = *outbound->carry;
+    if (outbound->carry != NULL)
+        outbound->scan = dlp_scan_begin(engine, &message);
+    return outbound->scan != NULL ? outbound : NULL;
+}
+
+/* Judging. */
+
+static void note(struct session *session, const struct outbound *outbound, const struct dlp_finding *finding)
+{
+    struct exchange *x = &session->exchange;
+    const struct dlp_rule *rule = dlp_rules_get(dlp_engine_rules(outbound->engine), finding->rule);
+    bool canary = rule != NULL && finding->detector == DLP_KNOWN && rule->kind == DLP_CANARY;
+
+    x->alarm = x->alarm || canary || finding->across;
+    x->in_host = x->in_host || finding->surface == DLP_HOST;
+    if (x->findings++ > 0)
+        return;
+    x->detector = dlp_rules_detector_name(finding->detector);
+    x->surface = dlp_surface_name(finding->surface);
+    snprintf(x->pattern, sizeof x->pattern, "%s", rule != NULL ? rule->name : "");
+    search_describe(outbound->engine, finding, x->found, sizeof x->found);
+    x->reason = x->found;
+}
+
+/* What becomes of a finding. */
+static enum denial judge(const struct outbound *outbound, const struct dlp_finding *finding)
+{
+    if (outbound->rules.transcript && finding->surface == DLP_BODY &&
+        (finding->redactable || finding->across))
+        return DENIAL_NONE; /* what is said again and again must not end the conversation */
+    if (outbound->rules.outbound_on_match == DLP_RULES_REDACT && finding->redactable && !finding->across &&
+        finding->surface != DLP_HOST)
+        return DENIAL_NONE;
+    return DENIAL_DLP_MATCH;
+}
+
+static enum denial violated(struct session *session, enum dlp_violation violation)
+{
+    struct exchange *x = &session->exchange;
+
+    x->detector = "structural";
+    x->surface = NULL;
+    snprintf(x->pattern, sizeof x->pattern, "%s", dlp_violation_name(violation));
+    snprintf(x->found, sizeof x->found, "%s", dlp_violation_text(violation));
+    x->reason = x->found;
+    return DENIAL_DLP_STRUCTURE;
+}
+
+static void cover(struct str bytes, uint64_t start, uint64_t end)
+{
+    if (end > bytes.len)
+        end = bytes.len;
+    if (start < end)
+        memset((char *)bytes.ptr + start, '*', end - start);
+}
+
+/* The head. */
+
+static void add(struct dlp_scan *scan, struct part *parts, size_t *count, struct part part, struct str name)
+{
+    parts[(*count)++] = part;
+    dlp_scan_field(scan, part.surface, name, part.value);
+}
+
+/* What goes on of the head. The method is one of a few words, and Host of an exact route is the operator's. */
+static size_t add_parts(struct dlp_scan *scan, const struct session *session, const struct h1_head *head,
+                        const struct request *request, struct part parts[PARTS_MAX])
+{
+    const struct route *route = session->exchange.route;
+    struct str query = request->query;
+    size_t count = 0;
+
+    if (route->wildcard)
+        add(scan, parts, &count, (struct part){DLP_HOST, str_of(request->host), false}, str_of(NULL));
+    add(scan, parts, &count, (struct part){DLP_PATH, request->path, false}, str_of(NULL));
+    if (query.len > 1)
+        add(scan, parts, &count, (struct part){DLP_QUERY, {query.ptr + 1, query.len - 1}, false},
+            str_of(NULL));
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct h1_field *field = &head->fields[i];
+        if (!forward_field(head, route, field))
+            continue;
+        bool cookie = str_equal_nocase(field->name, str_of("cookie"));
+        bool own = route->auth.scheme == AUTH_PASSTHROUGH && forward_carries(field->name);
+        add(scan, parts, &count, (struct part){DLP_NAME, field->name, false}, field->name);
+        if (field->value.len > 0)
+            add(scan, parts, &count, (struct part){cookie ? DLP_COOKIE : DLP_VALUE, field->value, own},
+                field->name);
+    }
+    return count;
+}
+
+enum denial outbound_head(struct session *session, const struct h1_head *head, const struct request *request,
+                          bool *covered)
+{
+    struct exchange *x = &session->exchange;
+    struct dlp_engine *engine = search_engine(x->policy);
+    struct part parts[PARTS_MAX];
+    enum denial denial = DENIAL_NONE;
+    size_t count;
+
+    *covered = false;
+    if (x->route->dlp.outbound == 0)
+        return DENIAL_NONE;
+    struct outbound *outbound = engine != NULL ? begin(session, engine, head) : NULL;
+    if (outbound == NULL)
+        return DENIAL_OVERLOADED;
+    size_t part_count = add_parts(outbound->scan, session, head, request, parts);
+    enum dlp_answer answer = dlp_scan_fields(outbound->scan);
+    const struct dlp_finding *findings = dlp_scan_findings(outbound->scan, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct part *part = findings[i].field < part_count ? &parts[findings[i].field] : NULL;
+        if (part == NULL || (part->own && findings[i].detector == DLP_TOKENS))
+            continue;
+        enum denial one = judge(outbound, &findings[i]);
+        note(session, outbound, &findings[i]);
+        cover(part->value, findings[i].start, findings[i].end);
+        *covered = true;
+        denial = denial != DENIAL_NONE ? denial : one;
+    }
+    outbound->seen = count;
+    if (denial == DENIAL_NONE && answer == DLP_VIOLATION)
+        denial = violated(session, dlp_scan_violation(outbound->scan));
+    if (denial != DENIAL_NONE)
+        *outbound->carry = outbound->before;
+    if (denial != DENIAL_NONE || head->framing == H1_NO_BODY)
+        outbound_end(session->http);
+    return denial;
+}
+
+/* The body. */
+
+/* Judges what is new. */
+static enum denial judge_body(struct session *session, struct outbound *outbound)
+{
+    size_t count;
+    const struct dlp_finding *findings = dlp_scan_findings(outbound->scan, &count);
+    enum denial denial = DENIAL_NONE;
+
+    for (; outbound->seen < count; outbound->seen++) {
+        const struct dlp_finding *finding = &findings[outbound->seen];
+        enum denial one = judge(outbound, finding);
+        note(session, outbound, finding);
+        denial = denial != DENIAL_NONE ? denial : one;
+    }
+    return denial;
+}
+
+/* Covers what was found in the first `len` bytes that wait. */
+static void cover_body(const struct outbound *outbound, struct str leaving)
+{
+    size_t count;
+    const struct dlp_finding *findings = dlp_scan_findings(outbound->scan, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct dlp_finding *finding = &findings[i];
+        if (finding->surface == DLP_BODY && finding->end > outbound->offset)
+            cover(leaving, finding->start > outbound->offset ? finding->start - outbound->offset : 0,
+                  finding->end - outbound->offset);
+    }
+}
+
+/* A transcript may hold more than a search can note: what was found is covered where it waits, and a new search begins there.
+ * Each time there is less to be found. */
+static bool begin_again(struct outbound *outbound)
+{
+    const struct dlp_message message = {.detectors = outbound->rules.outbound};
+
+    if (!outbound->rules.transcript || dlp_scan_violation(outbound->scan) != DLP_FLOOD)
+        return false;
+    cover_body(outbound, buf_str(&outbound->held));
+    dlp_scan_end(outbound->scan);
+    outbound->scan = dlp_scan_begin(outbound->engine, &message);
+    outbound->base += outbound->offset;
+    outbound->offset = outbound->seen = 0;
+    return outbound->scan != NULL;
+}
+
+static enum denial search_body(struct session *session, struct str data, bool last, bool chunked,
+                               struct buf *out)
+{
+    struct outbound *outbound = session->http->outbound;
+    struct buf *held = &outbound->held;
+    enum dlp_answer answer;
+    enum denial denial;
+    struct str window;
+    uint64_t leave;
+
+    if (data.len > 0 && buf_append(held, data.ptr, data.len) != 0)
+        return DENIAL_OVERLOADED;
+    do {
+        window = buf_str(held);
+        leave = outbound->offset;
+        answer = dlp_scan_body(outbound->scan, window, outbound->offset, last, &leave);
+        denial = judge_body(session, outbound);
+    } while (denial == DENIAL_NONE && answer == DLP_VIOLATION && begin_again(outbound));
+    if (outbound->scan == NULL)
+        return DENIAL_OVERLOADED;
+    if (denial == DENIAL_NONE && answer == DLP_VIOLATION)
+        denial = violated(session, dlp_scan_violation(outbound->scan));
+    if (denial != DENIAL_NONE)
+        return denial;
+    if (leave <= outbound->offset || leave > outbound->offset + window.len)
+        return leave == outbound->offset ? DENIAL_NONE : DENIAL_OVERLOADED;
+    struct str leaving = {window.ptr, (size_t)(leave - outbound->offset)};
+    cover_body(outbound, leaving);
+    int fits = chunked ? rewrite_chunk(leaving, out) : buf_append(out, leaving.ptr, leaving.len);
+    buf_consume(held, leaving.len);
+    outbound->offset = leave;
+    return fits == 0 ? DENIAL_NONE : DENIAL_OVERLOADED;
+}
+
+/* As much as there is room for; the rest waits (outbound_waits). */
+static enum denial unpack_body(struct session *session, struct str data, bool last, struct buf *out)
+{
+    struct outbound *outbound = session->http->outbound;
+    char text[UNPACKED_SIZE];
+
+    if (data.len > 0 && buf_append(&outbound->packed, data.ptr, data.len) != 0)
+        return DENIAL_OVERLOADED;
+    outbound->more = outbound->more || data.len > 0;
+    while (outbound->more && out->len < READ_SIZE) {
+        struct str in = buf_str(&outbound->packed);
+        size_t had = in.len, made = 0;
+        enum dlp_violation wrong = dlp_unpack_next(outbound->unpack, &in, text, sizeof text, &made);
+        if (wrong != DLP_NO_VIOLATION)
+            return violated(session, wrong);
+        buf_consume(&outbound->packed, had - in.len);
+        outbound->more = in.len > 0 || made == sizeof text;
+        enum denial denial = search_body(session, (struct str){text, made}, false, true, out);
+        if (denial != DENIAL_NONE)
+            return denial;
+    }
+    if (!last)
+        return DENIAL_NONE;
+    return dlp_unpack_whole(outbound->unpack) ? search_body(session, (struct str){0}, true, true, out)
+                                              : violated(session, DLP_BAD_ENCODING);
+}
+
+bool outbound_waits(const struct http *http)
+{
+    return http->outbound != NULL && http->outbound->unpack != NULL && http->outbound->more;
+}
+
+bool outbound_unpacks(const struct http *http)
+{
+    return http->outbound != NULL && http->outbound->unpack != NULL;
+}
+
+void outbound_unpacked_head(struct h1_head *head)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < head->field_count; i++)
+        if (!str_equal_nocase(head->fields[i].name, str_of("content-encoding")))
+            head->fields[kept++] = head->fields[i];
+    head->field_count = kept;
+    head->framing = H1_CHUNKED;
+}
+
+enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out)
+{
+    return session->http->outbound->unpack != NULL ? unpack_body(session, data, last, out)
+                                                   : search_body(session, data, last, chunked, out);
+}

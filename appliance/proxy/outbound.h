@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * outbound: looks through a request before it leaves: its head as a whole before anything is dialled, its body in a window
+ * whose bytes go on only when nothing that is searched for can begin in them. What is found is refused or covered with '*',
+ * byte for byte, as the route says (core/dlp_rules.h). Nothing is let go because the agent pauses.
+ *
+ * A finding is told by its detector, its rule and its surface, and never by what was found: in the audit's texts that are
+ * the agent's own it is covered too.
+ */
+#ifndef PROXY_OUTBOUND_H
+#define PROXY_OUTBOUND_H
+
+#include <stdbool.h>
+
+#include <stdbool.h>
+
+#include "core/denial.h"
+#include "core/h1_head.h"
+#include "core/request.h"
+#include "core/str.h"
+
+struct buf;
+struct http;
+struct session;
+
+/* The head of a request that was let through; its slices must point into memory of our own. Returns DENIAL_NONE, or why it is not
+ * forwarded. *covered: something was covered in it, so that what decided has to decide again. */
+enum denial outbound_head(struct session *session, const struct h1_head *head, const struct request *request,
+                          bool *covered);
+
+/* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
+ * that, and the body has no length that is known before. */
+bool outbound_unpacks(const struct http *http);
+void outbound_unpacked_head(struct h1_head *head);
+
+/* Whether bytes that were taken wait for room: to be called again, without new ones, when there is some. */
+bool outbound_waits(const struct http *http);
+
+/* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
+ * that, and the body has no length that is known before. */
+bool outbound_unpacks(const struct http *http);
+void outbound_unpacked_head(struct h1_head *head);
+
+/* Whether bytes that were taken wait for room: to be called again, without new ones, when there is some. */
+bool outbound_waits(const struct http *http);
+
+/* The next bytes of the body, `last` when it is whole. Puts what may leave into `out` (perhaps nothing), in chunks if
+ * `chunked`. Returns DENIAL_NONE, or why nothing more is forwarded. */
+enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out);
+
+/* The request is over, or given up. */
+void outbound_end(struct http *http);
+
+#endif

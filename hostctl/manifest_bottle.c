@@ -294,6 +294,11 @@ static void check_tcp(struct manifest_reader *reader, const struct manifest_rout
         snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", index);
         report_add(reader->report, route->tcp_line, reader->path, "raw TCP needs one host, not a wildcard");
     }
+    if (route->tcp_line > 0 && route->dlp.budget > 0) {
+        snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", index);
+        report_add(reader->report, route->tcp_line, reader->path,
+                   "what goes over raw TCP is not counted, so no dlp.budget may be beside it");
+    }
     for (size_t i = 0; i < route->tcp_count; i++)
         for (size_t j = 0; j < count; j++) {
             if (route->tcp[i] != ports[j])

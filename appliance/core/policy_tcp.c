@@ -53,6 +53,8 @@ int policy_tcp_check(const struct route *route, struct err *err)
 {
     if (route->tcp_count > 0 && route->wildcard)
         return err_set(err, "tcp: raw TCP needs one host, not a wildcard");
+    if (route->tcp_count > 0 && route->dlp.budget > 0)
+        return err_set(err, "tcp: what goes over raw TCP is not counted, so no dlp.budget may be beside it");
     for (size_t i = 0; i < route->tcp_count; i++)
         if (route_has_port(route, route->tcp[i]))
             return err_set(err, "tcp: [%zu]: %u is one of ports too", i, route->tcp[i]);

@@ -198,6 +198,9 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
          "policy: routes: [0]: dlp: outbound_on_match: expected \"block\" or \"redact\""},
         {ROUTE("\"dlp\":{\"inbound_on_match\":\"redact\"}"),
          "policy: routes: [0]: dlp: inbound_on_match: expected \"block\", \"annotate\" or \"log\""},
+        {ROUTE("\"tcp\":[5432],\"dlp\":{\"budget\":1024}"),
+         "policy: routes: [0]: tcp: what goes over raw TCP is not counted, so no dlp.budget may be beside "
+         "it"},
         {ROUTE("\"dlp\":{\"budget\":0}"),
          "policy: routes: [0]: dlp: budget: expected 1 to 1099511627776 bytes"},
         {ROUTE("\"dlp\":{\"budget\":1099511627777}"),

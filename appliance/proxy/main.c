@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "proxy/canary.h"
 #include "proxy/deny.h"
 #include "proxy/hold.h"
 #include "proxy/leaf.h"
@@ -37,6 +38,7 @@ static void on_policy(void *ctx, struct policy *old)
     if (!str_equal(roots, old != NULL ? old->extra_ca : str_of(NULL)))
         tls_kit_roots(all->tls, roots); /* what cannot be read is not trusted: upstreams say so */
     pool_clear(all->pool);
+    canary_policy(all);
     session_all_policy(all);
 }
 
@@ -135,6 +137,7 @@ int main(void)
         fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }
+    canary_init(&proxy);
     proxy.worker.on_policy = on_policy;
     proxy.worker.on_ca = on_ca;
     proxy.worker.on_database = on_database;

@@ -71,6 +71,11 @@ static enum denial judge_tls(struct session *session)
     struct exchange *x = &session->exchange;
     struct policy *policy = session->proxy->worker.policy;
     const struct route *route;
+
+    if (canary_closed(session->proxy)) {
+        snprintf(x->rule, sizeof x->rule, CANARY_RULE);
+        return DENIAL_EGRESS_CLOSED;
+    }
     enum denial denial = decide_tls(policy, x->host, session->port, session->hello->ech, &route);
 
     if (denial == DENIAL_NONE && x->ip.family != 0 && !policy_may_dial(policy, route, &x->ip))
@@ -129,7 +134,7 @@ void session_tls_policy(struct session *session)
     if (denial == DENIAL_NONE)
         return;
     if (session->tunnel != NULL) {
-        break_tunnel(session, denial, "closed by a new policy");
+        break_tunnel(session, denial, denial == DENIAL_EGRESS_CLOSED ? NULL : "closed by a new policy");
         return;
     }
     dial_cancel(session->dial);
@@ -268,6 +273,20 @@ void session_tls_ended(struct session *session)
 
 /* The first bytes. */
 
+/* A server name goes on with a tunnel, and into logs. */
+static bool holds_secret(struct session *session, struct str name)
+{
+    struct exchange *x = &session->exchange;
+    struct policy *policy = session->proxy->worker.policy;
+
+    if (policy == NULL || leak_text(policy, name, &x->leaked) <= 0)
+        return false;
+    snprintf(x->host, sizeof x->host, "*");
+    if (x->leaked.canary)
+        canary_seen(session);
+    return true;
+}
+
 /* The whole ClientHello is there. */
 static void decide_hello(struct session *session)
 {
@@ -276,6 +295,10 @@ static void decide_hello(struct session *session)
     struct hello *hello = session->hello;
     struct str name = {hello->name, hello->name_len};
 
+    if (holds_secret(session, name)) {
+        session_refuse(session, DENIAL_SECRET_ELSEWHERE);
+        return;
+    }
     session_keep_text(x->host, sizeof x->host, name);
     if (name.len == 0)
         session->nameless = DENIAL_TLS_NO_NAME;
@@ -289,7 +312,8 @@ static void decide_hello(struct session *session)
         hello->name_len = 0;
     else
         strcpy(hello->name, x->host);
-    if (session->nameless != DENIAL_NONE || !decide_tunnel(policy, x->host, session->port)) {
+    if (session->nameless != DENIAL_NONE || canary_closed(session->proxy) ||
+        !decide_tunnel(policy, x->host, session->port)) {
         open_tls(session);
         return;
     }

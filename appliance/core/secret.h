@@ -12,12 +12,12 @@
 #include "core/err.h"
 #include "core/str.h"
 
-#define SECRET_MIN       8    /* bytes: what is shorter cannot be told from ordinary text when it is echoed */
-#define SECRET_MAX       8192 /* bytes: no server takes a longer field */
-/* The name of the bottle's canary: a credential of nobody's, which only who looks for credentials finds. */
-#define SECRET_CANARY    "STOPPER_CANARY"
-#define SECRET_NAME_MAX  128        /* bytes of a name, a variable's: letters, digits and '_' */
-#define SECRETS_MAX      1000       /* in one set */
+#define SECRET_MIN      8    /* bytes: what is shorter cannot be told from ordinary text when it is echoed */
+#define SECRET_MAX      8192 /* bytes: no server takes a longer field */
+#define SECRET_NAME_MAX 128  /* bytes of a name, a variable's: letters, digits and '_' */
+#define SECRET_CANARY                                                                                        \
+    "STOPPER_CANARY"          /* the name of the one that is nobody's: whoever sends it has searched for it */
+#define SECRETS_MAX      1000 /* in one set */
 #define SECRETS_MAX_JSON (1u << 20) /* bytes of the text below */
 
 /* Zeroed memory for what is secret: locked, left out of core dumps, not there in forked children. NULL when

@@ -126,9 +126,9 @@ static void note(struct session *session, const struct outbound *outbound, const
 
     if (canary)
         canary_seen(session);
-    x->alarm = x->alarm || canary || finding->across;
+    x->alarm = x->alarm || canary || (finding->across && !in_transcript(outbound, finding));
     x->in_host = x->in_host || finding->surface == DLP_HOST;
-    if (x->findings++ > 0)
+    if (x->findings++ > 0 && !canary) /* which the line names first of all */
         return;
     x->detector = dlp_rules_detector_name(finding->detector);
     x->surface = dlp_surface_name(finding->surface);

@@ -62,6 +62,8 @@ def test_in_a_body_it_is_an_alarm_in_every_writing_and_under_every_setting(rig, 
             line = alarmed(rig, client.message(), "dlp-match")
         assert (line["pattern"], line["surface"]) == ("STOPPER_CANARY", "body")
         wait_until(lambda: recorder.open == 0)
+    with rig.client(send=post(host, f"first {TOKEN}, then {written} and more".encode())) as client:  # it does not hide behind another
+        assert alarmed(rig, client.message(), "dlp-match")["pattern"] == "STOPPER_CANARY"
     assert nothing_of(recorder, written)
     with rig.client(send=post(host, b"some words, and more")) as client:  # the control; nothing is closed
         assert client.message().status == 200

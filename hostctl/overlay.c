@@ -280,14 +280,6 @@ void manifest_drop_routes(struct manifest *manifest)
         manifest_route_free(&manifest->routes[--manifest->route_count]);
 }
 
-const struct manifest_route *manifest_host_route(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->route_count; i++)
-        if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
-            return &manifest->routes[i];
-    return NULL;
-}
-
 /* The route that lets a name of ignore through, or NULL. */
 static const struct manifest_route *lets_through(const struct manifest *manifest, const char *ignored)
 {
@@ -338,6 +330,18 @@ static void check_repo_names(const struct manifest *manifest, struct report *rep
     free(sorted);
 }
 
+/* Each has an address of its own. */
+static void check_tcp_names(const struct manifest *manifest, struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++)
+        count += manifest->routes[i].tcp_count > 0;
+    if (count > POLICY_MAX_TCP_NAMES)
+        report_add(report, 0, "egress.routes", "%zu routes with tcp; at most %d are allowed", count,
+                   POLICY_MAX_TCP_NAMES);
+}
+
 int manifest_check(const struct manifest *manifest, struct report *report)
 {
     const char *own = report->file;
@@ -349,6 +353,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
         return -1;
     }
     check_repo_names(manifest, report);
+    check_tcp_names(manifest, report);
     placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {
         const struct manifest_word *word = &manifest->ignore[i];

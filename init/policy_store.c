@@ -18,12 +18,14 @@
  * = all. */
 static const struct section {
     const char *members[8];
-    const char *route_members[12];
+    const char *route_members[16];
     const char *approval_members[10];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}, {"host", NULL}},
+    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
+                        {"host", "allow_private", "ports", "tcp", NULL},
+                        {"host", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
-                          {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
+                          {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
                           {"id", "host", "port", "tls", "method", "path", "once", NULL}},
 };

@@ -36,7 +36,8 @@
       "Destinations are allowed by name; a bare IP address never is.",                                       \
       "Use the host's name, and have the operator add it to egress.routes.")                                 \
     X(PORT_NOT_ALLOWED, "port-not-allowed", 403, "This host is not allowed on this port.",                   \
-      "Port 80 is for HTTP, 443 for TLS; the operator would have to name others in ports of this route.")    \
+      "Port 80 is for HTTP, 443 for TLS; the operator would have to name others in ports of this route, or " \
+      "in tcp for other protocols.")                                                                         \
     X(TLS_REQUIRED, "tls-required", 403, "This host is allowed over TLS only.",                              \
       "Use https, or have the operator remove tls.passthrough from the route of this host.")                 \
     X(TLS_NO_NAME, "tls-no-name", 403, "The TLS client sent no server name.",                                \

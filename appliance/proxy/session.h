@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * session: one connection of the agent, from accept to close. session.c is the only file that knows the order
- * of the stages, those of TLS are in session_tls.c; http.c moves bytes and events for it. They see the
- * struct; nobody else looks inside.
+ * of the stages, those of TLS are in session_tls.c, of raw TCP in session_tcp.c, of what both carry unopened in
+ * session_tunnel.c; http.c moves bytes and events for it. They see the struct; nobody else looks inside.
  */
 #ifndef PROXY_SESSION_H
 #define PROXY_SESSION_H
@@ -127,6 +127,7 @@ struct session {
     bool asked;           /* and a request has come in it */
     struct dial *dial;
     struct tunnel *tunnel;
+    enum denial (*tunnel_judge)(struct session *session); /* session_tunnel.h; NULL = it is for no tunnel */
     struct http *http;
 };
 
@@ -143,7 +144,7 @@ void session_all_policy(struct proxy *proxy); /* proxy->worker.policy is new */
 void session_all_room(struct proxy *proxy);   /* the audit queue has room again */
 void session_all_stop(struct proxy *proxy);   /* the worker ends: lines of what runs are written, all end */
 
-/* For session_tls.c: */
+/* For session_tls.c, session_tcp.c and session_tunnel.c: */
 
 /* Text of the agent's for the audit, cut to fit. */
 void session_keep_text(char *into, size_t size, struct str text);

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from proxy_rig import PUBLIC, Rig, wait_until
+from synthetic import synthetic
 from test_dlp_outbound import WRITINGS, Recorder, chunked, covered, nothing_of, post
 from test_proxy import get, problem
+from test_tcp import hold
 
 CANARY, TOKEN = "itk_7c1e09b5d2a84f63907be1a5c3d8f24e6b0a9d71", "zq7Xk2PvR9mLw4TnB6sYh8"
 SECRETS = {"STOPPER_CANARY": CANARY, "TOKEN": TOKEN}
@@ -16,6 +18,7 @@ REDACT = {"outbound_on_match": "redact", "inbound": []}
 ROUTES = [
     {"host": "block.test"}, {"host": "redact.test", "dlp": REDACT}, {"host": "provider.test", "dlp": {**REDACT, "transcript": True}},
     {"host": "off.test", "dlp": {"outbound": [], "inbound": []}}, {"host": "tunnel.test", "tls": {"passthrough": True}},
+    {"host": "raw.test", "tcp": [5432]},
 ]
 CHANNEL_CANARY = 12
 
@@ -139,6 +142,28 @@ def test_stop_denies_at_once_and_until_the_word_of_init(rig, recorder, sighting)
         assert client.message().status == 403
     rig.worker.apply(*ROUTES, secrets=SECRETS, on_canary="stop")
     assert rig.get(get("block.test")).status == 200
+
+
+def test_stop_ends_raw_tcp_at_once(rig):
+    rig.worker.apply(*ROUTES, secrets=SECRETS, on_canary="stop")
+    upstream = rig.upstream(PUBLIC, 5432, hold)
+    with rig.client(5432, address=synthetic("raw.test")) as client:
+        assert client.reader.exactly(11) == b"220 ready\r\n"
+        event = alarmed(rig, rig.get(get("denied.test", f"/{CANARY}")), "secret-elsewhere")["id"]
+        assert client.rest() == "reset"
+    assert told(rig) == event
+    assert rig.worker.line(kind="tcp", host="raw.test", verdict="allow")["reason"] == "egress-closed"
+    for closed in False, True:  # by the worker's own word, and by init's
+        rig.worker.apply(*ROUTES, secrets=SECRETS, on_canary="stop", closed=closed)
+        rig.worker.forget()
+        with rig.client(5432, address=synthetic("raw.test")) as client:
+            assert client.rest() == "reset"
+        line = rig.worker.line(kind="tcp", host="raw.test", verdict="block")
+        assert (line["reason"], line["rule"]) == ("egress-closed", "egress.on_canary")
+    assert upstream.accepted == 1
+    rig.worker.apply(*ROUTES, secrets=SECRETS)
+    with rig.client(5432, address=synthetic("raw.test")) as client:
+        assert client.reader.exactly(11) == b"220 ready\r\n"
 
 
 def test_a_closed_policy_ends_what_runs_and_opens_no_tunnel(rig, recorder):

@@ -454,13 +454,15 @@ def test_a_canary_is_an_alarm_but_in_a_transcript(rig, recorder):
 def test_a_transcript_that_is_compressed_goes_on_unpacked(rig, recorder):
     text = json.dumps({"a": [SECRET, "words " * 200000, LOGIN]}).encode()
     stars = json.dumps({"a": ["*" * len(SECRET), "words " * 200000, "*" * len(LOGIN)]}).encode()
-    for coding, packed in ("gzip", gzip.compress(text)), ("deflate", zlib.compress(text)):
+    codings = {"gzip": gzip.compress(text), "deflate": zlib.compress(text)}
+    for coding, packed in codings.items():
         fields = f"Content-Type: application/json\r\nContent-Encoding: {coding}\r\n"
         with rig.client(send=post("provider.test", packed, fields)) as client:
             assert client.message().status == 200
         head, body = covered(recorder)
         assert b"Content-Encoding" not in head and b"Content-Length" not in head and unchunked(body) == stars
-        with rig.client(send=post("provider.test", packed[:-20], fields)) as client:
+    for coding, packed in codings.items():  # a connection each, whose bytes may come late
+        with rig.client(send=post("provider.test", packed[:-20], f"Content-Encoding: {coding}\r\n")) as client:
             problem(client.message(), 403, "dlp-structure")
     assert nothing_of(recorder, SECRET) and nothing_of(recorder, LOGIN)
 

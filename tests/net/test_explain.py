@@ -264,11 +264,34 @@ def test_what_it_cannot_know_it_says(files):
         files, "-f", "m.yaml", "GET", "https://tunnel.example.com/")["unjudged"]
 
 
+def test_raw_tcp_is_what_its_ports_are_for_whatever_is_said(files):
+    files.put("m.yaml", "egress:\n  routes:\n    - host: a.example.com\n    - host: DB.example.com\n      tcp: [{port: 5432}, {port: 22}]\n"
+              "      auth: {scheme: raw, token_ref: T}\n")
+    for words in ["CONNECT", "tcp://db.example.com:5432"], ["GET", "http://db.example.com:5432/"], ["POST", "https://db.example.com:22/x"]:
+        said = explain(files, "-f", "m.yaml", *words)
+        assert (said["verdict"], said["rule"], said["tls"], said["tcp"], said["injected"], said["route"]["line"]) == (
+            "allow", "db.example.com", "raw", [5432, 22], None, 4), words
+        assert said["unjudged"] == ["the address that the name resolves to: it must be public (else address-refused)",
+                                    "what is said: raw TCP is carried as it is, and nobody looks at it"]
+    for words, reason in ((["CONNECT", "tcp://db.example.com:443"], "port-not-allowed"), (["CONNECT", "tcp://a.example.com:5432"], "port-not-allowed"),
+                          (["CONNECT", "tcp://x.db.example.com:5432"], "host-not-allowed"), (["CONNECT", "tcp://192.0.2.1:5432"], "address-literal"),
+                          (["GET", "http://a.example.com:5432/"], "port-not-allowed")):
+        said = explain(files, "-f", "m.yaml", *words)
+        assert (said["verdict"], said["reason"]) == ("block", reason), words
+    assert explain(files, "-f", "m.yaml", "GET", "https://db.example.com/")["tls"] == "opened"
+    status, out, err = files("explain", "-f", "m.yaml", "CONNECT", "tcp://db.example.com:5432")
+    assert (status, err) == (ALLOWED, "") and out.splitlines()[1:4] == [
+        "  tls: not looked for, this is raw TCP", "  ports: 80, 443", "  tcp ports: 5432, 22"]
+
+
 @pytest.mark.parametrize("words, wrong", [
     (["-f", "m.yaml", "GET"], "takes -f FILE, a METHOD and a URL"),
     (["GET", "https://a.example.com/"], "takes -f FILE or a NAME, a METHOD and a URL"),
-    (["-f", "m.yaml", "GET", "a.example.com"], "the URL must begin with https:// or http://"),
+    (["-f", "m.yaml", "GET", "a.example.com"], "the URL must begin with https://, http:// or tcp://"),
     (["-f", "m.yaml", "GET", "https:///x"], "the URL names no host"),
+    *((["-f", "m.yaml", *words], "raw TCP is asked after with CONNECT tcp://HOST:PORT, without a path or -H") for words in (
+        ["GET", "tcp://a.example.com:1"], ["CONNECT", "tcp://a.example.com"], ["CONNECT", "tcp://a.example.com:1/"],
+        ["CONNECT", "tcp://a.example.com:1", "-H", "X: y"])),
     (["-f", "m.yaml", "GET", "https://u:p@a.example.com/"], "a user in the URL is no part of a request: name the field with -H"),
     (["-f", "m.yaml", "GET", "https://a.example.com/#x"], 'the part behind "#" is never sent'),
     (["-f", "m.yaml", "GET", "https://a.example.com:0/"], "the URL's host or port is malformed"),

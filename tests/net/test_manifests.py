@@ -142,7 +142,6 @@ egress:
   routes:
     - host: chatgpt.com
       role: codex_oauth
-      tcp: [{port: 5432}]
       dlp:
         outbound_on_match: supervise
 git-gate:
@@ -150,7 +149,7 @@ git-gate:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 """)
     route = "egress.routes[0]."
-    keys = [(6, route + "role"), (7, route + "tcp"), (9, route + "dlp.outbound_on_match"), (12, "git-gate.repos.r")]
+    keys = [(6, route + "role"), (8, route + "dlp.outbound_on_match"), (11, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -163,6 +162,7 @@ egress:
   ignore: [t.example, "*.u.example"]
   routes:
     - host: a.example
+      tcp: [{port: 5432}]
       dlp: {outbound_detectors: [entropy], inbound_detectors: [naive_injection_detection], outbound_on_match: redact, inbound_on_match: log}
     - {host: b.example, dlp: {outbound_detectors: false, inbound_detectors: false, outbound_on_match: block}}
 supervise: false

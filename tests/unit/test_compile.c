@@ -107,6 +107,12 @@ START_TEST(manifests_become_their_golden_policy)
         {"egress: {on_canary: stop}", "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"on_canary\":\"stop\"}"},
         {"egress: {on_canary: alarm}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"egress:\n  routes:\n    - {host: db.example, tcp: [{port: 5432}, {port: 6379}]}\n"
+         "    - {host: host.stopper.internal, tcp: [{port: 5432}]}\n"
+         "    - {host: own.example, ports: [80], tcp: [{port: 443}], tls: {passthrough: true}}\n",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[{\"host\":\"db.example\",\"tcp\":[5432,6379]},"
+         "{\"host\":\"host.stopper.internal\",\"tcp\":[5432]},"
+         "{\"host\":\"own.example\",\"tls\":{\"passthrough\":true},\"ports\":[80],\"tcp\":[443]}]}"},
         {"egress: {dns: [192.0.2.53], routes: [{host: A.example}]}\nenv: {SECRET: word}",
          "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}]}"},
         {"egress:\n  routes:\n    - host: '*.a.example'\n      allow_private: [10.0.0.0/8, 192.168.1.7, "

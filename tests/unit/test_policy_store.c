@@ -59,6 +59,18 @@ START_TEST(each_kind_of_worker_gets_its_own_section)
 }
 END_TEST
 
+/* Else they would not compute the same addresses. */
+START_TEST(raw_ports_go_to_all)
+{
+    set_up();
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}]}"), 0);
+    for (int i = 0; i < POLICY_SECTIONS; i++)
+        section_is(store.next.fds[i], "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}],"
+                                      "\"generation\":1," SIDECAR "}");
+    policy_store_drop(&store);
+}
+END_TEST
+
 START_TEST(where_the_host_is_goes_to_all)
 {
     set_up();
@@ -355,7 +367,7 @@ END_TEST
 
 SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
            what_is_searched_for_is_compiled_once_for_equal_secrets, each_kind_of_worker_gets_its_own_section,
-           where_the_host_is_goes_to_all, a_section_cannot_be_written,
+           raw_ports_go_to_all, where_the_host_is_goes_to_all, a_section_cannot_be_written,
            generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,
            secrets_stay_with_their_version_and_out_of_the_sections,

@@ -60,7 +60,8 @@ static void set_gets(const struct policy *policy, struct rule rule, struct decis
     struct answer *answer = &decision->answer;
 
     answer->reason = rule.reason;
-    answer->ttl = rule.reason == DENIAL_DNS_NAME ? TTL_DENIED : TTL_SIDECAR;
+    answer->ttl =
+        rule.reason == DENIAL_DNS_NAME || rule.reason == DENIAL_EGRESS_CLOSED ? TTL_DENIED : TTL_SIDECAR;
     if (rule.gets == SIDECAR && policy->agent_address.family != 4)
         rule.gets = REFUSED;
     switch (rule.gets) {
@@ -94,11 +95,12 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
     enum standing standing = STANDING_DENIED;
     struct rule rule = {REFUSED, DENIAL_NO_POLICY};
     enum kind kind = query->class == CLASS_IN ? kind_of(query->type) : KIND_META;
+    bool closed = policy != NULL && policy->closed; /* then all names are as those of no route */
 
     decision->lookup = false;
     decision->route = NULL;
     decision->answer = (struct answer){0};
-    if (policy != NULL && query->host[0] != '\0')
+    if (policy != NULL && !closed && query->host[0] != '\0')
         decision->route = policy_find(policy, query->host);
     if (decision->route != NULL)
         standing = decision->route->wildcard ? STANDING_WILDCARD : STANDING_EXACT;
@@ -115,6 +117,8 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
         rule.gets = side == SIDE_AGENT ? SIDECAR : policy->host_address.family == 4 ? HOST : REFUSED;
     if (policy != NULL && policy->dns_refuse && rule.reason == DENIAL_DNS_NAME)
         rule.gets = REFUSED;
+    if (closed)
+        rule.reason = DENIAL_EGRESS_CLOSED;
     set_gets(policy, rule, decision);
 }
 
@@ -141,11 +145,9 @@ void answer_from_reply(const struct policy *policy, const struct route *route, c
 
 /* What clients with EDNS learn beside the response code; no entry: OTHER (0). */
 static const uint8_t extended_error[DENIAL_COUNT] = {
-    [DENIAL_NO_POLICY] = LDNS_EDE_NOT_READY,
-    [DENIAL_DNS_NAME] = LDNS_EDE_BLOCKED,
-    [DENIAL_DNS_TYPE] = LDNS_EDE_NOT_SUPPORTED,
-    [DENIAL_DNS_ADDRESS] = LDNS_EDE_FILTERED,
-    [DENIAL_DNS_UPSTREAM] = LDNS_EDE_NO_REACHABLE_AUTHORITY,
+    [DENIAL_NO_POLICY] = LDNS_EDE_NOT_READY,   [DENIAL_DNS_NAME] = LDNS_EDE_BLOCKED,
+    [DENIAL_EGRESS_CLOSED] = LDNS_EDE_BLOCKED, [DENIAL_DNS_TYPE] = LDNS_EDE_NOT_SUPPORTED,
+    [DENIAL_DNS_ADDRESS] = LDNS_EDE_FILTERED,  [DENIAL_DNS_UPSTREAM] = LDNS_EDE_NO_REACHABLE_AUTHORITY,
 };
 
 struct out {

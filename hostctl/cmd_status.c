@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -56,7 +57,8 @@ static long long number_of(const json_t *object, const char *key)
 static void print_head(const json_t *status)
 {
     static const char *const texts[] = {"name", "runtime", "created", "manifest"};
-    const json_t *interfaces = json_object_get(status, "interfaces");
+    const json_t *interfaces = json_object_get(status, "interfaces"),
+                 *egress = json_object_get(status, "egress");
     long long uptime = number_of(status, "uptime_s");
     char out[200], other[200];
 
@@ -69,6 +71,9 @@ static void print_head(const json_t *status)
     printf("%-10s %lld\n", "generation", number_of(status, "generation"));
     printf("%-10s %s\n", "policy", text_of(status, "policy_digest", out));
     printf("%-10s %s\n", "egress", text_of(interfaces, "egress", out));
+    if (strcmp(text_of(egress, "state", out), "open") != 0)
+        printf("%-10s %s for %lld s, by event %s: hostctl reopen\n", "canary", out,
+               number_of(egress, "since_s"), text_of(egress, "event_id", other));
     printf("%-10s %s %s\n", "agent", text_of(interfaces, "agent", out), text_of(status, "address", other));
 }
 

@@ -181,6 +181,7 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
         return -1;
     bool same = policy->route_count == manifest->route_count &&
                 policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse &&
+                policy->canary_stop == (manifest->on_canary == CANARY_STOP) &&
                 same_hold(&policy->approvals, manifest);
     for (size_t i = 0; same && i < policy->route_count; i++)
         same = same_route(&policy->routes[i], &manifest->routes[i]);
@@ -207,6 +208,8 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     json_object_set_new(root, "routes", routes);
     if (manifest_holds(manifest))
         compile_hold(manifest, root);
+    if (manifest->on_canary == CANARY_STOP)
+        json_object_set_new(root, "on_canary", json_string("stop"));
     if (extra_ca != NULL)
         json_object_set_new(root, "extra_ca", json_string(extra_ca));
     char *text = json_dumps(root, JSON_COMPACT);

@@ -97,6 +97,8 @@ enum manifest_template { TEMPLATE_UNSAID, TEMPLATE_NONE, TEMPLATE_CLAUDE, TEMPLA
 
 enum manifest_denied { DENIED_UNSAID, DENIED_BLOCK, DENIED_SUPERVISE };
 
+enum manifest_canary { CANARY_UNSAID, CANARY_ALARM, CANARY_STOP };
+
 struct manifest {
     char **files; /* the layers' names; the last is the manifest's own */
     size_t file_count;
@@ -114,6 +116,7 @@ struct manifest {
     struct manifest_word *ignore; /* canonical names, which no route lets through */
     size_t ignore_count;
     enum manifest_denied on_denied;
+    enum manifest_canary on_canary;
     unsigned hold_seconds; /* 0: not said */
     bool supervise;
     struct manifest_word *skills;

@@ -215,7 +215,11 @@ int manifest_take_on_canary(struct manifest_reader *reader, const struct node *n
 {
     static const char *const words[] = {"alarm", "stop", NULL};
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    int word = manifest_one_of(reader, node, words);
+
+    if (word >= 0)
+        reader->manifest->on_canary = word == 0 ? CANARY_ALARM : CANARY_STOP;
+    return word < 0 ? -1 : 0;
 }
 
 /* A value of env that is a map: one of its keys, and one only. */

@@ -219,6 +219,8 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
     }
     if (child->on_denied == DENIED_UNSAID)
         child->on_denied = parent->on_denied;
+    if (child->on_canary == CANARY_UNSAID)
+        child->on_canary = parent->on_canary;
     if (child->hold_seconds == 0)
         child->hold_seconds = parent->hold_seconds;
     if (!is_said(child, "supervise"))

@@ -24,7 +24,7 @@ static const struct section {
     [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
                         {"host", "allow_private", "ports", "tcp", NULL},
                         {"host", NULL}},
-    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", NULL},
+    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
                           {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
                           {"id", "host", "port", "tls", "method", "path", "once", NULL}},
@@ -115,6 +115,8 @@ static char *section_text(const json_t *policy, const struct policy_version *ver
     if (status == 0 && json_array_size(version->approvals) > 0)
         status =
             json_object_set_new(cut, "approvals", list_copy(version->approvals, section->approval_members));
+    if (status == 0 && version->closed)
+        status = json_object_set_new(cut, "closed", json_true());
     if (status == 0 && json_object_get(cut, "hold") != NULL)
         status = json_object_set_new(cut, "base", json_integer((json_int_t)version->base));
     if (status == 0 &&
@@ -290,8 +292,8 @@ static int stage(struct policy_store *store, const json_t *policy, struct policy
         version_close(&next);
         return -1;
     }
-    if (json_object_get(policy, "hold") != NULL)
-        next.policy = json_incref((json_t *)policy);
+    next.policy = json_incref((json_t *)policy);
+    next.closed = store->closed;
     for (int i = 0; i < POLICY_SECTIONS; i++) {
         char *text = section_text(policy, &next, (enum policy_section)i, store);
         next.fds[i] = section_seal(text, err);
@@ -342,15 +344,16 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
     return stage(store, policy, next, err);
 }
 
-int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err)
+/* What is current, with these approvals. */
+static int stage_again(struct policy_store *store, json_t *approvals, struct err *err)
 {
     const struct policy_version *current = &store->current;
     struct policy_version next = {
         .generation = store->last + 1, .base = current->base, .fds = {-1, -1}, .source = -1, .database = -1};
 
     if (store->next.generation != 0 || current->policy == NULL)
-        return err_set(err, current->policy == NULL ? "the policy has nothing held for the operator"
-                                                    : "another policy is being applied");
+        return err_set(err,
+                       current->policy == NULL ? "no policy is in force" : "another policy is being applied");
     if (current->secrets != NULL) {
         char *text = secrets_text(current->secrets);
         int status =
@@ -359,8 +362,23 @@ int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, 
         if (status < 0)
             return -1;
     }
-    next.approvals = json_incref(approvals);
+    next.approvals = approvals != NULL ? json_incref(approvals) : NULL;
     return stage(store, current->policy, next, err);
+}
+
+int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err)
+{
+    if (json_object_get(store->current.policy, "hold") == NULL)
+        return err_set(err, "the policy has nothing held for the operator");
+    return stage_again(store, approvals, err);
+}
+
+int policy_store_stage_egress(struct policy_store *store, struct err *err)
+{
+    json_t *approvals = json_copy(store->current.approvals);
+    int status = stage_again(store, approvals, err);
+    json_decref(approvals);
+    return status;
 }
 
 void policy_store_commit(struct policy_store *store)

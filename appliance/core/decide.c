@@ -11,6 +11,8 @@ static enum denial find(const struct policy *policy, const char *host, const str
     *route = NULL;
     if (policy == NULL)
         return DENIAL_NO_POLICY;
+    if (policy->closed)
+        return DENIAL_EGRESS_CLOSED;
     *route = policy_find(policy, host);
     return *route != NULL ? DENIAL_NONE : DENIAL_HOST_NOT_ALLOWED;
 }
@@ -23,7 +25,7 @@ static bool serves(const struct route *route, unsigned port, bool tls)
 
 bool decide_tunnel(const struct policy *policy, const char *host, unsigned port)
 {
-    const struct route *route = policy != NULL ? policy_find(policy, host) : NULL;
+    const struct route *route = policy != NULL && !policy->closed ? policy_find(policy, host) : NULL;
 
     return route != NULL && route->tls_passthrough && serves(route, port, true);
 }

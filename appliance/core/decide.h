@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* decide: the policy's answer to one name. The only place that asks it. */
+/* decide: the policy's answer to one name. The only place that asks it. Of a policy whose egress is closed it is
+ * DENIAL_EGRESS_CLOSED to every name. */
 #ifndef CORE_DECIDE_H
 #define CORE_DECIDE_H
 

@@ -29,6 +29,9 @@
     X(HELD_ENDED, "held-ended", 403,                                                                         \
       "The request was held for the operator, and not approved before the wait ended.",                      \
       "Send the request again.")                                                                             \
+    X(EGRESS_CLOSED, "egress-closed", 403,                                                                   \
+      "The bottle's canary was seen on its way out, so its egress is closed.",                               \
+      "The operator has to look into it and reopen it (hostctl reopen); until then nothing leaves.")         \
     X(ADDRESS_LITERAL, "address-literal", 403,                                                               \
       "Destinations are allowed by name; a bare IP address never is.",                                       \
       "Use the host's name, and have the operator add it to egress.routes.")                                 \

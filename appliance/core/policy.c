@@ -241,6 +241,19 @@ static int read_dns(json_t *value, void *into, struct err *err)
     return json_in_object(value, members, false, into, err);
 }
 
+static int read_on_canary(json_t *value, void *into, struct err *err)
+{
+    if (!json_is_string(value) || strcmp(json_string_value(value), "stop") != 0)
+        return err_set(err, "the only value is \"stop\"");
+    ((struct policy *)into)->canary_stop = true;
+    return 0;
+}
+
+static int read_closed(json_t *value, void *into, struct err *err)
+{
+    return json_in_bool(value, &((struct policy *)into)->closed, err);
+}
+
 static int read_extra_ca(json_t *value, void *into, struct err *err)
 {
     struct policy *policy = into;
@@ -365,6 +378,8 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
                                                     {"generation", read_generation, true},
                                                     {"sidecar", read_sidecar, true},
                                                     {"extra_ca", read_extra_ca, false},
+                                                    {"on_canary", read_on_canary, false},
+                                                    {"closed", read_closed, true},
                                                     {NULL, NULL, false}};
     json_error_t where;
 

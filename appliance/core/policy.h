@@ -26,9 +26,11 @@
  *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
  *                                                                 operator, so long (1 to 3600; 300 is the default)
  *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
+ *    "on_canary": "stop",                                         optional; once the canary is seen, the egress closes
  *    "generation": 3,                                             by init only
  *    "base": 2,                                                   by init only: the generation of what was sent, under
  *    "approvals": [APPROVAL],                                     by init only: what was approved since
+ *    "closed": true,                                              by init only: the egress is closed, nothing is allowed
  *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"],
  *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
  *
@@ -131,6 +133,8 @@ struct policy {
     uint64_t generation;
     struct ip dns_upstreams[POLICY_MAX_UPSTREAMS];
     size_t dns_upstream_count;
+    bool canary_stop;
+    bool closed;     /* whatever the routes say */
     bool dns_refuse; /* names of no route are refused, not led to the sidecar */
     struct route *routes;
     size_t route_count;

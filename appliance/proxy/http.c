@@ -236,7 +236,7 @@ static void take_request(struct session *session, const struct h1_head *head, st
         return;
     if (denial == DENIAL_NONE)
         denial = http_search_head(session, head, &request);
-    if (session->exchange.alarm)
+    if (session->exchange.alarm || canary_closed(session->proxy))
         http->keep_refused = false;
     if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
         denial = DENIAL_OVERLOADED;
@@ -572,7 +572,13 @@ void http_policy(struct session *session)
     const struct route *route;
     struct h1_check check;
 
-    if (http->over || !http->active)
+    if (http->over)
+        return;
+    if (canary_closed(session->proxy) && http_idle(session) && session->out.len == 0) {
+        session_end(session, false);
+        return;
+    }
+    if (!http->active)
         return;
     if (hold_waits(session)) {
         http_hold_policy(session);

@@ -14,6 +14,7 @@
 
 #include "core/buf.h"
 #include "proxy/budgets.h"
+#include "proxy/canary.h"
 #include "proxy/deny.h"
 #include "proxy/hold.h"
 #include "proxy/leaf.h"
@@ -40,6 +41,7 @@ static void on_policy(void *ctx, struct policy *old)
     if (!str_equal(roots, old != NULL ? old->extra_ca : str_of(NULL)))
         tls_kit_roots(all->tls, roots); /* what cannot be read is not trusted: upstreams say so */
     pool_clear(all->pool);
+    canary_policy(all);
     session_all_policy(all);
 }
 
@@ -146,6 +148,7 @@ int main(void)
         fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }
+    canary_init(&proxy);
     proxy.worker.on_policy = on_policy;
     proxy.worker.on_ca = on_ca;
     proxy.worker.on_database = on_database;

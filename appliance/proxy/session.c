@@ -299,6 +299,10 @@ static enum denial judge(struct session *session, const struct h1_head *head, st
                          struct judged *judged)
 {
     request->approved = session->exchange.approved;
+    if (canary_closed(session->proxy)) {
+        *judged = (struct judged){.rule = CANARY_RULE};
+        return DENIAL_EGRESS_CLOSED;
+    }
     return judge_request(session->proxy->worker.policy, session->port, session->opened, head, request,
                          judged);
 }
@@ -310,6 +314,8 @@ static enum denial judge_leak(struct session *session, const struct route *route
 {
     int found = leak_head(session->proxy->worker.policy, route, head, &session->exchange.leaked);
 
+    if (found > 0 && session->exchange.leaked.canary)
+        canary_seen(session);
     return found == 0 ? denial : found > 0 ? DENIAL_SECRET_ELSEWHERE : DENIAL_OVERLOADED;
 }
 
@@ -317,7 +323,7 @@ static enum denial judge_leak(struct session *session, const struct route *route
 static void keep_without_values(struct session *session, char *into, size_t size, struct str text)
 {
     struct policy *policy = session->proxy->worker.policy;
-    bool holds = policy != NULL && leak_text(policy, text) != 0;
+    bool holds = policy != NULL && leak_text(policy, text, NULL) != 0;
 
     session_keep_text(into, size, holds ? str_of("*") : text);
 }
@@ -341,7 +347,7 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
         denial = judge(session, head, request, &judged);
     denial = judge_leak(session, judged.route, head, denial);
     session_keep_route(session, judged.route);
-    if (judged.route != NULL)
+    if (judged.route != NULL || denial == DENIAL_EGRESS_CLOSED)
         memcpy(x->rule, judged.rule, sizeof x->rule);
     return denial;
 }
@@ -361,7 +367,7 @@ enum denial session_judge_again(struct session *session, const struct h1_head *h
         denial = judge_leak(session, judged.route, head, denial);
     *route = judged.route;
     if (denial != DENIAL_NONE) { /* else the line says what decided first */
-        snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? judged.rule : RULE_NONE);
+        snprintf(x->rule, sizeof x->rule, "%s", judged.rule[0] != '\0' ? judged.rule : RULE_NONE);
         x->generation = policy != NULL ? policy->generation : 0;
     }
     return denial;

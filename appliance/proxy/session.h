@@ -19,6 +19,7 @@
 #include "core/judge.h"
 #include "core/policy.h"
 #include "core/request.h"
+#include "proxy/canary.h"
 #include "proxy/dial.h"
 #include "proxy/hello.h"
 #include "proxy/leaf.h"
@@ -61,6 +62,7 @@ struct proxy {
     struct session *sessions; /* all live ones */
     size_t count, max;
     struct holds holds;
+    struct canary canary;
     struct session *waiting[WAIT_COUNT], *waiting_last[WAIT_COUNT]; /* those that wait longest first */
     bool starved; /* some session, or the listener, waits for room in the audit queue */
     uv_poll_t listener;

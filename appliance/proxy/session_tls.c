@@ -157,6 +157,20 @@ void session_tls_ended(struct session *session)
 
 /* The first bytes. */
 
+/* A server name goes on with a tunnel, and into logs. */
+static bool holds_secret(struct session *session, struct str name)
+{
+    struct exchange *x = &session->exchange;
+    struct policy *policy = session->proxy->worker.policy;
+
+    if (policy == NULL || leak_text(policy, name, &x->leaked) <= 0)
+        return false;
+    snprintf(x->host, sizeof x->host, "*");
+    if (x->leaked.canary)
+        canary_seen(session);
+    return true;
+}
+
 /* The whole ClientHello is there. */
 static void decide_hello(struct session *session)
 {
@@ -165,6 +179,10 @@ static void decide_hello(struct session *session)
     struct hello *hello = session->hello;
     struct str name = {hello->name, hello->name_len};
 
+    if (holds_secret(session, name)) {
+        session_refuse(session, DENIAL_SECRET_ELSEWHERE);
+        return;
+    }
     session_keep_text(x->host, sizeof x->host, name);
     if (name.len == 0)
         session->nameless = DENIAL_TLS_NO_NAME;
@@ -178,7 +196,8 @@ static void decide_hello(struct session *session)
         hello->name_len = 0;
     else
         strcpy(hello->name, x->host);
-    if (session->nameless != DENIAL_NONE || !decide_tunnel(policy, x->host, session->port)) {
+    if (session->nameless != DENIAL_NONE || canary_closed(session->proxy) ||
+        !decide_tunnel(policy, x->host, session->port)) {
         open_tls(session);
         return;
     }

@@ -53,6 +53,17 @@ static void on_tunnel_progress(void *ctx)
     session_deadline(ctx, TIMEOUT_IDLE_MS, on_tunnel_idle);
 }
 
+/* None leads anywhere while the egress is closed. */
+static enum denial judge_now(struct session *session)
+{
+    struct exchange *x = &session->exchange;
+
+    if (!canary_closed(session->proxy))
+        return session->tunnel_judge(session);
+    snprintf(x->rule, sizeof x->rule, CANARY_RULE);
+    return DENIAL_EGRESS_CLOSED;
+}
+
 static void on_dialled(void *ctx, const struct dial_result *result)
 {
     struct session *session = ctx;
@@ -67,7 +78,7 @@ static void on_dialled(void *ctx, const struct dial_result *result)
         snprintf(x->upstream, sizeof x->upstream, "%s:%u", ip, session->port);
     }
     if (denial == DENIAL_NONE) {
-        denial = session->tunnel_judge(session); /* the policy may have changed while it was dialled */
+        denial = judge_now(session); /* the policy may have changed while it was dialled */
         if (denial == DENIAL_NONE)
             session->tunnel = tunnel_new(session->agent, result->stream, &session->in, on_tunnel_progress,
                                          on_tunnel_done, session);
@@ -88,7 +99,7 @@ static void dial_now(struct session *session)
     struct proxy *proxy = session->proxy;
 
     enum denial denial =
-        session->tunnel_judge(session); /* again: the policy may have changed while the session was parked */
+        judge_now(session); /* again: the policy may have changed while the session was parked */
     if (denial == DENIAL_NONE)
         session->dial = dial_start(&proxy->worker.loop, proxy->resolver, x->policy, x->route, x->host,
                                    session->port, NULL, on_dialled, session);
@@ -98,12 +109,12 @@ static void dial_now(struct session *session)
 
 void session_tunnel_policy(struct session *session)
 {
-    enum denial denial = session->tunnel_judge(session);
+    enum denial denial = judge_now(session);
 
     if (denial == DENIAL_NONE)
         return;
     if (session->tunnel != NULL) {
-        break_tunnel(session, denial, "closed by a new policy");
+        break_tunnel(session, denial, denial == DENIAL_EGRESS_CLOSED ? NULL : "closed by a new policy");
         return;
     }
     dial_cancel(session->dial);

@@ -139,7 +139,6 @@ def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
 agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53]}
-  on_canary: alarm
   routes:
     - host: chatgpt.com
       role: codex_oauth
@@ -150,9 +149,7 @@ git-gate:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 """)
     route = "egress.routes[0]."
-    keys = [(4, "egress.on_canary"),
-            (7, route + "role"), (9, route + "dlp.outbound_on_match"),
-            (12, "git-gate.repos.r")]
+    keys = [(6, route + "role"), (8, route + "dlp.outbound_on_match"), (11, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -161,6 +158,7 @@ agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53], denied: sinkhole}
   on_denied: block
+  on_canary: stop
   ignore: [t.example, "*.u.example"]
   routes:
     - host: a.example

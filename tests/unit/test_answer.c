@@ -152,6 +152,35 @@ START_TEST(denied_names_are_refused_where_the_policy_says_so)
 }
 END_TEST
 
+START_TEST(a_closed_egress_has_no_names)
+{
+    static const struct str names[] = {LITERAL("\3API\4test\0"), LITERAL("\1x\4wild\4test\0"),
+                                       LITERAL("\4evil\4test\0")};
+    struct policy *policy = load();
+    struct decision got;
+
+    policy->closed = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct query query = ask(names[i], TYPE_A, 1, true);
+        answer_decide(policy, SIDE_AGENT, &query, &got);
+        ck_assert(!got.lookup && got.route == NULL && got.answer.count == 1);
+        ck_assert_mem_eq(got.answer.addresses[0], "\12\7\7\1", 4);
+        ck_assert_int_eq(got.answer.reason, DENIAL_EGRESS_CLOSED);
+        ck_assert_uint_eq(got.answer.ttl, TTL_DENIED);
+        answer_decide(policy, SIDE_INTERNAL, &query, &got);
+        ck_assert(!got.lookup && got.answer.rcode == LDNS_RCODE_REFUSED);
+    }
+    struct query query = ask(names[0], TYPE_A, 1, true);
+    policy->dns_refuse = true;
+    answer_decide(policy, SIDE_AGENT, &query, &got);
+    ck_assert(got.answer.rcode == LDNS_RCODE_REFUSED && got.answer.reason == DENIAL_EGRESS_CLOSED);
+    policy->closed = false;
+    answer_decide(policy, SIDE_AGENT, &query, &got);
+    ck_assert(got.lookup);
+    policy_unref(policy);
+}
+END_TEST
+
 /* Nobody outside is asked where the host is; only the proxy learns it. */
 START_TEST(the_hosts_own_name_is_answered_here)
 {
@@ -323,6 +352,7 @@ END_TEST
 
 SUITE_MAIN("answer", each_name_and_type_gets_what_the_table_says,
            a_name_with_raw_tcp_gets_an_address_of_its_own, denied_names_are_refused_where_the_policy_says_so,
-           the_hosts_own_name_is_answered_here, without_a_policy_or_an_own_address_everything_is_refused,
+           a_closed_egress_has_no_names, the_hosts_own_name_is_answered_here,
+           without_a_policy_or_an_own_address_everything_is_refused,
            addresses_are_checked_and_lifetimes_bounded, ldns_reads_what_was_built,
            the_largest_answers_fit_and_what_does_not_is_cut, refusals_are_headers)

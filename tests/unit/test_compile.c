@@ -105,6 +105,8 @@ START_TEST(manifests_become_their_golden_policy)
          "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"supervise: true\negress: {dns: {upstreams: [192.0.2.53], denied: refuse}}",
          "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"],\"denied\":\"refuse\"},\"routes\":[]}"},
+        {"egress: {on_canary: stop}", "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"on_canary\":\"stop\"}"},
+        {"egress: {on_canary: alarm}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress:\n  routes:\n    - {host: db.example, tcp: [{port: 5432}, {port: 6379}]}\n"
          "    - {host: host.stopper.internal, tcp: [{port: 5432}]}\n"

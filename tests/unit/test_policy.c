@@ -246,6 +246,10 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
         {ROUTE("\"git_fetch\":true,\"tls\":{\"passthrough\":true}"),
          "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
          "cookies, insecure, git_fetch, matches, deny or dlp may be beside it"},
+        {"{\"protocol\":1,\"routes\":[],\"on_canary\":\"alarm\"}",
+         "policy: on_canary: the only value is \"stop\""},
+        {"{\"protocol\":1,\"routes\":[],\"on_canary\":true}",
+         "policy: on_canary: the only value is \"stop\""},
         {"{\"protocol\":1,\"routes\":[],\"extra_ca\":\"\"}",
          "policy: extra_ca: expected certificates as PEM text of at most 1048576 bytes"},
         {"{\"protocol\":1,\"dns\":{\"denied\":\"sinkhole\"},\"routes\":[]}",

@@ -359,8 +359,44 @@ START_TEST(approvals_keep_the_secrets)
 }
 END_TEST
 
-SUITE_MAIN("policy_store", what_is_searched_for_is_compiled_once_for_equal_secrets,
-           each_kind_of_worker_gets_its_own_section,
+START_TEST(closed_is_what_is_staged_and_nothing_else_changes)
+{
+    set_up();
+    ck_assert_int_eq(policy_store_stage_egress(&store, &err), -1);
+    ck_assert_str_eq(err.text, "no policy is in force");
+    ck_assert_int_eq(stage(HELD), 0);
+    policy_store_commit(&store);
+    ck_assert_int_eq(approve("[" APPROVAL "]"), 0);
+    policy_store_commit(&store);
+    store.closed = true;
+    ck_assert_int_eq(policy_store_stage_egress(&store, &err), 0);
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
+               "\"a.example\"}],\"approvals\":[" APPROVAL
+               "],\"closed\":true,\"base\":1,\"generation\":3," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_DNS],
+        "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"
+        "\"approvals\":[{\"host\":\"n.example\"}],\"closed\":true,\"generation\":3," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[],\"on_canary\":\"stop\"}"),
+                     0); /* so is what is applied */
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"on_canary\":\"stop\",\"routes\":[],\"closed\":true,"
+               "\"generation\":4," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert(store.current.closed);
+    store.closed = false;
+    ck_assert_int_eq(policy_store_stage_egress(&store, &err), 0);
+    section_is(store.next.fds[POLICY_FOR_DNS], "{\"protocol\":1,\"routes\":[],\"generation\":5," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert(!store.current.closed && store.current.base == 4);
+    policy_store_commit(&store);
+}
+END_TEST
+
+SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
+           what_is_searched_for_is_compiled_once_for_equal_secrets, each_kind_of_worker_gets_its_own_section,
            each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole, raw_ports_go_to_all,
            where_the_host_is_goes_to_all, a_section_cannot_be_written,
            generations_rise_and_none_is_used_twice, one_policy_at_a_time,

@@ -144,7 +144,10 @@ void manifest_free(struct manifest *manifest);
 int manifest_overlay(struct manifest *child, struct manifest *parent);
 
 /* What is looked for on a route: what it says, else the defaults of its role or of a route without one. */
-struct dlp_rules manifest_dlp(const struct manifest_route *route);
+struct dlp_rules manifest_dlp(const struct manifest *manifest, const struct manifest_route *route);
+
+/* Whether some route has the operator asked about what was found. */
+bool manifest_asks(const struct manifest *manifest);
 
 /* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
 const struct manifest_route *manifest_host_route(const struct manifest *manifest);

@@ -37,10 +37,12 @@ struct policy_version {
 struct policy_store {
     const struct net *net;
     uint64_t last; /* generation given out; none is used twice */
+    char value_key[2 * APPROVAL_KEY +
+                   1]; /* in hexadecimal digits; "": there was no randomness, and no value is asked for */
     struct policy_version current, next;
 };
 
-/* net is borrowed for the store's life. */
+/* net is borrowed for the store's life. Takes a new key for hashes of values: it lives as long as init. */
 void policy_store_init(struct policy_store *store, const struct net *net);
 
 /* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names

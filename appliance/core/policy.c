@@ -348,17 +348,13 @@ static int build_table(struct policy *policy, struct err *err)
 
 int policy_parse(struct str json, bool internal, struct policy **policy, struct err *err)
 {
-    static const struct json_in_member members[] = {{"protocol", read_protocol, false},
-                                                    {"dns", read_dns, false},
-                                                    {"routes", read_routes, false},
-                                                    {"hold", approvals_read_hold, false},
-                                                    {"ignore", approvals_read_ignore, false},
-                                                    {"approvals", approvals_read_list, true},
-                                                    {"base", approvals_read_base, true},
-                                                    {"generation", read_generation, true},
-                                                    {"sidecar", read_sidecar, true},
-                                                    {"extra_ca", read_extra_ca, false},
-                                                    {NULL, NULL, false}};
+    static const struct json_in_member members[] = {
+        {"protocol", read_protocol, false},       {"dns", read_dns, false},
+        {"routes", read_routes, false},           {"hold", approvals_read_hold, false},
+        {"ignore", approvals_read_ignore, false}, {"approvals", approvals_read_list, true},
+        {"base", approvals_read_base, true},      {"value_key", approvals_read_key, true},
+        {"generation", read_generation, true},    {"sidecar", read_sidecar, true},
+        {"extra_ca", read_extra_ca, false},       {NULL, NULL, false}};
     json_error_t where;
 
     if (json.len > POLICY_MAX_BYTES)

@@ -236,6 +236,8 @@ static void take_request(struct session *session, const struct h1_head *head, st
         denial = http_search_head(session, head, &request);
     if (session->exchange.alarm)
         http->keep_refused = false;
+    if (denial == DENIAL_DLP_MATCH && http_hold_match(session, bytes, false))
+        return;
     if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
         denial = DENIAL_OVERLOADED;
     if (denial != DENIAL_NONE)
@@ -269,6 +271,8 @@ static void request_data(struct session *session, struct str data, bool last)
     }
     if (http->outbound != NULL) {
         enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
+        if (denial == DENIAL_DLP_MATCH && http_hold_match(session, str_of(NULL), true))
+            return;
         if (denial != DENIAL_NONE) {
             http->keep_refused = false;
             http_refuse(session, denial);
@@ -285,6 +289,11 @@ static void request_data(struct session *session, struct str data, bool last)
         http_refuse(session, DENIAL_OVERLOADED);
     else if (last && http->look != NULL)
         end_look(session);
+}
+
+void http_body_again(struct session *session)
+{
+    request_data(session, str_of(NULL), outbound_asked_last(session->http));
 }
 
 /* bytes: those that the event is made of. */
@@ -479,15 +488,15 @@ static void set_wants(struct session *session)
     bool in_head = http->active && !http->head_sent;
     bool up_room = http->up_in.len < READ_SIZE || (in_head && http->up_in.len <= HEAD_MAX);
 
-    if (hold_waits(session)) { /* nothing is read; that the agent has gone is heard all the same */
+    if (hold_waits(session)) /* nothing is read of the agent; that it has gone is heard all the same */
         stream_want(session->agent, UV_DISCONNECT | (session->out.len > 0 ? UV_WRITABLE : 0));
-        return;
-    }
-    stream_want(session->agent,
-                (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
-                    (session->out.len > 0 ? UV_WRITABLE : 0));
-    stream_want(http->upstream, (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
-                                    (http->up_out.len > 0 && !http->up_deaf ? UV_WRITABLE : 0));
+    else
+        stream_want(session->agent,
+                    (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
+                        (session->out.len > 0 ? UV_WRITABLE : 0));
+    stream_want(http->upstream,
+                (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
+                    (http->up_out.len > 0 && !http->up_deaf && !hold_waits(session) ? UV_WRITABLE : 0));
 }
 
 void http_run(struct session *session)

@@ -29,6 +29,8 @@
 #include "proxy/tls.h"
 #include "sys/worker.h"
 
+#define ASK_MAX 8 /* questions about what was found in one request */
+
 struct http;
 struct session;
 
@@ -95,6 +97,13 @@ struct exchange {
     unsigned findings; /* in what goes out */
     unsigned marked;   /* in what comes in */
     bool alarm, in_host;
+    char asked[HOLD_VALUE + 1]; /* the hash of what the operator is to be asked about (ask.h); "" = nothing */
+    unsigned questions;         /* asked about this request */
+    struct {
+        const char *surface;
+        char value[HOLD_VALUE + 1];
+    } permitted[ASK_MAX]; /* approved for this request */
+    size_t permitted_count;
 };
 
 struct session {

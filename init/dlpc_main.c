@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -55,9 +56,10 @@ static int compile(const struct secrets *secrets, struct err *err)
     if (known == NULL)
         return err_set(err, "out of memory");
     for (size_t i = 0; i < secrets->count; i++)
-        known[i] = (struct dlp_known){.name = secrets->entries[i].name,
-                                      .value = secret_expose(secrets->entries[i].value),
-                                      .kind = DLP_HOSTS};
+        known[i] = (struct dlp_known){
+            .name = secrets->entries[i].name,
+            .value = secret_expose(secrets->entries[i].value),
+            .kind = strcmp(secrets->entries[i].name, SECRET_CANARY) == 0 ? DLP_CANARY : DLP_HOSTS};
     int status = dlp_compile(known, secrets->count, STDOUT_FILENO, err);
     free(known);
     return status;

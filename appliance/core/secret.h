@@ -12,9 +12,11 @@
 #include "core/err.h"
 #include "core/str.h"
 
-#define SECRET_MIN       8    /* bytes: what is shorter cannot be told from ordinary text when it is echoed */
-#define SECRET_MAX       8192 /* bytes: no server takes a longer field */
-#define SECRET_NAME_MAX  128  /* bytes of a name, a variable's: letters, digits and '_' */
+#define SECRET_MIN      8    /* bytes: what is shorter cannot be told from ordinary text when it is echoed */
+#define SECRET_MAX      8192 /* bytes: no server takes a longer field */
+#define SECRET_NAME_MAX 128  /* bytes of a name, a variable's: letters, digits and '_' */
+#define SECRET_CANARY                                                                                        \
+    "STOPPER_CANARY"          /* the name of the one that is nobody's: whoever sends it has searched for it */
 #define SECRETS_MAX      1000 /* in one set */
 #define SECRETS_MAX_JSON (1u << 20) /* bytes of the text below */
 

@@ -14,7 +14,7 @@ struct step {
     char out[4];
 };
 
-static int hex_digit(char c)
+int dlp_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -30,7 +30,7 @@ static long hex_number(struct str in, size_t at, size_t count)
     if (in.len < at + count)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        int digit = hex_digit(in.ptr[at + i]);
+        int digit = dlp_hex_digit(in.ptr[at + i]);
         if (digit < 0)
             return -1;
         number = number << 4 | digit;
@@ -300,7 +300,7 @@ static int digit(enum dlp_code code, struct str in, size_t *used)
     *used = at + 1;
     if (at >= in.len)
         return -1;
-    return code == DLP_HEX      ? hex_digit(in.ptr[at])
+    return code == DLP_HEX      ? dlp_hex_digit(in.ptr[at])
            : code == DLP_BASE32 ? value32(in.ptr[at])
                                 : value64(in.ptr[at]);
 }
@@ -409,12 +409,26 @@ static size_t all_letters(struct str in, char *out)
     return made;
 }
 
+/* The same for `no_nul`. */
+static size_t no_nuls(struct str in, char *out)
+{
+    size_t made = 0;
+
+    for (size_t at = 0; at < in.len; at++) {
+        out[made] = in.ptr[at];
+        made += in.ptr[at] != 0;
+    }
+    return made;
+}
+
 size_t dlp_decode(enum dlp_code code, unsigned phase, struct str in, char *out)
 {
     size_t made;
 
     if (code == DLP_ALNUM)
         return all_letters(in, out);
+    if (code == DLP_NULS)
+        return no_nuls(in, out);
 
     run(code, phase, in, (struct wish){.out = out, .at = SIZE_MAX, .end = true}, &made);
     return made;

@@ -33,6 +33,9 @@ size_t dlp_decode_end(enum dlp_code code, unsigned phase, struct str in, size_t 
  * and only parts others. *used: its bytes, at least 1. */
 char dlp_look_alike(struct str in, size_t *used);
 
+/* The value of a hexadecimal digit, of either case; -1: it is none. */
+int dlp_hex_digit(char c);
+
 /* Whether a piece of UTF-8 has such a character, or one that nobody sees, in it. It may begin and (unless it is `whole`) end
  * in the middle of one. What is no UTF-8 has none. */
 bool dlp_has_alikes(struct str piece, bool whole);

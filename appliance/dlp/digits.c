@@ -142,14 +142,29 @@ static bool unfold(const struct dlp_view *view, size_t start, size_t end, uint8_
     return true;
 }
 
+/* Whether a dozen bytes in a row can be text: their first digits are those of ASCII, or of NUL and line ends. */
+static bool ascii_hex(struct str digits, unsigned phase)
+{
+    size_t run = 0;
+
+    for (size_t i = phase; i + 1 < digits.len; i += 2) {
+        char c = digits.ptr[i];
+        run = c == '0' || (c >= '2' && c <= '7') ? run + 1 : 0;
+        if (run == DLP_FRAGMENT)
+            return true;
+    }
+    return false;
+}
+
 /* One run of digits of a narrower alphabet, at each of its places. */
 static void narrow(const struct dlp_view *view, enum dlp_code code, struct dlp_span span)
 {
+    struct str digits = {view->text.ptr + span.start, span.end - span.start};
     unsigned phases = code == DLP_HEX ? 2 : 8;
 
     for (unsigned phase = 0; phase < phases; phase++)
-        dlp_view_into(view, code, phase, (struct str){view->text.ptr + span.start, span.end - span.start},
-                      DLP_PROMISING);
+        if (code != DLP_HEX || ascii_hex(digits, phase))
+            dlp_view_into(view, code, phase, digits, DLP_PROMISING);
 }
 
 static void narrows(const struct dlp_view *view, const struct dlp_span *spans, size_t count,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/h1_head.h"
+#include "dlp/decode.h"
 #include "dlp/message.h"
 
 #define PIECES_MAX 2048
@@ -262,17 +263,13 @@ static void behind_the_last(struct joined *joined)
 
 /* Line ends and NULs. */
 
+/* The byte that two digits at this place say; -1: they are not there. */
 static int hex(struct str text, size_t at)
 {
-    int value = 0;
+    int high = at + 1 < text.len ? dlp_hex_digit(text.ptr[at]) : -1;
+    int low = high >= 0 ? dlp_hex_digit(text.ptr[at + 1]) : -1;
 
-    for (size_t i = at; i < at + 2; i++) {
-        char c = i < text.len ? text.ptr[i] : 'x', folded = c | 0x20;
-        if (!((c >= '0' && c <= '9') || (folded >= 'a' && folded <= 'f')))
-            return -1;
-        value = value << 4 | (c <= '9' ? c - '0' : folded - 'a' + 10);
-    }
-    return value;
+    return low >= 0 ? high << 4 | low : -1;
 }
 
 /* The byte here, percent signs undone twice over (%250d); *used of the text. */

@@ -56,6 +56,9 @@ static bool agree(const struct dlp_known_set *set, enum dlp_form form, const str
     while (in + behind < known->len && at + behind < text.len &&
            dlp_known_fold(text.ptr[at + behind]) == value[in + behind])
         behind++;
+    if (behind <
+        DLP_GRAM) /* folded alike, and not the same; so that a find ends behind where it was looked for */
+        return false;
     size_t first = in - before > known->fixed ? in - before : known->fixed;
     if (in + behind < first + known->need)
         return false;

@@ -260,9 +260,7 @@ static void grow_written(struct sweep *sweep, struct written *written, enum dlp_
 
 static int hex(struct str text, size_t at)
 {
-    char c = at < text.len ? text.ptr[at] : 0, folded = c | 0x20;
-
-    return c >= '0' && c <= '9' ? c - '0' : folded >= 'a' && folded <= 'f' ? folded - 'a' + 10 : -1;
+    return at < text.len ? dlp_hex_digit(text.ptr[at]) : -1;
 }
 
 static void percents(struct sweep *sweep, uint64_t mask, size_t base)

@@ -30,6 +30,12 @@
 #define AGENT                                                                                                \
     "(?:ai|a\\.i\\.|llm|gpt|chatgpt|claude|copilot|gemini|codex|(?:large" S ")?language" S "model|coding)"
 
+/* In a style: nothing to see. */
+#define UNSEEN                                                                                               \
+    "(?:display:\\s?none|visibility:\\s?hidden|font-size:\\s?0|opacity:\\s?0[^.1-9]|color:\\s?(?:white|#"    \
+    "fff|"                                                                                                   \
+    "transparent))"
+
 #define PHRASE(name, max_len, weight, expression, positive, negative)                                        \
     {                                                                                                        \
         name, expression, max_len, weight, positive, negative                                                \

@@ -318,12 +318,48 @@ static struct made next(struct reader *reader)
     return (struct made){false, 0, reader->in.len};
 }
 
+/* What a byte gives that gives one byte whatever is around it within a line, as most of a text does; 0: it is not so. */
+static const char *within_a_line(void)
+{
+    static const char apart[] = "*`~&<";
+    static char table[256];
+
+    for (int c = '!'; table['}'] == 0 && c < 0x7f; c++)
+        if (strchr(apart, c) == NULL)
+            table[c] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    return table;
+}
+
+/* As many of those, and blanks between two of them, as there are in a row: what `next` would give for them one by one. */
+static size_t run(struct reader *reader, const char *table, char *out)
+{
+    const unsigned char *in = (const unsigned char *)reader->in.ptr;
+    size_t at = reader->at, end = reader->in.len, len = 0;
+
+    if (reader->to_give > 0 || reader->blank != 0 || reader->fresh || !reader->begun)
+        return 0;
+    for (; at < end; at++) {
+        char gives = table[in[at]];
+        if (gives == 0 && (in[at] != ' ' || at + 1 == end || table[in[at + 1]] == 0))
+            break;
+        out[len++] = gives != 0 ? gives : ' ';
+    }
+    if (len > 0)
+        reader->hidden = reader->tags = 0;
+    reader->at = at;
+    return len;
+}
+
 size_t dlp_plain(bool html, struct str in, char *out)
 {
     struct reader reader = {.in = in, .html = html, .fresh = true};
+    const char *table = within_a_line();
     size_t len = 0;
-    for (struct made made = next(&reader); made.any; made = next(&reader))
+
+    for (struct made made = next(&reader); made.any; made = next(&reader)) {
         out[len++] = made.byte;
+        len += run(&reader, table, out + len);
+    }
     return len;
 }
 

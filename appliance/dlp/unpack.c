@@ -155,7 +155,9 @@ static enum dlp_violation next_deflate(struct stage *stage, struct str *in, char
             return DLP_FAILED;
         struct str front = {&stage->front, 1};
         enum dlp_violation wrong = next_zlib(stage, &front, out, room, made);
-        return wrong != DLP_NO_VIOLATION || front.len == 0 ? wrong : DLP_BAD_ENCODING;
+        if (wrong != DLP_NO_VIOLATION || front.len > 0)
+            return wrong != DLP_NO_VIOLATION ? wrong : DLP_BAD_ENCODING;
+        /* One byte makes no output: three bits of it are the block's header. */
     }
     return next_zlib(stage, in, out, room, made);
 }

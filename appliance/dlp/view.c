@@ -50,6 +50,32 @@ static bool promising(struct str text)
     return false;
 }
 
+/* Whether a byte is written with a percent sign. */
+static bool has_percent(struct str text)
+{
+    const char *end = text.ptr + text.len;
+
+    for (const char *at = text.ptr; (at = memchr(at, '%', (size_t)(end - at))) != NULL; at++)
+        if (end - at > 2 && dlp_hex_digit(at[1]) >= 0 && dlp_hex_digit(at[2]) >= 0)
+            return true;
+    return false;
+}
+
+/* Whether four letters of UTF-16 or UTF-32 follow each other somewhere. */
+static bool wide(struct str text)
+{
+    const char *c = text.ptr;
+
+    for (size_t i = 0; i + 8 <= text.len; i++) {
+        bool two = !c[i] && c[i + 1] && !c[i + 2] && c[i + 3] && !c[i + 4] && c[i + 5] && !c[i + 6];
+        bool four =
+            c[i] && !c[i + 1] && !c[i + 2] && !c[i + 3] && c[i + 4] && !c[i + 5] && !c[i + 6] && !c[i + 7];
+        if (two || four)
+            return true;
+    }
+    return false;
+}
+
 static void look_plain(const struct dlp_view *view)
 {
     struct dlp_known_find find = {.end = 0};
@@ -62,9 +88,11 @@ static void look_plain(const struct dlp_view *view)
     if (view->detectors & DLP_KNOWN && dlp_known_has(&view->engine->rules->known, DLP_LETTERS) &&
         dlp_has_alikes(view->text, true))
         dlp_view_letters(view, view->text); /* letters that only look like others */
+    if (memchr(view->text.ptr, 0, view->text.len) != NULL && wide(view->text))
+        dlp_view_into(view, DLP_NULS, 0, view->text, DLP_THOROUGH);
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
         dlp_view_into(view, DLP_JSON, 0, view->text, DLP_PLAIN);
-    if (view->code != DLP_PERCENT && memchr(view->text.ptr, '%', view->text.len) != NULL)
+    if (has_percent(view->text))
         dlp_view_into(view, DLP_PERCENT, 0, view->text, DLP_PLAIN);
 }
 

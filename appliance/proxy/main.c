@@ -4,6 +4,7 @@
  * by stopper-init (sys/worker.h); descriptor 5 is the listener. Everything that it reads after its jail is
  * hostile.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,7 +26,8 @@
 #include "sys/users.h"
 #include "sys/worker.h"
 
-#define ROOTS "/etc/ssl/certs/ca-certificates.crt"
+#define HEAP_KEPT (4 << 20) /* bytes free at the heap's end */
+#define ROOTS     "/etc/ssl/certs/ca-certificates.crt"
 
 static struct proxy proxy; /* the process has one; the loop inside is too large for the stack */
 
@@ -120,6 +122,8 @@ int main(void)
     struct stat st;
     const int listener = WORKER_FD_LISTENERS;
 
+    mallopt(M_TRIM_THRESHOLD,
+            HEAP_KEPT); /* what each message is searched with comes and goes: not by system calls */
     worker_open(&proxy.worker, "stopper-proxy");
     if (fstat(listener, &st) != 0 || !S_ISSOCK(st.st_mode) || getrlimit(RLIMIT_NOFILE, &files) != 0) {
         fputs("stopper-proxy: there is no listener on descriptor 5\n", stderr);

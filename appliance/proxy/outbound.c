@@ -118,7 +118,8 @@ static void note(struct session *session, const struct outbound *outbound, const
     const struct dlp_rule *rule = dlp_rules_get(dlp_engine_rules(outbound->engine), finding->rule);
     bool canary = rule != NULL && finding->detector == DLP_KNOWN && rule->kind == DLP_CANARY;
 
-    x->alarm = x->alarm || canary || finding->across;
+    bool told = outbound->rules.transcript && finding->surface == DLP_BODY; /* again and again: no alarm */
+    x->alarm = x->alarm || ((canary || finding->across) && !told);
     x->in_host = x->in_host || finding->surface == DLP_HOST;
     if (x->findings++ > 0)
         return;

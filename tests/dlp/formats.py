@@ -99,7 +99,8 @@ def _(r):
 
 
 FORMATS["azure-client-secret"] = lambda r: pick(r, 3) + r.choice("78") + "Q~" + pick(r, 34, BASE62 + "_~.-")
-FORMATS["azure-devops-token"] = lambda r: pick(r, 52) + "JQQJ99" + r.choice("ABCDEFG") + r.choice("ABCDEFGHIJKL") + "AC" + pick(r, 14) + "AZDO" + pick(r, 4)
+FORMATS["azure-annotated-key"] = lambda r: (pick(r, 52) + "JQQJ99" + r.choice("ABCDEFG") + r.choice("ABCDEFGHIJKL") + "AC" + pick(r, 14) +
+                                           r.choice(["AZDO", "ACOG", "AAAE"]) + pick(r, 4))
 prefix("digitalocean-token", ["dop_v1_", "doo_v1_", "dor_v1_"], 64, HEX)
 FORMATS["cloudflare-api-token"] = lambda r: r.choice(["cfk_", "cfut_", "cfat_"]) + pick(r, 40) + pick(r, 8, HEX)
 FORMATS["cloudflare-origin-ca-key"] = lambda r: "v1.0-" + pick(r, 24, HEX) + "-" + pick(r, 146, HEX)
@@ -112,6 +113,7 @@ prefix("scaleway-access-key", "SCW", 17, UPPER + DIGITS)
 FORMATS["heroku-api-key"] = lambda r: "HRKU-" + r.choice([uuid(r), "AA" + pick(r, 58, URLSAFE)])
 FORMATS["fly-api-token"] = lambda r: "FlyV1 " + r.choice(["fm1r_", "fm2_"]) + "lJPECAAAAAAA" + some(r, 100, 300, STANDARD) + ","
 prefix("netlify-token", "nfp_", 36)
+prefix("vercel-token", ["vcp_", "vci_", "vca_", "vcr_", "vck_"], 48, BASE62, 60)
 prefix("render-api-key", "rnd_", 28, BASE62, 32)
 FORMATS["tailscale-key"] = lambda r: "tskey-" + r.choice(["auth", "api", "client"]) + "-k" + pick(r, 9) + "CNTRL-" + some(r, 32, 34)
 FORMATS["terraform-cloud-token"] = lambda r: pick(r, 14) + ".atlasv1." + some(r, 60, 70)
@@ -130,6 +132,7 @@ def checked(r, fixed):
 
 FORMATS["github-token"] = lambda r: checked(r, r.choice(["ghp_", "gho_", "ghu_", "ghs_", "ghr_"]))
 FORMATS["npm-token"] = lambda r: checked(r, "npm_")
+FORMATS["github-installation-token"] = lambda r: "ghs_" + some(r, 4, 7, DIGITS) + "_" + FORMATS["json-web-token"](r)
 FORMATS["github-fine-grained-token"] = lambda r: "github_pat_11" + pick(r, 9, UPPER + DIGITS) + "0" + pick(r, 10) + "_" + pick(r, 59)
 
 

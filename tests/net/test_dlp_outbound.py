@@ -17,7 +17,8 @@ from proxy_rig import PUBLIC, WAIT, Rig, wait_until
 from test_proxy import get, problem
 
 SECRET, LOGIN = "zq7Xk2PvR9mLw4TnB6sYh8", "pa55/word+of:it=9~t"
-SECRETS = {"TOKEN": SECRET, "LOGIN": LOGIN}
+CANARY = "cnry-8Jq2Wd5Zx7Lp3Vt9Nb6K"
+SECRETS = {"TOKEN": SECRET, "LOGIN": LOGIN, "STOPPER_CANARY": CANARY}
 REDACT = {"outbound_on_match": "redact", "inbound": []}
 ROUTES = [
     {"host": "block.test"}, {"host": "*.wild.test"}, {"host": "pass.test", "auth": "passthrough"},
@@ -437,16 +438,31 @@ def test_a_transcript_is_covered_and_never_ends(rig, recorder):
     assert (line["verdict"], line["detector"], line["pattern"]) == ("redact", "known_secrets", "TOKEN")
 
 
+def test_a_canary_is_an_alarm_but_in_a_transcript(rig, recorder):
+    with rig.client(send=post("block.test", CANARY.encode(), path="/canary")) as client:
+        problem(client.message(), 403, "dlp-match")
+    line = rig.worker.line(path="/canary", host="block.test")
+    assert (line["verdict"], line["pattern"], line["surface"]) == ("alarm", "STOPPER_CANARY", "body")
+    for n in range(2):
+        with rig.client(send=post("provider.test", b"told: " + CANARY.encode(), path="/canary")) as client:
+            assert client.message().status == 200
+    line = rig.worker.line(path="/canary", host="provider.test")
+    assert (line["verdict"], line["pattern"]) == ("redact", "STOPPER_CANARY") and nothing_of(recorder, CANARY)
+    assert not any(each["verdict"] == "alarm" for each in rig.worker.lines if each["host"] == "provider.test")
+
+
 def test_a_transcript_that_is_compressed_goes_on_unpacked(rig, recorder):
     text = json.dumps({"a": [SECRET, "words " * 200000, LOGIN]}).encode()
     stars = json.dumps({"a": ["*" * len(SECRET), "words " * 200000, "*" * len(LOGIN)]}).encode()
-    for coding, packed in ("gzip", gzip.compress(text)), ("deflate", zlib.compress(text)):
+    codings = {"gzip": gzip.compress(text), "deflate": zlib.compress(text)}
+    for coding, packed in codings.items():
         fields = f"Content-Type: application/json\r\nContent-Encoding: {coding}\r\n"
         with rig.client(send=post("provider.test", packed, fields)) as client:
             assert client.message().status == 200
         head, body = covered(recorder)
         assert b"Content-Encoding" not in head and b"Content-Length" not in head and unchunked(body) == stars
-        with rig.client(send=post("provider.test", packed[:-20], fields)) as client:
+    for coding, packed in codings.items():  # a connection each, whose bytes may come late
+        with rig.client(send=post("provider.test", packed[:-20], f"Content-Encoding: {coding}\r\n")) as client:
             problem(client.message(), 403, "dlp-structure")
     assert nothing_of(recorder, SECRET) and nothing_of(recorder, LOGIN)
 

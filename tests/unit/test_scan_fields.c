@@ -137,11 +137,11 @@ START_TEST(a_secret_split_over_fields_is_found)
             struct given given[3] = {{splits[s].surface, "X-One", one},
                                      {DLP_VALUE, "Accept", "*/*"},
                                      {splits[s].surface, "X-Two", two}};
-            snprintf(two, sizeof two, "%s", GITHUB + cut);
+            snprintf(two, sizeof two, "%s", &GITHUB[cut]);
             snprintf(one, sizeof one, "%.*s", cut, GITHUB);
             if (splits[s].front != NULL) {
                 snprintf(one, sizeof one, "%s%.*s%s%s", splits[s].front, cut, GITHUB, splits[s].between,
-                         GITHUB + cut);
+                         &GITHUB[cut]);
                 given[2] = (struct given){DLP_VALUE, "X-Other", "z"};
             }
             struct dlp_scan *scan = begin(NULL);
@@ -176,9 +176,9 @@ START_TEST(a_secret_split_over_messages_is_found)
                 given[ORDINARY] = (struct given){surfaces[s], "X-Piece", value};
                 if (s < 2)
                     snprintf(value, sizeof value, s == 0 ? "n=%d&piece=%.*s" : "/log/%d/%.*s", i, len,
-                             GITHUB + at);
+                             &GITHUB[at]);
                 else
-                    snprintf(value, sizeof value, "%.*s", len, GITHUB + at);
+                    snprintf(value, sizeof value, "%.*s", len, &GITHUB[at]);
                 at += len;
                 dlp_scan_end(scan);
                 scan = begin(&carry);
@@ -204,7 +204,7 @@ START_TEST(a_secret_split_over_bodies_is_found)
         struct rig_result result = rig_body(engine, &message, (struct str){first, (size_t)len}, 7);
         bool fragment = result.answer == DLP_FOUND; /* a dozen behind "kx9_" are a find by themselves */
         ck_assert(fragment == (cut >= 4 + DLP_FRAGMENT));
-        result = rig_body(engine, &message, str_of(RIG_TOKEN + cut), 7);
+        result = rig_body(engine, &message, str_of(&RIG_TOKEN[cut]), 7);
         ck_assert_int_eq(result.answer, DLP_FOUND);
         ck_assert(result.findings[0].across);
         ck_assert_uint_eq(result.findings[0].start, 0);

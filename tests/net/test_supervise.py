@@ -129,6 +129,16 @@ def test_a_token_in_the_head_waits_before_anything_is_dialled(rig, recorder, sur
     assert line["verdict"] == "allow" and line["path"] == record["path"] and TOKEN not in json.dumps(rig.worker.lines)
 
 
+def test_over_tls_too(rig):
+    with rig.https("ask.test") as client:
+        client.send(HEADS["query"](TOKEN))
+        number, record = rig.desk.held()
+        assert (record["tls"], record["port"], record["surface"]) == (1, 443, "query")
+        rig.desk.tell(number, REFUSED)
+        names(problem(client.message(), 403, "held-denied"), record)
+        rig.desk.ended(number)
+
+
 @pytest.mark.parametrize("where", ["head", "body"])
 def test_a_verdict_alone_opens_nothing(rig, recorder, where):
     """Without the policy that has the approval in it the same is asked again."""

@@ -11,7 +11,7 @@
 
 enum standing { STANDING_DENIED, STANDING_EXACT, STANDING_WILDCARD, STANDING_COUNT };
 enum kind { KIND_A, KIND_AAAA, KIND_HTTPS, KIND_DATA, KIND_META, KIND_COUNT };
-enum gets { REFUSED, NODATA, SIDECAR, HOST, LOOKUP };
+enum gets { REFUSED, NODATA, SIDECAR, HOST, SYNTHETIC, LOOKUP };
 
 struct rule {
     enum gets gets;
@@ -75,6 +75,10 @@ static void set_gets(const struct policy *policy, struct rule rule, struct decis
         answer->count = 1;
         memcpy(answer->addresses[0], policy->host_address.bytes, 4);
         break;
+    case SYNTHETIC:
+        answer->count = 1;
+        memcpy(answer->addresses[0], decision->route->tcp_address.bytes, 4);
+        break;
     case NODATA:
         answer->soa = true;
         break;
@@ -105,6 +109,8 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
             (struct rule){kind == KIND_A ? LOOKUP : REFUSED, kind == KIND_A ? DENIAL_NONE : DENIAL_DNS_TYPE};
     else if (policy != NULL)
         rule.reason = DENIAL_DNS_NAME;
+    if (rule.gets == LOOKUP && side == SIDE_AGENT && decision->route->tcp_count > 0)
+        rule.gets = SYNTHETIC;
     if (rule.gets == LOOKUP && decision->route->host_service) /* nobody is asked where the host is */
         rule.gets = side == SIDE_AGENT ? SIDECAR : policy->host_address.family == 4 ? HOST : REFUSED;
     if (policy != NULL && policy->dns_refuse && rule.reason == DENIAL_DNS_NAME)

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "core/budget.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 #include "hostctl/sidecar.h"
@@ -108,6 +109,19 @@ static void print_approvals(const json_t *approvals)
     }
 }
 
+/* "budget     a.example 10m/minute" */
+static void print_budgets(const json_t *budgets)
+{
+    char host[200], text[BUDGET_TEXT];
+    const json_t *one;
+    size_t at;
+
+    json_array_foreach(budgets, at, one) {
+        budget_format((uint64_t)number_of(one, "bytes"), text);
+        printf("%-10s %s %s\n", "budget", text_of(one, "host", host), text);
+    }
+}
+
 static void print(json_t *status)
 {
     json_t *workers = json_object_get(status, "workers");
@@ -122,6 +136,7 @@ static void print(json_t *status)
     }
     printf("%-10s %lld\n", "held", number_of(status, "held"));
     print_approvals(json_object_get(status, "approvals"));
+    print_budgets(json_object_get(status, "budgets"));
     print_counts(json_object_get(status, "counters"), "wall");
     print_counts(json_object_get(status, "denials"), "denied");
 }

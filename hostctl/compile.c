@@ -54,12 +54,12 @@ static json_t *compile_auth(const struct manifest_route *route)
     return auth;
 }
 
-static json_t *ports(const struct manifest_route *route)
+static json_t *compile_ports(const uint16_t *ports, size_t count)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < route->port_count; i++)
-        json_array_append_new(array, json_integer(route->ports[i]));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_integer(ports[i]));
     return array;
 }
 
@@ -85,7 +85,9 @@ static json_t *compile_route(const struct manifest *manifest, const struct manif
         json_object_set(object, "tls", tls);
     json_decref(tls);
     if (route->port_count > 0)
-        json_object_set_new(object, "ports", ports(route));
+        json_object_set_new(object, "ports", compile_ports(route->ports, route->port_count));
+    if (route->tcp_count > 0)
+        json_object_set_new(object, "tcp", compile_ports(route->tcp, route->tcp_count));
     if (route->auth.scheme != AUTH_NONE)
         json_object_set_new(object, "auth", compile_auth(route));
     if (route->cookies)
@@ -163,6 +165,8 @@ static bool same_route(const struct route *route, const struct manifest *manifes
                 route->cookies == wanted->cookies && route->insecure == wanted->insecure &&
                 route->git_fetch == wanted->git_fetch &&
                 (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
+                route->tcp_count == wanted->tcp_count &&
+                memcmp(route->tcp, wanted->tcp, wanted->tcp_count * sizeof wanted->tcp[0]) == 0 &&
                 same_list(&route->rules.matches, &wanted->rules.matches) &&
                 same_list(&route->rules.deny, &wanted->rules.deny);
     for (size_t i = 0; i < wanted->port_count; i++)

@@ -44,6 +44,10 @@ struct manifest_route {
     bool tls_ech;
     uint16_t ports[POLICY_MAX_PORTS]; /* none: the default */
     size_t port_count;
+    uint16_t tcp[POLICY_MAX_PORTS]; /* of raw TCP */
+    unsigned tcp_lines[POLICY_MAX_PORTS];
+    size_t tcp_count;
+    unsigned tcp_line; /* 0: no tcp */
     struct {
         enum auth_scheme scheme;
         char *token_ref;           /* the host's variable; NULL without one */
@@ -60,11 +64,11 @@ struct manifest_route {
     struct dlp_rules dlp; /* what was said of it: manifest_dlp */
     struct {
         bool outbound, inbound, outbound_on_match, inbound_on_match;
-    } dlp_said;
-    const char *matches_file;     /* of rules.matches, when they are the role's; NULL: as `file` */
-    const char *role;             /* NULL: none; static */
-    unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
-    struct manifest_word *later;  /* paths of keys inside that this version does not enforce */
+    } dlp_said;               /* the budget's 0 says the same by itself */
+    const char *matches_file; /* of rules.matches, when they are the role's; NULL: as `file` */
+    const char *role;         /* NULL: none; static */
+    unsigned role_line;
+    struct manifest_word *later; /* paths of keys inside that this version does not enforce */
     size_t later_count;
 };
 
@@ -148,9 +152,6 @@ struct dlp_rules manifest_dlp(const struct manifest *manifest, const struct mani
 
 /* Whether some route has the operator asked about what was found. */
 bool manifest_asks(const struct manifest *manifest);
-
-/* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
-const struct manifest_route *manifest_host_route(const struct manifest *manifest);
 
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);

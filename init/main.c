@@ -160,7 +160,7 @@ static json_t *describe(void *ctx)
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o}", "generation",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
         "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
         init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
@@ -168,7 +168,8 @@ static json_t *describe(void *ctx)
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
         "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards(),
         "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
-        desk_approvals(init->desk));
+        desk_approvals(init->desk), "budgets",
+        init->policies.current.budgets != NULL ? json_incref(init->policies.current.budgets) : json_array());
 }
 
 /* ---- steps ---- */
@@ -255,7 +256,7 @@ static int step_loop(struct init *init, struct err *err)
     if (init->audit == NULL)
         return err_set(err, "out of memory");
     packets_init(&init->packets, init->audit, init->ruleset_generation);
-    policy_store_init(&init->policies, &init->net);
+    policy_store_init(&init->policies, &init->net, init->options.proxies);
     struct supervisor_setup setup = {.loop = &init->loop,
                                      .audit = init->audit,
                                      .policies = &init->policies,

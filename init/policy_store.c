@@ -19,12 +19,14 @@
  * = all. */
 static const struct section {
     const char *members[8];
-    const char *route_members[12];
+    const char *route_members[16];
     const char *approval_members[12];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}, {"host", NULL}},
+    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
+                        {"host", "allow_private", "ports", "tcp", NULL},
+                        {"host", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", NULL},
-                          {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
+                          {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
                           {"id", "host", "port", "tls", "method", "path", "value", "surface", "once", NULL}},
 };
@@ -86,6 +88,30 @@ static json_t *sidecar_of(const struct net *net)
     return sidecar;
 }
 
+/* Each of the proxies gets its part of every budget, so that all together send no more: the kernel spreads connections over
+ * them, and what one has left no other one spends. The routes are a copy; what is in them is not. Returns 0 or -1. */
+static int share_budgets(json_t *routes, unsigned proxies)
+{
+    size_t at;
+    json_t *route;
+
+    json_array_foreach(routes, at, route) {
+        json_t *dlp = json_object_get(route, "dlp");
+        json_int_t whole = json_integer_value(json_object_get(dlp, "budget"));
+        if (whole == 0 || proxies == 1)
+            continue;
+        json_int_t part = whole / (json_int_t)proxies;
+        json_t *own = json_copy(dlp);
+        if (json_object_set_new(own, "budget", json_integer(part > 0 ? part : 1)) != 0) {
+            json_decref(own);
+            return -1;
+        }
+        if (json_object_set_new(route, "dlp", own) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* The text of a section, to be freed with secrets_text_free; NULL when memory is out. The policy has passed validation.
  */
 static char *section_text(const json_t *policy, const struct policy_version *version,
@@ -99,6 +125,8 @@ static char *section_text(const json_t *policy, const struct policy_version *ver
             ? -1
             : json_object_set_new(cut, "routes",
                                   list_copy(json_object_get(policy, "routes"), section->route_members));
+    if (status == 0)
+        status = share_budgets(json_object_get(cut, "routes"), store->proxies);
     if (status == 0 && json_array_size(version->approvals) > 0)
         status = json_object_set_new(
             cut, "approvals",
@@ -127,6 +155,7 @@ static void version_close(struct policy_version *version)
     secrets_free(version->secrets);
     json_decref(version->policy);
     json_decref(version->approvals);
+    json_decref(version->budgets);
     *version = (struct policy_version){0};
 }
 
@@ -184,6 +213,22 @@ static int source_make(struct policy_version *version, const struct policy *poli
     return version->source >= 0 ? 0 : err_set(err, "out of memory");
 }
 
+/* What status says of budgets. */
+static void note_budgets(struct policy_version *version, const struct policy *policy)
+{
+    char name[HOST_MAX + 3];
+
+    version->budgets = json_array();
+    for (size_t i = 0; i < policy->route_count; i++) {
+        const struct route *route = &policy->routes[i];
+        if (route->dlp.budget == 0)
+            continue;
+        route_name(route, name);
+        json_array_append_new(version->budgets,
+                              json_pack("{s:s, s:I}", "host", name, "bytes", (json_int_t)route->dlp.budget));
+    }
+}
+
 /* Whether a policy would have the operator asked for this. */
 static bool would_ask(const struct policy *policy, const char *host, bool value)
 {
@@ -221,6 +266,7 @@ static int validate(const json_t *policy, struct policy_version *version, struct
     if (status == 0)
         status = source_make(version, check, err);
     approvals_keep(version->approvals, check);
+    note_budgets(version, check);
     policy_unref(check);
     return status;
 }
@@ -258,11 +304,11 @@ static int digest_take(const json_t *policy, char digest[AUDIT_POLICY_TEXT + 1],
     return status == 0 ? 0 : err_set(err, "out of memory");
 }
 
-void policy_store_init(struct policy_store *store, const struct net *net)
+void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies)
 {
     static const char hex[] = "0123456789abcdef";
     unsigned char key[APPROVAL_KEY];
-    *store = (struct policy_store){.net = net};
+    *store = (struct policy_store){.net = net, .proxies = proxies};
     if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
         return;
     for (size_t i = 0; i < 2 * sizeof key; i++)

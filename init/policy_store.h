@@ -28,6 +28,7 @@ struct policy_version {
     uint64_t base;            /* generation of what the operator sent; approvals lie over it */
     json_t *policy;           /* what that was, where requests can be approved; else NULL */
     json_t *approvals;        /* core/policy.h's "approvals"; NULL = none */
+    json_t *budgets;          /* for status: [{"host": …, "bytes": a minute}]; NULL = no version */
     bool searches;            /* some route has something searched for: a database is needed */
     int source;               /* of the database: what init/compiler.h takes, sealed; -1 = none is needed */
     char source_digest[AUDIT_POLICY_TEXT + 1];
@@ -36,14 +37,16 @@ struct policy_version {
 
 struct policy_store {
     const struct net *net;
+    unsigned proxies;
     uint64_t last; /* generation given out; none is used twice */
     char value_key[2 * APPROVAL_KEY +
                    1]; /* in hexadecimal digits; "": there was no randomness, and no value is asked for */
     struct policy_version current, next;
 };
 
-/* net is borrowed for the store's life. Takes a new key for hashes of values: it lives as long as init. */
-void policy_store_init(struct policy_store *store, const struct net *net);
+/* net is borrowed for the store's life. proxies: how many there are, 1 at least; each gets its part of every budget.
+ * Takes a new key for hashes of values: it lives as long as init. */
+void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies);
 
 /* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names
  * and values; NULL = none) and keeps both as `next`, of which there must be none. Returns 0, or -1 with err:

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "core/policy_tcp.h"
+
 static enum denial find(const struct policy *policy, const char *host, const struct route **route)
 {
     *route = NULL;
@@ -38,6 +40,16 @@ enum denial decide_tls(const struct policy *policy, const char *host, unsigned p
     if (!(*route)->tls_passthrough) /* it was, when this tunnel was made */
         return DENIAL_MISDIRECTED;
     return ech && !(*route)->tls_ech ? DENIAL_TLS_ECH : DENIAL_NONE;
+}
+
+enum denial decide_tcp(const struct policy *policy, const char *host, unsigned port,
+                       const struct route **route)
+{
+    enum denial denial = find(policy, host, route);
+
+    if (denial != DENIAL_NONE)
+        return denial;
+    return route_has_tcp(*route, port) ? DENIAL_NONE : DENIAL_PORT_NOT_ALLOWED;
 }
 
 enum denial decide_http(const struct policy *policy, const char *host, unsigned port, unsigned host_port,

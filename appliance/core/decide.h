@@ -20,6 +20,10 @@ bool decide_tunnel(const struct policy *policy, const char *host, unsigned port)
 enum denial decide_tls(const struct policy *policy, const char *host, unsigned port, bool ech,
                        const struct route **route);
 
+/* Whether raw TCP to this name may be forwarded, dialled at `port`. policy may be NULL. */
+enum denial decide_tcp(const struct policy *policy, const char *host, unsigned port,
+                       const struct route **route);
+
 /* Whether an HTTP request to this name may be forwarded. host_port: what its Host says, 0 = nothing. tls: it
  * came over TLS that was opened here. */
 enum denial decide_http(const struct policy *policy, const char *host, unsigned port, unsigned host_port,

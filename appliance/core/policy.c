@@ -14,6 +14,7 @@
 #include "core/json_in.h"
 #include "core/match_json.h"
 #include "core/policy_auth.h"
+#include "core/policy_tcp.h"
 
 #define ROUTES_MAX 100000u
 #define CIDRS_MAX  1024u
@@ -155,27 +156,33 @@ static int finish_route(struct route *route, struct err *err)
         route->dlp = (struct dlp_rules){.outbound = 0};
     match_finish(&route->rules);
     route->host_service = !route->wildcard && strcmp(route->host, POLICY_HOST_SERVICE) == 0;
-    if (route->host_service && (route->port_count == 0 || route->allow_private != NULL))
+    if (route->host_service && (route->port_count + route->tcp_count == 0 || route->allow_private != NULL))
         return err_set(err, POLICY_HOST_SERVICE " needs ports, and no allow_private");
     if (route->insecure && !route_injects(route))
         return err_set(err, "insecure: without auth it has no meaning");
-    if (route->port_count == 0) {
+    if (route->port_count == 0 && !route->host_service) {
         route->ports[0] = 80;
         route->ports[1] = 443;
         route->port_count = 2;
     }
-    return 0;
+    return policy_tcp_check(route, err);
 }
 
 static int read_routes(json_t *value, void *into, struct err *err)
 {
-    static const struct json_in_member members[] = {
-        {"host", read_host, false},         {"allow_private", read_allow_private, false},
-        {"tls", read_tls, false},           {"ports", read_ports, false},
-        {"auth", policy_auth_read, false},  {"cookies", read_cookies, false},
-        {"insecure", read_insecure, false}, {"git_fetch", read_git_fetch, false},
-        {"matches", read_matches, false},   {"deny", read_deny, false},
-        {"dlp", read_dlp, false},           {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"host", read_host, false},
+                                                    {"allow_private", read_allow_private, false},
+                                                    {"tls", read_tls, false},
+                                                    {"ports", read_ports, false},
+                                                    {"tcp", policy_tcp_read, false},
+                                                    {"auth", policy_auth_read, false},
+                                                    {"cookies", read_cookies, false},
+                                                    {"insecure", read_insecure, false},
+                                                    {"git_fetch", read_git_fetch, false},
+                                                    {"matches", read_matches, false},
+                                                    {"deny", read_deny, false},
+                                                    {"dlp", read_dlp, false},
+                                                    {NULL, NULL, false}};
     struct policy *policy = into;
 
     if (!json_is_array(value))
@@ -378,6 +385,8 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
         status = approvals_add_routes(made, err);
     if (status == 0)
         status = build_table(made, err);
+    if (status == 0)
+        status = policy_tcp_assign(made, err);
     if (status != 0) {
         policy_unref(made);
         return err_prefix(err, "policy");
@@ -415,6 +424,7 @@ void policy_unref(struct policy *policy)
     free(policy->routes);
     free(policy->own);
     free(policy->table);
+    free(policy->tcp_routes);
     free(policy);
 }
 

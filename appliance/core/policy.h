@@ -10,6 +10,7 @@
  *    "routes": [{"host": "api.example.com",                      or "*.example.com"
  *                "allow_private": ["10.0.0.0/8"],                 optional
  *                "ports": [80, 443],                              optional; these are the default
+ *                "tcp": [5432],                                   optional; ports of raw TCP, none of "ports"; no wildcard
  *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or "raw"
  *                         "secret": "NAME",                       a name in the set of secrets beside the policy
  *                         "header": "Authorization",              optional; this is the default
@@ -20,7 +21,7 @@
  *                "git_fetch": true,                               optional
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
  *                "dlp": {…},                                      optional; core/dlp_rules.h, with its defaults
- *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
+ *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, tcp, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
  *    "hold": {"denied": true, "seconds": 300},                    optional; without it nothing waits for the operator. With
  *                                                                 `denied` requests to hosts of no route do, and by
@@ -35,8 +36,8 @@
  *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
  *
  * The placeholder gives way to the value in Authorization, in the header and in what `in` names, and nowhere else.
- * A route for the host POLICY_HOST_SERVICE leads to the sidecar's `host`, on ports that it has to name, and to nothing
- * else; no other route leads there, and no wildcard stands for this name.
+ * A route for the host POLICY_HOST_SERVICE leads to the sidecar's `host`, on ports that it has to name (in ports, in tcp
+ * or in both), and to nothing else; no other route leads there, and no wildcard stands for this name.
  *
  * An ENTRY, whose meaning core/match.h has, holds at least one of the three lists:
  *
@@ -73,6 +74,7 @@
 #define POLICY_MAX_EXTRA_CA  (1u << 20) /* bytes of PEM */
 #define POLICY_MAX_HEADER    64         /* bytes of a field name */
 #define POLICY_MAX_IN        8          /* places of a placeholder */
+#define POLICY_MAX_TCP_NAMES 1024       /* routes with raw TCP */
 
 #define POLICY_PLACEHOLDER_MAX 512 /* bytes; SECRET_MIN at least */
 
@@ -118,6 +120,9 @@ struct route {
         approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
+    uint16_t tcp[POLICY_MAX_PORTS]; /* ports of raw TCP */
+    size_t tcp_count;
+    struct ip tcp_address; /* the name's synthetic one (core/policy_tcp.h); family 0 without tcp */
     struct route_auth auth;
     struct match_rules rules;
     struct dlp_rules dlp; /* nothing with tls_passthrough */
@@ -147,6 +152,8 @@ struct policy {
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */
     size_t table_size;
+    struct route **tcp_routes; /* those with tcp, by address */
+    size_t tcp_route_count;
     uint8_t ports[65536 / 8]; /* a bit each: some route is served there */
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "proxy/budgets.h"
 #include "proxy/deny.h"
 #include "proxy/hold.h"
 #include "proxy/leaf.h"
@@ -49,7 +50,11 @@ static int on_database(void *ctx, uint64_t generation, int fd, struct err *err)
 
 static int on_offer(void *ctx, struct policy *policy, struct err *err)
 {
-    return search_offer(((struct proxy *)ctx)->search, policy, err);
+    struct proxy *all = ctx;
+
+    if (search_offer(all->search, policy, err) != 0)
+        return -1;
+    return budgets_offer(all->budgets, policy, err);
 }
 
 static void on_ca(void *ctx, struct str bytes)
@@ -135,7 +140,9 @@ int main(void)
     proxy.max = listen_max(open_files);
     proxy.pool = pool_new(&proxy.worker.loop);
     proxy.search = search_new();
-    if (proxy.pool == NULL || proxy.search == NULL || listen_start(&proxy, listener) != 0) {
+    proxy.budgets = budgets_new();
+    if (proxy.pool == NULL || proxy.search == NULL || proxy.budgets == NULL ||
+        listen_start(&proxy, listener) != 0) {
         fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }

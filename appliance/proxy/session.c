@@ -2,7 +2,9 @@
 /*
  * session: the order of things.
  *
- *   accept → original destination (listen.c) → first bytes (sniff.c)
+ *   accept → original destination (listen.c)
+ *     a route's own address and raw port → tunnel by name, before a byte is read   (session_tcp.c)
+ *     others → first bytes (sniff.c)
  *     TLS     → ClientHello (hello.c) → tunnel by name, or opened with a forged leaf   (session_tls.c)
  *     HTTP/1, opened TLS → request head (h1.c) → judge (core/request.h, core/judge.h)
  *               → dial by name, or the pool's upstream → rewrite → upstream → response head (h1.c) → rewrite
@@ -27,7 +29,9 @@
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/listen.h"
+#include "proxy/session_tcp.h"
 #include "proxy/session_tls.h"
+#include "proxy/session_tunnel.h"
 #include "proxy/sniff.h"
 
 #define RULE_NONE "default" /* what the audit calls it when no route decided */
@@ -92,7 +96,8 @@ void session_emit(struct session *session, enum denial denial, const char *detai
 {
     struct exchange *x = &session->exchange;
     const struct hello *hello = session->hello;
-    bool forwarded = x->bytes_out > 0;
+    bool forwarded =
+        x->bytes_out > 0 || session->tunnel != NULL; /* of raw TCP the server may be the first to speak */
     char covered[64];
 
     snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
@@ -367,7 +372,8 @@ enum denial session_judge_again(struct session *session, const struct h1_head *h
 static void refuse_other(struct session *session, const char *protocol, enum denial denial)
 {
     session->exchange.protocol = protocol;
-    session_refuse(session, session->proxy->worker.policy != NULL ? denial : DENIAL_NO_POLICY);
+    session_refuse(session, session->proxy->worker.policy != NULL ? session_tcp_other(session, denial)
+                                                                  : DENIAL_NO_POLICY);
 }
 
 /* Whether some route is served here, and so the client may be expected to speak. */
@@ -448,6 +454,8 @@ void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port
     proxy->sessions = session;
     proxy->count++;
     session_begin(session, AUDIT_TCP);
+    if (session_tcp_start(session))
+        return;
     session_deadline(session, reachable(session) ? TIMEOUT_SNIFF_MS : TIMEOUT_SNIFF_OTHER_MS,
                      on_sniff_deadline);
     stream_want(agent, UV_READABLE);
@@ -485,7 +493,7 @@ void session_all_policy(struct proxy *proxy)
         if (session->http != NULL)
             http_policy(session);
         else if (session->tunnel != NULL || session->dial != NULL)
-            session_tls_policy(session);
+            session_tunnel_policy(session);
     }
 }
 
@@ -518,7 +526,7 @@ void session_all_stop(struct proxy *proxy)
             continue;
         }
         if (session->tunnel != NULL) {
-            session_tls_stop(session);
+            session_tunnel_stop(session);
             continue;
         }
         if (running)

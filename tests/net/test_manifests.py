@@ -143,14 +143,13 @@ egress:
   routes:
     - host: chatgpt.com
       role: codex_oauth
-      tcp: [{port: 5432}]
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 """)
     route = "egress.routes[0]."
     keys = [(4, "egress.on_canary"),
-            (7, route + "role"), (8, route + "tcp"), (11, "git-gate.repos.r")]
+            (7, route + "role"), (10, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -162,6 +161,7 @@ egress:
   ignore: [t.example, "*.u.example"]
   routes:
     - host: a.example
+      tcp: [{port: 5432}]
       dlp: {outbound_detectors: [entropy], inbound_detectors: [naive_injection_detection], outbound_on_match: redact, inbound_on_match: log}
     - {host: b.example, dlp: {outbound_detectors: false, inbound_detectors: false, outbound_on_match: block}}
     - {host: c.example, dlp: {outbound_on_match: supervise}}

@@ -277,10 +277,9 @@ static void request_data(struct session *session, struct str data, bool last)
     }
     if (http->outbound != NULL) {
         enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
-        if (denial == DENIAL_DLP_MATCH && http_hold_match(session, str_of(NULL), true))
-            return;
         if (denial != DENIAL_NONE) {
-            refuse_within(session, denial);
+            if (denial != DENIAL_DLP_MATCH || !http_hold_match(session, str_of(NULL), true))
+                refuse_within(session, denial);
             return;
         }
     } else if (data.len > 0) {
@@ -499,12 +498,10 @@ static void set_wants(struct session *session)
     bool in_head = http->active && !http->head_sent;
     bool up_room = http->up_in.len < READ_SIZE || (in_head && http->up_in.len <= HEAD_MAX);
 
-    if (hold_waits(session)) /* nothing is read of the agent; that it has gone is heard all the same */
-        stream_want(session->agent, UV_DISCONNECT | (session->out.len > 0 ? UV_WRITABLE : 0));
-    else
-        stream_want(session->agent,
-                    (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
-                        (session->out.len > 0 ? UV_WRITABLE : 0));
+    /* Of an agent that waits nothing is read; that it has gone is heard all the same. */
+    int read = !http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0;
+    stream_want(session->agent,
+                (hold_waits(session) ? UV_DISCONNECT : read) | (session->out.len > 0 ? UV_WRITABLE : 0));
     stream_want(http->upstream,
                 (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
                     (http->up_out.len > 0 && !http->up_deaf && !hold_waits(session) ? UV_WRITABLE : 0));

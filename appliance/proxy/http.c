@@ -265,8 +265,7 @@ static void bad_request(struct session *session, enum h1_error error)
     refuse_within(session, request_denial(error));
 }
 
-/* The next part of the body, or its end. */
-static void request_data(struct session *session, struct str data, bool last)
+void http_request_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
     int fits = 0;
@@ -295,11 +294,6 @@ static void request_data(struct session *session, struct str data, bool last)
         end_look(session);
 }
 
-void http_body_again(struct session *session)
-{
-    request_data(session, str_of(NULL), outbound_asked_last(session->http));
-}
-
 /* bytes: those that the event is made of. */
 static void request_event(struct session *session, const struct h1_event *event, struct str bytes)
 {
@@ -315,11 +309,11 @@ static void request_event(struct session *session, const struct h1_event *event,
         take_request(session, &session->proxy->head, bytes);
         return;
     case H1_EVENT_DATA:
-        request_data(session, event->data, false);
+        http_request_data(session, event->data, false);
         return;
     case H1_EVENT_END:
         if (session->http->active) /* else of a request that was refused */
-            request_data(session, (struct str){0}, true);
+            http_request_data(session, (struct str){0}, true);
         return;
     case H1_EVENT_BAD:
         bad_request(session, event->error);
@@ -367,7 +361,7 @@ static bool step_request(struct session *session)
                          (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
     if (http->active && outbound_waits(http)) {
-        request_data(session, (struct str){0}, false);
+        http_request_data(session, (struct str){0}, false);
         return true;
     }
     if (!http->active && !within) {

@@ -11,6 +11,7 @@
 
 #include "proxy/hold.h"
 #include "proxy/http_state.h"
+#include "proxy/outbound.h"
 
 static void copy(char *into, size_t size, struct str text)
 {
@@ -83,7 +84,7 @@ static void on_body(struct session *session, enum denial denial)
     http_policy(session);
     if (session->ended || session->http->over || !session->http->active)
         return;
-    http_body_again(session);
+    http_request_data(session, str_of(NULL), outbound_asked_last(session->http));
     http_run(session);
 }
 

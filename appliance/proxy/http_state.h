@@ -73,8 +73,8 @@ void http_begin(struct session *session, const struct h1_head *head, struct requ
  * covered in it is judged again. Returns DENIAL_NONE, or why it is not forwarded. */
 enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request);
 
-/* A request that was held in the middle of its body goes on where it was. */
-void http_body_again(struct session *session);
+/* The next part of a request's body, or its end. Of one that was held in it nothing new: it goes on where it was. */
+void http_request_data(struct session *session, struct str data, bool last);
 
 /* http_hold.c: */
 

@@ -238,6 +238,8 @@ static void take_request(struct session *session, const struct h1_head *head, st
         denial = http_search_head(session, head, &request);
     if (session->exchange.alarm || canary_closed(session->proxy))
         http->keep_refused = false;
+    if (denial == DENIAL_DLP_MATCH && http_hold_match(session, bytes, false))
+        return;
     if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
         denial = DENIAL_OVERLOADED;
     if (denial != DENIAL_NONE)
@@ -263,8 +265,7 @@ static void bad_request(struct session *session, enum h1_error error)
     refuse_within(session, request_denial(error));
 }
 
-/* The next part of the body, or its end. */
-static void request_data(struct session *session, struct str data, bool last)
+void http_request_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
     int fits = 0;
@@ -276,7 +277,8 @@ static void request_data(struct session *session, struct str data, bool last)
     if (http->outbound != NULL) {
         enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
         if (denial != DENIAL_NONE) {
-            refuse_within(session, denial);
+            if (denial != DENIAL_DLP_MATCH || !http_hold_match(session, str_of(NULL), true))
+                refuse_within(session, denial);
             return;
         }
     } else if (data.len > 0) {
@@ -307,11 +309,11 @@ static void request_event(struct session *session, const struct h1_event *event,
         take_request(session, &session->proxy->head, bytes);
         return;
     case H1_EVENT_DATA:
-        request_data(session, event->data, false);
+        http_request_data(session, event->data, false);
         return;
     case H1_EVENT_END:
         if (session->http->active) /* else of a request that was refused */
-            request_data(session, (struct str){0}, true);
+            http_request_data(session, (struct str){0}, true);
         return;
     case H1_EVENT_BAD:
         bad_request(session, event->error);
@@ -359,7 +361,7 @@ static bool step_request(struct session *session)
                          (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
     if (http->active && outbound_waits(http)) {
-        request_data(session, (struct str){0}, false);
+        http_request_data(session, (struct str){0}, false);
         return true;
     }
     if (!http->active && !within) {
@@ -490,15 +492,13 @@ static void set_wants(struct session *session)
     bool in_head = http->active && !http->head_sent;
     bool up_room = http->up_in.len < READ_SIZE || (in_head && http->up_in.len <= HEAD_MAX);
 
-    if (hold_waits(session)) { /* nothing is read; that the agent has gone is heard all the same */
-        stream_want(session->agent, UV_DISCONNECT | (session->out.len > 0 ? UV_WRITABLE : 0));
-        return;
-    }
+    /* Of an agent that waits nothing is read; that it has gone is heard all the same. */
+    int read = !http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0;
     stream_want(session->agent,
-                (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
-                    (session->out.len > 0 ? UV_WRITABLE : 0));
-    stream_want(http->upstream, (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
-                                    (http->up_out.len > 0 && !http->up_deaf ? UV_WRITABLE : 0));
+                (hold_waits(session) ? UV_DISCONNECT : read) | (session->out.len > 0 ? UV_WRITABLE : 0));
+    stream_want(http->upstream,
+                (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
+                    (http->up_out.len > 0 && !http->up_deaf && !hold_waits(session) ? UV_WRITABLE : 0));
 }
 
 void http_run(struct session *session)

@@ -73,12 +73,19 @@ void http_begin(struct session *session, const struct h1_head *head, struct requ
  * covered in it is judged again. Returns DENIAL_NONE, or why it is not forwarded. */
 enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request);
 
+/* The next part of a request's body, or its end. Of one that was held in it nothing new: it goes on where it was. */
+void http_request_data(struct session *session, struct str data, bool last);
+
 /* http_hold.c: */
 
 /* A request that was refused for its host alone, `bytes` being its head: whether it is taken care of: it waits for the
  * operator, or was refused with another reason. */
 bool http_hold(struct session *session, const struct h1_head *head, const struct request *request,
                struct str bytes);
+
+/* A request that was refused for what was found in it, in its head (`bytes`, unless http->head has it) or in its body: whether it is taken
+ * care of: it waits for the operator, or was refused with another reason. */
+bool http_hold_match(struct session *session, struct str bytes, bool in_body);
 
 /* Of one that waits: its time is over, its agent has gone, there is another policy. */
 void http_hold_late(struct session *session);

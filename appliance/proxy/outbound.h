@@ -45,8 +45,11 @@ void outbound_unpacked_head(struct h1_head *head);
 bool outbound_waits(const struct http *http);
 
 /* The next bytes of the body, `last` when it is whole. Puts what may leave into `out` (perhaps nothing), in chunks if
- * `chunked`. Returns DENIAL_NONE, or why nothing more is forwarded. */
+ * `chunked`. Returns DENIAL_NONE, or why nothing more is forwarded. That may be DENIAL_DLP_MATCH about which the operator is to be
+ * asked (exchange.asked, also by outbound_head): to be called again without new bytes when he has approved it, `last` as it was. */
 enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out);
+
+bool outbound_asked_last(const struct http *http);
 
 /* The request is over, or given up. */
 void outbound_end(struct http *http);

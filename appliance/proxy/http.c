@@ -2,11 +2,11 @@
 /*
  * http: one request at a time between the agent and an upstream.
  *
- * Two codecs, one a leg, and a buffer behind each of the four directions. http_run turns five small steps
- * until none of them moves anything: decode a request event → send up → decode a response event → send down →
- * finish. A step that has no room does not run, so a slow reader on one side stops the reading on the other;
- * nothing is read inside the steps. Pipelined requests wait in the agent's buffer until the exchange before
- * them is finished. Between two requests a session holds no upstream connection: they wait in the pool.
+ * Two codecs, one a leg, and a buffer behind each of the four directions. http_run turns five small steps until none of
+ * them moves anything: decode a request event → send up → decode a response event → send down → finish. A step that has no
+ * room does not run, so a slow reader on one side stops the reading on the other; nothing is read inside the steps.
+ * Pipelined requests wait in the agent's buffer until the exchange before them is finished. Between two requests a session
+ * holds no upstream connection: they wait in the pool.
  */
 #include "proxy/http.h"
 
@@ -206,21 +206,6 @@ static void end_look(struct session *session)
         forget_look(session->http);
 }
 
-/* Looks for what must not leave. What was covered in the head is judged as it goes on, and so are the audit's texts of it. */
-enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request)
-{
-    struct exchange *x = &session->exchange;
-    bool covered;
-    enum denial denial = outbound_head(session, head, request, &covered);
-
-    if (!covered)
-        return denial;
-    enum denial again = session_judge(session, head, request);
-    if (x->in_host)
-        snprintf(x->host, sizeof x->host, "*.%s", x->route->host);
-    return denial != DENIAL_NONE ? denial : again;
-}
-
 /* bytes: the head's. */
 static void take_request(struct session *session, const struct h1_head *head, struct str bytes)
 {
@@ -235,7 +220,7 @@ static void take_request(struct session *session, const struct h1_head *head, st
     if (denial == DENIAL_HOST_NOT_ALLOWED && http_hold(session, head, &request, bytes))
         return;
     if (denial == DENIAL_NONE)
-        denial = http_search_head(session, head, &request);
+        denial = outbound_search(session, head, &request);
     if (session->exchange.alarm || canary_closed(session->proxy))
         http->keep_refused = false;
     if (denial == DENIAL_DLP_MATCH && http_hold_match(session, bytes, false))
@@ -572,14 +557,11 @@ void http_policy(struct session *session)
     const struct route *route;
     struct h1_check check;
 
-    if (http->over)
-        return;
-    if (canary_closed(session->proxy) && http_idle(session) && session->out.len == 0) {
-        session_end(session, false);
+    if (http->over || !http->active) {
+        if (!http->over && canary_closed(session->proxy) && http_idle(session) && session->out.len == 0)
+            session_end(session, false);
         return;
     }
-    if (!http->active)
-        return;
     if (hold_waits(session)) {
         http_hold_policy(session);
         return;

@@ -38,7 +38,7 @@ static void judge_anew(struct session *session, enum denial denial)
     if (denial == DENIAL_NONE)
         denial = session_judge(session, head, &request);
     if (denial == DENIAL_NONE)
-        denial = http_search_head(session, head, &request);
+        denial = outbound_search(session, head, &request);
     if (denial == DENIAL_DLP_MATCH && http_hold_match(session, str_of(NULL), false)) {
         http_run(session);
         return;

@@ -239,8 +239,8 @@ static enum denial ask_head(struct session *session, const struct outbound *outb
     return approved ? DENIAL_NONE : DENIAL_DLP_MATCH;
 }
 
-enum denial outbound_head(struct session *session, const struct h1_head *head, const struct request *request,
-                          bool *covered)
+static enum denial search_head(struct session *session, const struct h1_head *head,
+                               const struct request *request, bool *covered)
 {
     struct exchange *x = &session->exchange;
     struct dlp_engine *engine = search_engine(x->policy);
@@ -283,6 +283,21 @@ enum denial outbound_head(struct session *session, const struct h1_head *head, c
     if (denial != DENIAL_NONE || head->framing == H1_NO_BODY)
         outbound_end(session->http);
     return denial;
+}
+
+/* What was covered in the head is judged as it goes on, and so are the audit's texts of it. */
+enum denial outbound_search(struct session *session, const struct h1_head *head, struct request *request)
+{
+    struct exchange *x = &session->exchange;
+    bool covered;
+    enum denial denial = search_head(session, head, request, &covered);
+
+    if (!covered)
+        return denial;
+    enum denial again = session_judge(session, head, request);
+    if (x->in_host)
+        snprintf(x->host, sizeof x->host, "*.%s", x->route->host);
+    return denial != DENIAL_NONE ? denial : again;
 }
 
 /* The body. */

@@ -214,7 +214,7 @@ def test_the_manifests_of_the_documents_are_right(cli):
     assert len(texts) == 1 and texts[0].count("\n") == 8
     with open(os.path.join(ROOT, "docs", "stopper-manifest.5"), encoding="utf-8") as file:
         texts += re.findall(r"^\.Bd -literal -offset indent\n(egress:\n.*?)^\.Ed$", file.read(), re.M | re.S)
-    assert len(texts) == 7
+    assert len(texts) == 8
     for text in texts:
         test_examples_are_right(cli, cli.folder / cli.write("document.yaml", text))
 

@@ -91,6 +91,11 @@ def test_programs_are_stripped_and_name_no_folder_of_the_machine(image):
             assert os.path.abspath(image.tree).encode() not in data and home + b"/" not in data, path
 
 
+def test_what_the_build_compiled_is_whole(image):
+    data = image.files["/stopper/stopper-dlp.db"]
+    assert data.startswith(b"stopbas1") and int.from_bytes(data[8:16], "little") == len(data)
+
+
 def test_users_are_those_of_the_walls_rules(image):
     with open(f"{image.tree}/appliance/sys/users.h", encoding="utf-8") as file:
         numbers = dict(re.findall(r"#define USER_(\w+)\s+(\d+)", file.read()))

@@ -11,7 +11,7 @@
 
 enum standing { STANDING_DENIED, STANDING_EXACT, STANDING_WILDCARD, STANDING_COUNT };
 enum kind { KIND_A, KIND_AAAA, KIND_HTTPS, KIND_DATA, KIND_META, KIND_COUNT };
-enum gets { REFUSED, NODATA, SIDECAR, HOST, LOOKUP };
+enum gets { REFUSED, NODATA, SIDECAR, HOST, SYNTHETIC, LOOKUP };
 
 struct rule {
     enum gets gets;
@@ -60,7 +60,8 @@ static void set_gets(const struct policy *policy, struct rule rule, struct decis
     struct answer *answer = &decision->answer;
 
     answer->reason = rule.reason;
-    answer->ttl = rule.reason == DENIAL_DNS_NAME ? TTL_DENIED : TTL_SIDECAR;
+    answer->ttl =
+        rule.reason == DENIAL_DNS_NAME || rule.reason == DENIAL_EGRESS_CLOSED ? TTL_DENIED : TTL_SIDECAR;
     if (rule.gets == SIDECAR && policy->agent_address.family != 4)
         rule.gets = REFUSED;
     switch (rule.gets) {
@@ -74,6 +75,10 @@ static void set_gets(const struct policy *policy, struct rule rule, struct decis
     case HOST:
         answer->count = 1;
         memcpy(answer->addresses[0], policy->host_address.bytes, 4);
+        break;
+    case SYNTHETIC:
+        answer->count = 1;
+        memcpy(answer->addresses[0], decision->route->tcp_address.bytes, 4);
         break;
     case NODATA:
         answer->soa = true;
@@ -90,11 +95,12 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
     enum standing standing = STANDING_DENIED;
     struct rule rule = {REFUSED, DENIAL_NO_POLICY};
     enum kind kind = query->class == CLASS_IN ? kind_of(query->type) : KIND_META;
+    bool closed = policy != NULL && policy->closed; /* then all names are as those of no route */
 
     decision->lookup = false;
     decision->route = NULL;
     decision->answer = (struct answer){0};
-    if (policy != NULL && query->host[0] != '\0')
+    if (policy != NULL && !closed && query->host[0] != '\0')
         decision->route = policy_find(policy, query->host);
     if (decision->route != NULL)
         standing = decision->route->wildcard ? STANDING_WILDCARD : STANDING_EXACT;
@@ -105,10 +111,14 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
             (struct rule){kind == KIND_A ? LOOKUP : REFUSED, kind == KIND_A ? DENIAL_NONE : DENIAL_DNS_TYPE};
     else if (policy != NULL)
         rule.reason = DENIAL_DNS_NAME;
+    if (rule.gets == LOOKUP && side == SIDE_AGENT && decision->route->tcp_count > 0)
+        rule.gets = SYNTHETIC;
     if (rule.gets == LOOKUP && decision->route->host_service) /* nobody is asked where the host is */
         rule.gets = side == SIDE_AGENT ? SIDECAR : policy->host_address.family == 4 ? HOST : REFUSED;
     if (policy != NULL && policy->dns_refuse && rule.reason == DENIAL_DNS_NAME)
         rule.gets = REFUSED;
+    if (closed)
+        rule.reason = DENIAL_EGRESS_CLOSED;
     set_gets(policy, rule, decision);
 }
 
@@ -135,11 +145,9 @@ void answer_from_reply(const struct policy *policy, const struct route *route, c
 
 /* What clients with EDNS learn beside the response code; no entry: OTHER (0). */
 static const uint8_t extended_error[DENIAL_COUNT] = {
-    [DENIAL_NO_POLICY] = LDNS_EDE_NOT_READY,
-    [DENIAL_DNS_NAME] = LDNS_EDE_BLOCKED,
-    [DENIAL_DNS_TYPE] = LDNS_EDE_NOT_SUPPORTED,
-    [DENIAL_DNS_ADDRESS] = LDNS_EDE_FILTERED,
-    [DENIAL_DNS_UPSTREAM] = LDNS_EDE_NO_REACHABLE_AUTHORITY,
+    [DENIAL_NO_POLICY] = LDNS_EDE_NOT_READY,   [DENIAL_DNS_NAME] = LDNS_EDE_BLOCKED,
+    [DENIAL_EGRESS_CLOSED] = LDNS_EDE_BLOCKED, [DENIAL_DNS_TYPE] = LDNS_EDE_NOT_SUPPORTED,
+    [DENIAL_DNS_ADDRESS] = LDNS_EDE_FILTERED,  [DENIAL_DNS_UPSTREAM] = LDNS_EDE_NO_REACHABLE_AUTHORITY,
 };
 
 struct out {

@@ -22,7 +22,7 @@
 #define TTL_MAX      300 /* so that what an operator moves is seen, and memory is turned over */
 #define TTL_NEGATIVE 60  /* at most, for NXDOMAIN and NODATA */
 #define TTL_FAILURE  1   /* RFC 9520 section 3.2: failures are remembered for at least a second */
-#define TTL_SIDECAR  30  /* of our own address for a wildcard's name */
+#define TTL_SIDECAR  30  /* of our own address for a wildcard's name, and of a synthetic one */
 #define TTL_DENIED   5   /* of our own address for a denied name: an operator may allow it any moment */
 
 enum answer_side { SIDE_AGENT, SIDE_INTERNAL };

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "core/budget.h"
 #include "core/forward.h"
 #include "core/swap.h"
 #include "hostctl/command.h"
@@ -150,7 +151,7 @@ static json_t *stripped(const struct explained *x)
 {
     json_t *array = json_array();
 
-    if (x->tunnel || x->denial != DENIAL_NONE)
+    if (x->tunnel || x->raw || x->denial != DENIAL_NONE)
         return array;
     for (size_t i = 0; i < x->head.field_count; i++) {
         const struct h1_field *field = &x->head.fields[i];
@@ -186,7 +187,7 @@ static json_t *injected(const struct loaded *loaded, const struct explained *x)
 {
     const struct manifest_route *route = route_of(loaded, x);
 
-    if (route == NULL || route->auth.token_ref == NULL || x->denial != DENIAL_NONE)
+    if (route == NULL || route->auth.token_ref == NULL || x->denial != DENIAL_NONE || x->raw)
         return json_null();
     json_t *said = json_pack("{s:s,s:s,s:s}", "variable", route->auth.token_ref, "header",
                              x->judged.route->auth.header, "scheme", policy_scheme_name(route->auth.scheme));
@@ -205,13 +206,18 @@ static bool holds_secrets(const struct manifest *manifest)
     return holds;
 }
 
-static json_t *ports(const struct explained *x)
+static json_t *ports(const uint16_t *ports, size_t count)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; x->judged.route != NULL && i < x->judged.route->port_count; i++)
-        json_array_append_new(array, json_integer(x->judged.route->ports[i]));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_integer(ports[i]));
     return array;
+}
+
+static const char *tls_of(const struct explained *x)
+{
+    return x->raw ? "raw" : !x->tls ? "none" : x->tunnel ? "passthrough" : "opened";
 }
 
 static json_t *detectors(unsigned set)
@@ -227,12 +233,13 @@ static json_t *detectors(unsigned set)
 /* What is looked for in what passes, and what becomes of it; null where nothing is opened or allowed. */
 static json_t *looked_for(const struct explained *x)
 {
-    if (x->tunnel || x->denial != DENIAL_NONE)
+    if (x->tunnel || x->raw || x->denial != DENIAL_NONE)
         return json_null();
     const struct dlp_rules *rules = &x->judged.route->dlp;
-    return json_pack("{s:o,s:s,s:o,s:s}", "outbound", detectors(rules->outbound), "outbound_on_match",
+    return json_pack("{s:o,s:s,s:o,s:s,s:o}", "outbound", detectors(rules->outbound), "outbound_on_match",
                      dlp_rules_action_name(rules->outbound_on_match), "inbound", detectors(rules->inbound),
-                     "inbound_on_match", dlp_rules_action_name(rules->inbound_on_match));
+                     "inbound_on_match", dlp_rules_action_name(rules->inbound_on_match), "budget",
+                     rules->budget > 0 ? json_integer((json_int_t)rules->budget) : json_null());
 }
 
 /* What this command cannot know. */
@@ -263,19 +270,26 @@ static json_t *unjudged(const struct loaded *loaded, const struct explained *x)
     if (x->tunnel)
         json_array_append_new(array,
                               json_string("method, path and fields: nobody sees them, TLS is not opened"));
+    if (x->raw)
+        json_array_append_new(
+            array, json_string("what is said: raw TCP is carried as it is, and nobody looks at it"));
     if (x->tunnel && !route->tls_ech)
         json_array_append_new(
             array, json_string("Encrypted ClientHello: a client that uses it is refused (tls-ech)"));
-    if (!x->tunnel && holds_secrets(manifest))
+    if (!x->tunnel && !x->raw && holds_secrets(manifest))
         json_array_append_new(
             array,
             json_string("secrets in the head: the value or the placeholder of another route, or a value "
                         "of from_env, is refused (secret-elsewhere)"));
+    if (route->dlp.budget > 0)
+        json_array_append_new(
+            array, json_string("what other requests of the route sent in the last minute: what does not fit "
+                               "into the budget is refused (dlp-budget)"));
     if (x->request.look)
         json_array_append_new(
             array, json_string("the body: a Git LFS batch that is not clearly a download is refused "
                                "(git-push)"));
-    if (route_injects(route))
+    if (route_injects(route) && !x->raw)
         json_array_append_new(
             array, json_string("the answer: one that is compressed is refused (upstream-encoding)"));
     return array;
@@ -298,21 +312,21 @@ static json_t *keys_not_enforced(const struct manifest *manifest, const char *fi
 static json_t *describe(const struct loaded *loaded, const struct explained *x, const char *file)
 {
     const struct manifest_route *route = route_of(loaded, x);
+    const struct route *judged = x->judged.route;
     bool denied = x->denial != DENIAL_NONE;
 
     return json_pack(
-        "{s:s,s:s?,s:i,s:s?,s:s?,s:s,s:o,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "verdict",
+        "{s:s,s:s?,s:i,s:s?,s:s?,s:s,s:o,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "verdict",
         denied ? "block" : "allow", "reason", denied ? denial_name(x->denial) : NULL, "status",
         denial_status(x->denial), "sentence", denied ? denial_sentence(x->denial) : NULL, "hint",
         denied ? denial_hint(x->denial) : NULL, "rule",
         x->judged.rule[0] != '\0' ? x->judged.rule : RULE_NONE, "route",
         route != NULL ? json_pack("{s:s,s:i}", "file", route->file, "line", (int)route->line) : json_null(),
-        "entry", place_of_entry(loaded, x), "host", x->host, "port", (int)x->port, "tls",
-        !x->tls     ? "none"
-        : x->tunnel ? "passthrough"
-                    : "opened",
-        "ports", ports(x), "injected", injected(loaded, x), "stripped", stripped(x), "dlp", looked_for(x),
-        "unjudged", unjudged(loaded, x), "unenforced", keys_not_enforced(loaded->manifest, file));
+        "entry", place_of_entry(loaded, x), "host", x->host, "port", (int)x->port, "tls", tls_of(x), "ports",
+        ports(judged ? judged->ports : NULL, judged ? judged->port_count : 0), "tcp",
+        ports(judged ? judged->tcp : NULL, judged ? judged->tcp_count : 0), "injected", injected(loaded, x),
+        "stripped", stripped(x), "dlp", looked_for(x), "unjudged", unjudged(loaded, x), "unenforced",
+        keys_not_enforced(loaded->manifest, file));
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -356,6 +370,17 @@ static void print_looked_for(const json_t *dlp, const char *direction, const cha
     print_list(before, list, ", ");
 }
 
+static void print_budget(const json_t *dlp)
+{
+    char text[BUDGET_TEXT];
+    json_int_t bytes = json_integer_value(json_object_get(dlp, "budget"));
+
+    if (bytes == 0)
+        return;
+    budget_format((uint64_t)bytes, text);
+    printf("  budget: %s, for all requests of the route together\n", text);
+}
+
 static void print_placeholder(const json_t *placeholder)
 {
     const char *value = text_of(placeholder, "value");
@@ -387,9 +412,11 @@ static void print_text(const json_t *said, const char *file)
     if (denied)
         printf("  %s\n  %s\n", text_of(said, "sentence"), text_of(said, "hint"));
     printf("  tls: %s\n", strcmp(tls, "none") == 0          ? "none"
+                          : strcmp(tls, "raw") == 0         ? "not looked for, this is raw TCP"
                           : strcmp(tls, "passthrough") == 0 ? "passed through, by the server name"
                                                             : "opened");
     print_list("  ports: ", json_object_get(said, "ports"), ", ");
+    print_list("  tcp ports: ", json_object_get(said, "tcp"), ", ");
     const json_t *here = json_object_get(json_object_get(auth, "placeholder"), "here");
     if (json_array_size(here) > 0) {
         printf("  injected: the value of %s in the placeholder's place", text_of(auth, "variable"));
@@ -402,6 +429,7 @@ static void print_text(const json_t *said, const char *file)
     print_list("  stripped: ", json_object_get(said, "stripped"), ", ");
     print_looked_for(json_object_get(said, "dlp"), "outbound", "what is sent");
     print_looked_for(json_object_get(said, "dlp"), "inbound", "what comes back");
+    print_budget(json_object_get(said, "dlp"));
     print_list("  not judged: ", json_object_get(said, "unjudged"), "\n  not judged: ");
     json_array_foreach(json_object_get(said, "unenforced"), i, later) {
         printf("  up refuses to start: ");

@@ -19,7 +19,7 @@ static const struct option options[] = {
 
 static int add_open(json_t *list, const struct runtime *runtime, struct state *state, struct err *err)
 {
-    json_t *held = held_ask(runtime, state, err);
+    json_t *held = held_ask(runtime, state, NULL, err);
 
     state_close(state);
     if (held == NULL)

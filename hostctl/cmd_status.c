@@ -3,9 +3,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
+#include "core/budget.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 #include "hostctl/sidecar.h"
@@ -55,7 +57,8 @@ static long long number_of(const json_t *object, const char *key)
 static void print_head(const json_t *status)
 {
     static const char *const texts[] = {"name", "runtime", "created", "manifest"};
-    const json_t *interfaces = json_object_get(status, "interfaces");
+    const json_t *interfaces = json_object_get(status, "interfaces"),
+                 *egress = json_object_get(status, "egress");
     long long uptime = number_of(status, "uptime_s");
     char out[200], other[200];
 
@@ -68,6 +71,9 @@ static void print_head(const json_t *status)
     printf("%-10s %lld\n", "generation", number_of(status, "generation"));
     printf("%-10s %s\n", "policy", text_of(status, "policy_digest", out));
     printf("%-10s %s\n", "egress", text_of(interfaces, "egress", out));
+    if (strcmp(text_of(egress, "state", out), "open") != 0)
+        printf("%-10s %s for %lld s, by event %s: hostctl reopen\n", "canary", out,
+               number_of(egress, "since_s"), text_of(egress, "event_id", other));
     printf("%-10s %s %s\n", "agent", text_of(interfaces, "agent", out), text_of(status, "address", other));
 }
 
@@ -103,6 +109,19 @@ static void print_approvals(const json_t *approvals)
     }
 }
 
+/* "budget     a.example 10m/minute" */
+static void print_budgets(const json_t *budgets)
+{
+    char host[200], text[BUDGET_TEXT];
+    const json_t *one;
+    size_t at;
+
+    json_array_foreach(budgets, at, one) {
+        budget_format((uint64_t)number_of(one, "bytes"), text);
+        printf("%-10s %s %s\n", "budget", text_of(one, "host", host), text);
+    }
+}
+
 static void print(json_t *status)
 {
     json_t *workers = json_object_get(status, "workers");
@@ -117,6 +136,7 @@ static void print(json_t *status)
     }
     printf("%-10s %lld\n", "held", number_of(status, "held"));
     print_approvals(json_object_get(status, "approvals"));
+    print_budgets(json_object_get(status, "budgets"));
     print_counts(json_object_get(status, "counters"), "wall");
     print_counts(json_object_get(status, "denials"), "denied");
 }

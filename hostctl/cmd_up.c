@@ -479,11 +479,9 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
-    const struct manifest_route *host = manifest_host_route(plan->load.manifest);
-    if (host != NULL) {
-        plan->spec.host_ports = host->ports;
-        plan->spec.host_port_count = host->port_count;
-    }
+    uint16_t host_ports[2 * POLICY_MAX_PORTS];
+    plan->spec.host_ports = host_ports;
+    plan->spec.host_port_count = fixed_host_ports(plan->load.manifest, host_ports);
     plan->spec.interrupt = signals_interrupt_fd();
     bool lived = record(plan, runtime, &state, &err) == 0 && add_prompt(plan, &state, &err) == 0 &&
                  live(plan, runtime, &state, &entry, &status, &err) == 0;

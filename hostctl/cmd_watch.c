@@ -138,6 +138,7 @@ static void hear(struct watch *watch)
     json_t *all = json_array();
     struct str line;
     bool asked = watch->changed;
+    unsigned closed = 0;
 
     for (struct feed *feed = watch->feeds; feed != NULL; feed = feed->next) {
         while (feed_line(feed, &line)) {
@@ -149,10 +150,12 @@ static void hear(struct watch *watch)
         }
         asked = feed_ask(feed, now_ms()) || asked;
         json_array_extend(all, feed->held);
+        closed += feed->closed;
         if (!watch->screen)
             tell_held(watch, feed->held);
     }
     watch->view.bottles = (unsigned)watch->count;
+    watch->view.closed = closed;
     watch->changed = watch->changed || asked;
     if (asked)
         view_hold(&watch->view, all);

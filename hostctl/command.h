@@ -32,7 +32,7 @@ struct command {
 
 extern const struct command cmd_up, cmd_down, cmd_ps, cmd_exec, cmd_shell, cmd_attach, cmd_forward, cmd_logs,
     cmd_apply, cmd_status, cmd_doctor, cmd_gc, cmd_ca, cmd_init, cmd_validate, cmd_explain, cmd_completions,
-    cmd_version, cmd_pending, cmd_approve, cmd_deny, cmd_watch;
+    cmd_version, cmd_pending, cmd_approve, cmd_deny, cmd_reopen, cmd_watch;
 
 /* All of them, in the order of --help; ended by NULL. */
 extern const struct command *const commands[];

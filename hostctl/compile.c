@@ -54,12 +54,12 @@ static json_t *compile_auth(const struct manifest_route *route)
     return auth;
 }
 
-static json_t *ports(const struct manifest_route *route)
+static json_t *compile_ports(const uint16_t *ports, size_t count)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < route->port_count; i++)
-        json_array_append_new(array, json_integer(route->ports[i]));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_integer(ports[i]));
     return array;
 }
 
@@ -85,7 +85,9 @@ static json_t *compile_route(const struct manifest_route *route)
         json_object_set(object, "tls", tls);
     json_decref(tls);
     if (route->port_count > 0)
-        json_object_set_new(object, "ports", ports(route));
+        json_object_set_new(object, "ports", compile_ports(route->ports, route->port_count));
+    if (route->tcp_count > 0)
+        json_object_set_new(object, "tcp", compile_ports(route->tcp, route->tcp_count));
     if (route->auth.scheme != AUTH_NONE)
         json_object_set_new(object, "auth", compile_auth(route));
     if (route->cookies)
@@ -160,6 +162,8 @@ static bool same_route(const struct route *route, const struct manifest_route *w
                 route->cookies == wanted->cookies && route->insecure == wanted->insecure &&
                 route->git_fetch == wanted->git_fetch &&
                 (wanted->port_count == 0 || route->port_count == wanted->port_count) &&
+                route->tcp_count == wanted->tcp_count &&
+                memcmp(route->tcp, wanted->tcp, wanted->tcp_count * sizeof wanted->tcp[0]) == 0 &&
                 same_list(&route->rules.matches, &wanted->rules.matches) &&
                 same_list(&route->rules.deny, &wanted->rules.deny);
     for (size_t i = 0; i < wanted->port_count; i++)
@@ -177,6 +181,7 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
         return -1;
     bool same = policy->route_count == manifest->route_count &&
                 policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse &&
+                policy->canary_stop == (manifest->on_canary == CANARY_STOP) &&
                 same_hold(&policy->approvals, manifest);
     for (size_t i = 0; same && i < policy->route_count; i++)
         same = same_route(&policy->routes[i], &manifest->routes[i]);
@@ -203,6 +208,8 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     json_object_set_new(root, "routes", routes);
     if (manifest_holds(manifest))
         compile_hold(manifest, root);
+    if (manifest->on_canary == CANARY_STOP)
+        json_object_set_new(root, "on_canary", json_string("stop"));
     if (extra_ca != NULL)
         json_object_set_new(root, "extra_ca", json_string(extra_ca));
     char *text = json_dumps(root, JSON_COMPACT);

@@ -11,7 +11,7 @@
 #define BYTES_MAX (2 * HEAD_MAX) /* so that a head that is too large is seen as one */
 
 struct url {
-    bool tls;
+    bool tls, raw;
     struct str authority, target;
 };
 
@@ -23,9 +23,10 @@ static bool starts(const char *text, const char *prefix)
 static int split_url(const char *text, struct url *url, struct err *err)
 {
     url->tls = starts(text, "https://");
-    if (!url->tls && !starts(text, "http://"))
-        return err_set(err, "the URL must begin with https:// or http://");
-    const char *authority = text + strlen(url->tls ? "https://" : "http://");
+    url->raw = starts(text, "tcp://");
+    if (!url->tls && !url->raw && !starts(text, "http://"))
+        return err_set(err, "the URL must begin with https://, http:// or tcp://");
+    const char *authority = strstr(text, "://") + 3;
     size_t len = strcspn(authority, "/?#");
     url->authority = (struct str){authority, len};
     url->target = str_of(authority + len);
@@ -80,6 +81,31 @@ static int write_head(const char *method, const struct url *url, unsigned port, 
     return status == 0 ? buf_printf(out, "\r\n\r\n") : status;
 }
 
+/* Raw TCP, by the name alone. */
+static enum denial judge_raw(const struct policy *policy, struct explained *x)
+{
+    char host[HOST_MAX + 1];
+
+    if (host_is_address(str_of(x->host)))
+        return DENIAL_ADDRESS_LITERAL;
+    if (host_canon(str_of(x->host), host) != 0)
+        return DENIAL_HOST_NOT_ALLOWED;
+    enum denial denial = decide_tcp(policy, host, x->port, &x->judged.route);
+    if (x->judged.route != NULL)
+        route_name(x->judged.route, x->judged.rule);
+    return denial;
+}
+
+/* Whether the port is one for raw TCP, where whatever a client says goes through. */
+static bool is_raw(const struct policy *policy, const struct explained *x)
+{
+    char host[HOST_MAX + 1];
+    const struct route *route;
+
+    return !host_is_address(str_of(x->host)) && host_canon(str_of(x->host), host) == 0 &&
+           decide_tcp(policy, host, x->port, &route) == DENIAL_NONE;
+}
+
 static void judge(const struct policy *policy, struct explained *x)
 {
     struct str bytes = buf_str(&x->bytes);
@@ -87,6 +113,11 @@ static void judge(const struct policy *policy, struct explained *x)
     enum h1_error error;
     char host[HOST_MAX + 1];
 
+    x->raw = x->raw || is_raw(policy, x);
+    if (x->raw) {
+        x->denial = judge_raw(policy, x);
+        return;
+    }
     /* The server name decides before there is a request. */
     if (x->tls && !host_is_address(str_of(x->host)) && host_canon(str_of(x->host), host) == 0 &&
         decide_tunnel(policy, host, x->port)) {
@@ -130,6 +161,10 @@ int explain(const struct policy *policy, const char *method, const char *url, co
     x->tls = parts.tls;
     if (host_split_port(parts.authority, &host, &x->port) != 0)
         return err_set(err, "the URL's host or port is malformed");
+    x->raw = parts.raw;
+    if (x->raw &&
+        (x->port == 0 || parts.target.len > 0 || header_count > 0 || strcmp(method, "CONNECT") != 0))
+        return err_set(err, "raw TCP is asked after with CONNECT tcp://HOST:PORT, without a path or -H");
     if (x->port == 0)
         x->port = x->tls ? PORT_HTTPS : PORT_HTTP;
     snprintf(x->host, sizeof x->host, "%.*s",

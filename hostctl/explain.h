@@ -17,6 +17,7 @@ struct explained {
     unsigned port;
     bool tls;             /* the URL is one of https */
     bool tunnel;          /* TLS goes through unopened: method, path and fields are not seen */
+    bool raw;             /* raw TCP is asked for, or is what the port is for: nothing of it is seen */
     enum denial denial;   /* DENIAL_NONE: it would go on */
     bool held;            /* it would wait for the operator before it is denied */
     struct judged judged; /* lives as long as the policy */
@@ -26,7 +27,8 @@ struct explained {
     struct buf bytes;
 };
 
-/* Judges what a client would send for this: headers are "Name: value". Returns 0, or -1 with err when the words are no
+/* Judges what a client would send for this: headers are "Name: value". CONNECT and "tcp://HOST:PORT" stand for a
+ * connection whose first bytes are neither TLS nor HTTP. Returns 0, or -1 with err when the words are no
  * request that a client would send; explain_fini is due in both cases. */
 int explain(const struct policy *policy, const char *method, const char *url, const char *const *headers,
             size_t header_count, struct explained *explained, struct err *err);

@@ -19,6 +19,21 @@ static const char *const part_names[FIXED_PARTS] = {
     [FIXED_HOST] = "ports of host.stopper.internal",
 };
 
+size_t fixed_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++) {
+        const struct manifest_route *route = &manifest->routes[i];
+        if (strcmp(route->host, POLICY_HOST_SERVICE) != 0)
+            continue;
+        memcpy(ports, route->ports, route->port_count * sizeof *ports);
+        memcpy(ports + route->port_count, route->tcp, route->tcp_count * sizeof *ports);
+        count = route->port_count + route->tcp_count;
+    }
+    return count;
+}
+
 /* A text with its NUL, so that no two lists run together alike. One that is not there differs from an empty one. */
 static int add(struct buf *buf, const char *text)
 {
@@ -27,6 +42,8 @@ static int add(struct buf *buf, const char *text)
 
 static int add_part(struct buf *buf, const struct manifest *manifest, struct str prompt, int part)
 {
+    uint16_t ports[2 * POLICY_MAX_PORTS];
+    size_t count;
     int status = 0;
 
     switch (part) {
@@ -51,11 +68,8 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
     case FIXED_RUNTIME:
         return add(buf, manifest->runtime.text);
     case FIXED_HOST:
-        for (size_t i = 0; i < manifest->route_count && status == 0; i++)
-            if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
-                status = buf_append(buf, manifest->routes[i].ports,
-                                    manifest->routes[i].port_count * sizeof manifest->routes[i].ports[0]);
-        return status;
+        count = fixed_host_ports(manifest, ports);
+        return count > 0 ? buf_append(buf, ports, count * sizeof ports[0]) : 0;
     default:
         return prompt.len > 0 ? buf_append(buf, prompt.ptr, prompt.len) : 0;
     }

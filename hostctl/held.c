@@ -14,7 +14,7 @@
 #define REASON_MAX 255 /* bytes, of the sidecar's own bounds (init/holds.h), and */
 #define BY_MAX     63
 
-json_t *held_ask(const struct runtime *runtime, const struct state *state, struct err *err)
+json_t *held_ask(const struct runtime *runtime, const struct state *state, bool *closed, struct err *err)
 {
     json_t *answer = sidecar_ask(runtime, state, "pending", str_of(NULL), err), *held, *one;
     size_t at;
@@ -22,6 +22,9 @@ json_t *held_ask(const struct runtime *runtime, const struct state *state, struc
     if (answer == NULL)
         return NULL;
     held = json_incref(json_object_get(answer, "held"));
+    const char *egress = json_string_value(json_object_get(json_object_get(answer, "egress"), "state"));
+    if (closed != NULL)
+        *closed = egress != NULL && strcmp(egress, "open") != 0;
     json_decref(answer);
     json_array_foreach(held, at, one) {
         json_int_t id = json_integer_value(json_object_get(one, "id"));
@@ -97,12 +100,19 @@ static json_int_t split(const char *id, char name[64], struct err *err)
     return number;
 }
 
-static json_t *question(json_int_t number, const struct held_how *how, const char *reason)
+static json_t *word(const char *reason)
 {
     char by[BY_MAX + 1];
 
     who(by);
-    json_t *object = json_pack("{s:I, s:s, s:s}", "id", number, "by", by, "reason", reason);
+    return json_pack("{s:s, s:s}", "by", by, "reason", reason);
+}
+
+static json_t *question(json_int_t number, const struct held_how *how, const char *reason)
+{
+    json_t *object = word(reason);
+
+    json_object_set_new(object, "id", json_integer(number));
     if (how != NULL)
         json_object_set_new(object, "how",
                             json_string(how->for_bottle  ? "bottle"
@@ -113,28 +123,44 @@ static json_t *question(json_int_t number, const struct held_how *how, const cha
     return object;
 }
 
-int held_decide(const char *id, const struct held_how *how, const char *reason, struct err *err)
+/* Takes the question over. */
+static int ask(const char *name, const char *verb, json_t *object, struct err *err)
 {
-    char name[64];
-    json_int_t number = split(id, name, err);
     struct state state;
-
-    if (number == 0)
-        return -1;
-    if (reason[0] == '\0' || strlen(reason) > REASON_MAX)
-        return err_set(err, "the reason has to have 1 to %d bytes", REASON_MAX);
-    json_t *object = question(number, how, reason);
     char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+
     json_decref(object);
     if (text == NULL)
         return err_set(err, "the reason is no UTF-8");
     const struct runtime *runtime = bottle_open_running(&state, name, err);
     json_t *answer = NULL;
     if (runtime != NULL) {
-        answer = sidecar_ask(runtime, &state, how != NULL ? "approve" : "deny", str_of(text), err);
+        answer = sidecar_ask(runtime, &state, verb, str_of(text), err);
         state_close(&state);
     }
     free(text);
     json_decref(answer);
     return answer != NULL ? 0 : -1;
+}
+
+static int check_reason(const char *reason, struct err *err)
+{
+    return reason[0] != '\0' && strlen(reason) <= REASON_MAX
+               ? 0
+               : err_set(err, "the reason has to have 1 to %d bytes", REASON_MAX);
+}
+
+int held_decide(const char *id, const struct held_how *how, const char *reason, struct err *err)
+{
+    char name[64];
+    json_int_t number = split(id, name, err);
+
+    if (number == 0 || check_reason(reason, err) != 0)
+        return -1;
+    return ask(name, how != NULL ? "approve" : "deny", question(number, how, reason), err);
+}
+
+int held_reopen(const char *name, const char *reason, struct err *err)
+{
+    return check_reason(reason, err) != 0 ? -1 : ask(name, "reopen", word(reason), err);
 }

@@ -13,8 +13,8 @@
 #include "hostctl/state.h"
 
 /* What waits in a bottle: an array (json_decref) of objects, of which "bottle" and "id" ("work/7") are ours; NULL with err.
- */
-json_t *held_ask(const struct runtime *runtime, const struct state *state, struct err *err);
+ * *closed: whether the egress is not open; may be NULL. */
+json_t *held_ask(const struct runtime *runtime, const struct state *state, bool *closed, struct err *err);
 
 /* One of them for a person, in one line of printable ASCII without its end: "GET https://a.example/b  body 5 bytes". */
 void held_put(const json_t *held, FILE *to);
@@ -27,5 +27,8 @@ struct held_how {
 
 /* Approves or (how NULL) denies the one that is called `id`; who does is who runs this. Returns 0, or -1 with err. */
 int held_decide(const char *id, const struct held_how *how, const char *reason, struct err *err);
+
+/* Opens the egress of a bottle that its canary has closed; who does is who runs this. Returns 0, or -1 with err. */
+int held_reopen(const char *name, const char *reason, struct err *err);
 
 #endif

@@ -44,6 +44,10 @@ struct manifest_route {
     bool tls_ech;
     uint16_t ports[POLICY_MAX_PORTS]; /* none: the default */
     size_t port_count;
+    uint16_t tcp[POLICY_MAX_PORTS]; /* of raw TCP */
+    unsigned tcp_lines[POLICY_MAX_PORTS];
+    size_t tcp_count;
+    unsigned tcp_line; /* 0: no tcp */
     struct {
         enum auth_scheme scheme;
         char *token_ref;           /* the host's variable; NULL without one */
@@ -60,11 +64,11 @@ struct manifest_route {
     struct dlp_rules dlp; /* what was said of it: manifest_dlp */
     struct {
         bool outbound, inbound, outbound_on_match, inbound_on_match;
-    } dlp_said;
-    const char *matches_file;     /* of rules.matches, when they are the role's; NULL: as `file` */
-    const char *role;             /* NULL: none; static */
-    unsigned role_line, tcp_line; /* tcp_line: 0: no tcp */
-    struct manifest_word *later;  /* paths of keys inside that this version does not enforce */
+    } dlp_said;               /* the budget's 0 says the same by itself */
+    const char *matches_file; /* of rules.matches, when they are the role's; NULL: as `file` */
+    const char *role;         /* NULL: none; static */
+    unsigned role_line;
+    struct manifest_word *later; /* paths of keys inside that this version does not enforce */
     size_t later_count;
 };
 
@@ -93,6 +97,8 @@ enum manifest_template { TEMPLATE_UNSAID, TEMPLATE_NONE, TEMPLATE_CLAUDE, TEMPLA
 
 enum manifest_denied { DENIED_UNSAID, DENIED_BLOCK, DENIED_SUPERVISE };
 
+enum manifest_canary { CANARY_UNSAID, CANARY_ALARM, CANARY_STOP };
+
 struct manifest {
     char **files; /* the layers' names; the last is the manifest's own */
     size_t file_count;
@@ -110,6 +116,7 @@ struct manifest {
     struct manifest_word *ignore; /* canonical names, which no route lets through */
     size_t ignore_count;
     enum manifest_denied on_denied;
+    enum manifest_canary on_canary;
     unsigned hold_seconds; /* 0: not said */
     bool supervise;
     struct manifest_word *skills;
@@ -145,9 +152,6 @@ int manifest_overlay(struct manifest *child, struct manifest *parent);
 
 /* What is looked for on a route: what it says, else the defaults of its role or of a route without one. */
 struct dlp_rules manifest_dlp(const struct manifest_route *route);
-
-/* The route for the machine that runs the bottle (POLICY_HOST_SERVICE), or NULL. */
-const struct manifest_route *manifest_host_route(const struct manifest *manifest);
 
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/budget.h"
+#include "core/policy_tcp.h"
 #include "hostctl/manifest_reader.h"
 #include "hostctl/templates.h"
 
-#define NAME_MAX_BYTES   64
-#define MANIFEST_TCP_MAX 16
+#define NAME_MAX_BYTES 64
 
 int manifest_word_add(struct manifest_reader *reader, struct manifest_word **words, size_t *count,
                       const char *text, unsigned line)
@@ -214,7 +215,11 @@ int manifest_take_on_canary(struct manifest_reader *reader, const struct node *n
 {
     static const char *const words[] = {"alarm", "stop", NULL};
 
-    return manifest_one_of(reader, node, words) < 0 ? -1 : 0;
+    int word = manifest_one_of(reader, node, words);
+
+    if (word >= 0)
+        reader->manifest->on_canary = word == 0 ? CANARY_ALARM : CANARY_STOP;
+    return word < 0 ? -1 : 0;
 }
 
 /* A value of env that is a map: one of its keys, and one only. */
@@ -281,6 +286,36 @@ int manifest_take_role(struct manifest_reader *reader, const struct node *node)
     return 0;
 }
 
+/* A port is raw or opened, never both: what comes first would have to decide, and servers may speak first. */
+static void check_tcp(struct manifest_reader *reader, const struct manifest_route *route, size_t index)
+{
+    static const uint16_t usual[] = {80, 443};
+    bool host = strcmp(route->host, POLICY_HOST_SERVICE) == 0, said = route->port_count > 0 || host;
+    const uint16_t *ports = said ? route->ports : usual;
+    size_t count = said ? route->port_count : sizeof usual / sizeof usual[0];
+
+    if (route->tcp_line > 0 && route->host[0] == '*') {
+        snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", index);
+        report_add(reader->report, route->tcp_line, reader->path, "raw TCP needs one host, not a wildcard");
+    }
+    if (route->tcp_line > 0 && route->dlp.budget > 0) {
+        snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", index);
+        report_add(reader->report, route->tcp_line, reader->path,
+                   "what goes over raw TCP is not counted, so no dlp.budget may be beside it");
+    }
+    for (size_t i = 0; i < route->tcp_count; i++)
+        for (size_t j = 0; j < count; j++) {
+            if (route->tcp[i] != ports[j])
+                continue;
+            snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp[%zu].port", index, i);
+            report_add(
+                reader->report, route->tcp_lines[i], reader->path,
+                said ? "%u is in ports too, where HTTP and TLS are opened"
+                     : "%u is one of the ports where HTTP and TLS are opened, unless ports names others",
+                route->tcp[i]);
+        }
+}
+
 void manifest_check_routes(struct manifest_reader *reader)
 {
     for (size_t i = 0; i < reader->manifest->route_count; i++) {
@@ -295,7 +330,7 @@ void manifest_check_routes(struct manifest_reader *reader)
                        route->role, role_hosts[role]);
         }
         bool host = strcmp(route->host, POLICY_HOST_SERVICE) == 0;
-        if (host && route->port_count == 0) {
+        if (host && route->port_count == 0 && route->tcp_line == 0) {
             snprintf(reader->path, sizeof reader->path, "egress.routes[%zu]", i);
             report_add(reader->report, route->line, reader->path,
                        "the key \"ports\" is missing: " POLICY_HOST_SERVICE
@@ -307,11 +342,7 @@ void manifest_check_routes(struct manifest_reader *reader)
             report_add(reader->report, route->line, reader->path,
                        "has no meaning for " POLICY_HOST_SERVICE ", which leads to the host alone");
         }
-        if (route->tcp_line > 0 && route->host[0] == '*') {
-            snprintf(reader->path, sizeof reader->path, "egress.routes[%zu].tcp", i);
-            report_add(reader->report, route->tcp_line, reader->path,
-                       "raw TCP needs one host, not a wildcard");
-        }
+        check_tcp(reader, route, i);
     }
 }
 
@@ -413,17 +444,36 @@ int manifest_take_inbound_on_match(struct manifest_reader *reader, const struct 
     return 0;
 }
 
+int manifest_take_budget(struct manifest_reader *reader, const struct node *node)
+{
+    char quoted[REPORT_QUOTED];
+    const char *problem = budget_parse(text_of(node), &reader->route->dlp.budget);
+
+    if (problem != NULL)
+        COMPLAIN(reader, node, "%s %s", report_quote(text_of(node), quoted), problem);
+    return 0;
+}
+
 int manifest_take_tcp_list(struct manifest_reader *reader, const struct node *node)
 {
     reader->route->tcp_line = node->line;
-    return list_size(reader, node, 1, MANIFEST_TCP_MAX, "ports");
+    return list_size(reader, node, 1, POLICY_MAX_PORTS, "ports");
 }
 
 int manifest_take_tcp_port(struct manifest_reader *reader, const struct node *node)
 {
+    struct manifest_route *route = reader->route;
     unsigned long port = strtoul(node->text, NULL, 10);
+    const char *problem = policy_tcp_problem(port <= 65535 ? (unsigned)port : 0);
 
-    if (port < 1 || port > 65535)
-        COMPLAIN(reader, node, "%s is no port: 1 to 65535", node->text);
+    for (size_t i = 0; i < route->tcp_count; i++)
+        if (route->tcp[i] == port)
+            problem = "is there already";
+    if (problem != NULL) {
+        COMPLAIN(reader, node, "%s %s", node->text, problem);
+        return 0;
+    }
+    route->tcp_lines[route->tcp_count] = node->line;
+    route->tcp[route->tcp_count++] = (uint16_t)port;
     return 0;
 }

@@ -141,6 +141,8 @@ const struct manifest_key manifest_keys[] = {
      manifest_take_outbound_on_match},
     {"egress.routes[].dlp.inbound_on_match", STRING, false, "block, annotate or log",
      manifest_take_inbound_on_match},
+    {"egress.routes[].dlp.budget", STRING, false, "a size a minute, such as 10m/minute",
+     manifest_take_budget},
     {"env", MAP, false, "a map of names and values", take_env_map},
     {"env.*", CHOICE, false, "a string, or a map with the key from_env or placeholder_for", take_env},
     {"env.*.from_env", STRING, false, TOKEN_NAME, manifest_take_from_env},

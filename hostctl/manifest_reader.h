@@ -81,6 +81,7 @@ int manifest_take_outbound(struct manifest_reader *reader, const struct node *no
 int manifest_take_inbound(struct manifest_reader *reader, const struct node *node);
 int manifest_take_outbound_on_match(struct manifest_reader *reader, const struct node *node);
 int manifest_take_inbound_on_match(struct manifest_reader *reader, const struct node *node);
+int manifest_take_budget(struct manifest_reader *reader, const struct node *node);
 int manifest_take_tcp_list(struct manifest_reader *reader, const struct node *node);
 int manifest_take_tcp_port(struct manifest_reader *reader, const struct node *node);
 

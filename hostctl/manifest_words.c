@@ -21,8 +21,6 @@ const struct manifest_key manifest_agent_keys[] = {
 
 /* What takes its place is the whole of git-gate.repos, which manifest_unenforced looks at itself. */
 const struct manifest_later_key manifest_later_keys[] = {
-    {"egress.on_canary", NULL},
-    {"egress.routes[].tcp", NULL},
     {NULL, NULL},
 };
 

@@ -219,6 +219,8 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
     }
     if (child->on_denied == DENIED_UNSAID)
         child->on_denied = parent->on_denied;
+    if (child->on_canary == CANARY_UNSAID)
+        child->on_canary = parent->on_canary;
     if (child->hold_seconds == 0)
         child->hold_seconds = parent->hold_seconds;
     if (!is_said(child, "supervise"))
@@ -269,6 +271,7 @@ struct dlp_rules manifest_dlp(const struct manifest_route *route)
         rules.outbound_on_match = route->dlp.outbound_on_match;
     if (route->dlp_said.inbound_on_match)
         rules.inbound_on_match = route->dlp.inbound_on_match;
+    rules.budget = route->dlp.budget;
     return rules;
 }
 
@@ -276,14 +279,6 @@ void manifest_drop_routes(struct manifest *manifest)
 {
     while (manifest->route_count > 0)
         manifest_route_free(&manifest->routes[--manifest->route_count]);
-}
-
-const struct manifest_route *manifest_host_route(const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->route_count; i++)
-        if (strcmp(manifest->routes[i].host, POLICY_HOST_SERVICE) == 0)
-            return &manifest->routes[i];
-    return NULL;
 }
 
 /* The route that lets a name of ignore through, or NULL. */
@@ -336,6 +331,18 @@ static void check_repo_names(const struct manifest *manifest, struct report *rep
     free(sorted);
 }
 
+/* Each has an address of its own. */
+static void check_tcp_names(const struct manifest *manifest, struct report *report)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < manifest->route_count; i++)
+        count += manifest->routes[i].tcp_count > 0;
+    if (count > POLICY_MAX_TCP_NAMES)
+        report_add(report, 0, "egress.routes", "%zu routes with tcp; at most %d are allowed", count,
+                   POLICY_MAX_TCP_NAMES);
+}
+
 int manifest_check(const struct manifest *manifest, struct report *report)
 {
     const char *own = report->file;
@@ -347,6 +354,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
         return -1;
     }
     check_repo_names(manifest, report);
+    check_tcp_names(manifest, report);
     placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {
         const struct manifest_word *word = &manifest->ignore[i];

@@ -12,7 +12,7 @@
 
 #define PLACEHOLDER_SEED 33 /* bytes of a seed, hexadecimal digits, NUL included */
 
-#define PLACEHOLDER_CANARY "STOPPER_CANARY" /* its name among the secrets: no variable of the host's */
+#define PLACEHOLDER_CANARY SECRET_CANARY /* its name among the secrets: no variable of the host's */
 
 /* Where placeholders of no bottle are wanted, to judge with them. */
 extern const char placeholder_no_seed[PLACEHOLDER_SEED];

@@ -42,7 +42,7 @@
 #define PORT_DNS     53
 
 struct batch {
-    char bytes[16384];
+    char bytes[32768];
     size_t len;
     uint32_t sequence;
     const char *table;

@@ -49,7 +49,7 @@ struct bottle_spec {
     const char *name;
     enum uplink uplink;
     const uint16_t *host_ports; /* sidecar: of the machine that hostctl runs on, which the bottle may reach */
-    size_t host_port_count;
+    size_t host_port_count;     /* 2 * POLICY_MAX_PORTS at most */
     struct image_spec image;
     bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;

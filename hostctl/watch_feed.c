@@ -92,7 +92,7 @@ bool feed_ask(struct feed *feed, int64_t now_ms)
 
     if (feed->over || (!feed->stale && now_ms - feed->asked_ms < AGAIN_MS))
         return false;
-    json_t *held = held_ask(feed->runtime, &feed->state, &err);
+    json_t *held = held_ask(feed->runtime, &feed->state, &feed->closed, &err);
     feed->stale = false;
     feed->asked_ms = now_ms;
     if (held == NULL) /* it is about to end, or says so the next time */

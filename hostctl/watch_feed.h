@@ -21,6 +21,7 @@ struct feed {
     struct audit_lines lines;
     char since[40]; /* when it began, as lines have it */
     json_t *held;   /* an array; never NULL */
+    bool closed;    /* its egress is, by its canary */
     bool stale;     /* what it holds may have changed */
     int64_t asked_ms;
     bool over; /* the bottle has ended */

@@ -137,11 +137,13 @@ static void draw_held(const struct view *view, size_t at, unsigned columns, FILE
 
 static void draw_head(const struct view *view, unsigned columns, FILE *to)
 {
-    char line[160];
+    char line[200], closed[32] = "";
 
+    if (view->closed > 0)
+        snprintf(closed, sizeof closed, ", %u CLOSED", view->closed);
     snprintf(line, sizeof line,
-             "stopper watch: %u bottle%s, %zu held   y approve once, n deny, arrows choose, q quit",
-             view->bottles, view->bottles == 1 ? "" : "s", json_array_size(view->held));
+             "stopper watch: %u bottle%s, %zu held%s   y approve once, n deny, arrows choose, q quit",
+             view->bottles, view->bottles == 1 ? "" : "s", json_array_size(view->held), closed);
     fputs(HOME BOLD, to);
     put_cut(line, columns, to);
     fputs(PLAIN LINE_END, to);

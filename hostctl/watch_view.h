@@ -24,8 +24,8 @@ struct view {
     bool fresh;     /* chosen by the view itself since view_draw: the user has not seen it yet */
     char said[256]; /* what came of the last key */
     char *events[VIEW_EVENTS];
-    size_t event_count; /* ever */
-    unsigned bottles;
+    size_t event_count;       /* ever */
+    unsigned bottles, closed; /* closed: whose egress is */
 };
 
 void view_init(struct view *view);

@@ -28,7 +28,7 @@ struct client {
     struct buf in;
     unsigned handles; /* still to be closed */
     bool busy;        /* a request waits for its answer */
-    bool waits_ready, closing, taking, deaf;
+    bool waits_ready, reopening, closing, taking, deaf;
     uint64_t approving; /* the held request whose approval is awaited; 0 = none */
     json_t *apply;      /* a request that waits until no other policy is on its way; NULL = none */
 };
@@ -75,6 +75,7 @@ static void client_close(struct client *client)
     if (control->applying == client)
         control->applying = NULL;
     client->approving = 0;
+    client->reopening = false;
     json_decref(client->apply);
     client->apply = NULL;
     client->handles = 2;
@@ -99,7 +100,7 @@ static void client_answer(struct client *client, json_t *object)
     char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
     size_t len = text != NULL ? strlen(text) : 0;
     json_decref(object);
-    client->busy = client->waits_ready = false;
+    client->busy = client->waits_ready = client->reopening = false;
     client->approving = 0;
     if (answer == NULL || text == NULL) {
         free(answer);
@@ -170,7 +171,7 @@ static void verb_apply(struct client *client, const json_t *request)
         client_refuse(client, "apply: the member \"policy\" is missing");
         return;
     }
-    if (control->setup.rollout->running && control->setup.rollout->approving) {
+    if (control->setup.rollout->running && control->setup.rollout->cause != ROLLOUT_APPLY) {
         client->apply = json_incref((json_t *)request); /* nobody else's apply: it is soon over */
         client->busy = true;
         uv_timer_stop(&client->timer);
@@ -233,25 +234,35 @@ static void verb_pending(struct client *client, const json_t *request)
 {
     (void)request;
     client_answer(client,
-                  json_pack("{s:b, s:o}", "ok", 1, "held", desk_pending(client->control->setup.desk)));
+                  json_pack("{s:b, s:o, s:o}", "ok", 1, "held", desk_pending(client->control->setup.desk),
+                            "egress", shutter_describe(client->control->setup.shutter)));
 }
 
-/* The members of approve and deny that are the same: which, who and why. Returns 0, or -1: refused. */
-static int verdict_read(struct client *client, const json_t *request, const char *verb, uint64_t *id,
-                        struct desk_word *word)
+/* Who and why, of every verb that decides. Returns 0, or -1: refused. */
+static int word_read(struct client *client, const json_t *request, const char *verb, struct desk_word *word)
 {
     struct err err;
-    *id = (uint64_t)json_integer_value(json_object_get(request, "id"));
     word->by = json_string_value(json_object_get(request, "by"));
     word->reason = json_string_value(json_object_get(request, "reason"));
-    if (json_integer_value(json_object_get(request, "id")) < 1)
-        err_set(&err, "%s: \"id\" is not the number of a request", verb);
-    else if (word->by == NULL || word->by[0] == '\0' || strlen(word->by) >= HOLDS_BY)
+    if (word->by == NULL || word->by[0] == '\0' || strlen(word->by) >= HOLDS_BY)
         err_set(&err, "%s: \"by\" is not a text of 1 to %d bytes", verb, HOLDS_BY - 1);
     else if (word->reason == NULL || word->reason[0] == '\0' || strlen(word->reason) >= HOLDS_REASON)
         err_set(&err, "%s: \"reason\" is not a text of 1 to %d bytes", verb, HOLDS_REASON - 1);
     else
         return 0;
+    client_refuse(client, err.text);
+    return -1;
+}
+
+/* What approve and deny have in common. Returns 0, or -1: refused. */
+static int verdict_read(struct client *client, const json_t *request, const char *verb, uint64_t *id,
+                        struct desk_word *word)
+{
+    struct err err;
+    *id = (uint64_t)json_integer_value(json_object_get(request, "id"));
+    if (json_integer_value(json_object_get(request, "id")) >= 1)
+        return word_read(client, request, verb, word);
+    err_set(&err, "%s: \"id\" is not the number of a request", verb);
     client_refuse(client, err.text);
     return -1;
 }
@@ -318,6 +329,36 @@ static void verb_deny(struct client *client, const json_t *request)
         client_answer(client, json_pack("{s:b, s:I}", "ok", 1, "id", (json_int_t)id));
 }
 
+static void verb_reopen(struct client *client, const json_t *request)
+{
+    struct shutter *shutter = client->control->setup.shutter;
+    struct desk_word word;
+    struct err err;
+    if (word_read(client, request, "reopen", &word) < 0)
+        return;
+    if (shutter_reopen(shutter, &word, &err) < 0) {
+        client_refuse(client, err.text);
+        return;
+    }
+    client->busy = client->reopening = true;
+    uv_timer_stop(&client->timer);
+    shutter_check(shutter);
+}
+
+void control_reopened(struct control *control, const struct err *err)
+{
+    struct client *client = control->clients;
+    while (client != NULL && !client->reopening)
+        client = client->next;
+    if (client == NULL)
+        return;
+    if (err != NULL)
+        client_refuse(client, err->text);
+    else
+        client_answer(client, json_pack("{s:b}", "ok", 1));
+    requests_take(client);
+}
+
 static const struct verb {
     const char *name;
     void (*run)(struct client *client, const json_t *request);
@@ -331,6 +372,7 @@ static const struct verb {
     {"pending", verb_pending, {NULL}},
     {"approve", verb_approve, {"id", "how", "ttl_s", "by", "reason"}},
     {"deny", verb_deny, {"id", "by", "reason"}},
+    {"reopen", verb_reopen, {"by", "reason"}},
 };
 
 static bool verb_has(const struct verb *verb, const char *member)

@@ -16,6 +16,7 @@
 #include "init/ca.h"
 #include "init/desk.h"
 #include "init/rollout.h"
+#include "init/shutter.h"
 #include "init/supervise.h"
 
 #define CONTROL_DIRECTORY "/run/stopper"
@@ -32,6 +33,7 @@ struct control_setup {
     struct supervisor *supervisor;
     struct rollout *rollout;
     struct desk *desk;
+    struct shutter *shutter;
     struct audit_mux *audit;
     const struct ca *ca;
     json_t *(*describe)(
@@ -48,5 +50,8 @@ void control_check(struct control *control);
 
 /* For the desk: its on_approved. */
 void control_approved(struct control *control, uint64_t id, const struct err *err);
+
+/* For the shutter: its on_reopened. */
+void control_reopened(struct control *control, const struct err *err);
 
 #endif

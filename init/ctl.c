@@ -34,6 +34,7 @@ static const struct verb {
     {"pending", "requests that are held for the operator", false},
     {"approve", "let a held one through: {\"id\": …, \"how\": …, \"by\": …, \"reason\": …} on stdin", true},
     {"deny", "refuse a held one: {\"id\": …, \"by\": …, \"reason\": …} on stdin", true},
+    {"reopen", "open an egress that a canary has closed: {\"by\": …, \"reason\": …} on stdin", true},
 };
 
 struct request {

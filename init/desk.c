@@ -254,7 +254,8 @@ static void take(struct desk *desk, struct worker_ref worker, uint64_t number,
                  const struct hold_request *request)
 {
     struct hold *oldest = holds_in(&desk->holds, HOLD_WAITS);
-    if (desk->setup.policies->current.policy == NULL || !audit_mux_room(desk->setup.audit)) {
+    if (json_object_get(desk->setup.policies->current.policy, "hold") == NULL ||
+        !audit_mux_room(desk->setup.audit)) {
         tell(desk, worker, number, HOLD_UNHEARD, 0);
         return;
     }

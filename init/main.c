@@ -37,6 +37,7 @@
 #include "init/packets.h"
 #include "init/policy_store.h"
 #include "init/rollout.h"
+#include "init/shutter.h"
 #include "init/supervise.h"
 #include "init/try.h"
 #include "sys/privs.h"
@@ -64,6 +65,7 @@ struct init {
     struct supervisor *supervisor;
     struct rollout rollout;
     struct desk *desk;
+    struct shutter *shutter;
     struct control *control;
     bool was_ready;
     uint64_t begun_ns; /* of main, before the first step */
@@ -84,6 +86,7 @@ static void on_change(void *ctx)
     struct init *init = ctx;
     struct err why;
     rollout_check(&init->rollout);
+    shutter_check(init->shutter);
     desk_check(init->desk);
     if (init->control != NULL)
         control_check(init->control);
@@ -106,6 +109,16 @@ static void on_counters(void *ctx, struct str json)
 static int on_hold(void *ctx, struct worker_ref worker, uint32_t type, uint64_t number, struct str text)
 {
     return desk_hold(((struct init *)ctx)->desk, worker, type, number, text);
+}
+
+static int on_canary(void *ctx, struct str event)
+{
+    return shutter_seen(((struct init *)ctx)->shutter, event);
+}
+
+static void on_reopened(void *ctx, const struct err *err)
+{
+    control_reopened(((struct init *)ctx)->control, err);
 }
 
 static void on_gone(void *ctx, struct worker_ref worker)
@@ -160,7 +173,7 @@ static json_t *describe(void *ctx)
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o}", "generation",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o}", "generation",
         (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
         "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
         init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
@@ -168,7 +181,9 @@ static json_t *describe(void *ctx)
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
         "ruleset_at_boot", (json_int_t)init->packets.expected_generation, "forwarding", net_forwards(),
         "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
-        desk_approvals(init->desk));
+        desk_approvals(init->desk), "budgets",
+        init->policies.current.budgets != NULL ? json_incref(init->policies.current.budgets) : json_array(),
+        "egress", shutter_describe(init->shutter));
 }
 
 /* ---- steps ---- */
@@ -255,7 +270,7 @@ static int step_loop(struct init *init, struct err *err)
     if (init->audit == NULL)
         return err_set(err, "out of memory");
     packets_init(&init->packets, init->audit, init->ruleset_generation);
-    policy_store_init(&init->policies, &init->net);
+    policy_store_init(&init->policies, &init->net, init->options.proxies);
     struct supervisor_setup setup = {.loop = &init->loop,
                                      .audit = init->audit,
                                      .policies = &init->policies,
@@ -266,6 +281,7 @@ static int step_loop(struct init *init, struct err *err)
                                      .on_change = on_change,
                                      .on_counters = on_counters,
                                      .on_hold = on_hold,
+                                     .on_canary = on_canary,
                                      .on_gone = on_gone,
                                      .on_stopped = on_stopped,
                                      .ctx = init};
@@ -282,7 +298,14 @@ static int step_loop(struct init *init, struct err *err)
                               .on_approved = on_approved,
                               .ctx = init};
     init->desk = desk_new(&desk);
-    if (init->desk == NULL)
+    struct shutter_setup shutter = {.loop = &init->loop,
+                                    .rollout = &init->rollout,
+                                    .policies = &init->policies,
+                                    .audit = init->audit,
+                                    .on_reopened = on_reopened,
+                                    .ctx = init};
+    init->shutter = shutter_new(&shutter);
+    if (init->desk == NULL || init->shutter == NULL)
         return err_set(err, "out of memory");
     init->terminate.data = init->interrupt.data = init;
     uv_signal_start(&init->terminate, on_signal, SIGTERM);
@@ -370,6 +393,7 @@ static int step_control(struct init *init, struct err *err)
                                   .supervisor = init->supervisor,
                                   .rollout = &init->rollout,
                                   .desk = init->desk,
+                                  .shutter = init->shutter,
                                   .audit = init->audit,
                                   .ca = &init->ca,
                                   .describe = describe,

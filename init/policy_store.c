@@ -18,12 +18,14 @@
  * = all. */
 static const struct section {
     const char *members[8];
-    const char *route_members[12];
+    const char *route_members[16];
     const char *approval_members[10];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL}, {"host", "allow_private", "ports", NULL}, {"host", NULL}},
-    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", NULL},
-                          {"host", "allow_private", "tls", "ports", "auth", "cookies", "insecure",
+    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
+                        {"host", "allow_private", "ports", "tcp", NULL},
+                        {"host", NULL}},
+    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
+                          {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
                           {"id", "host", "port", "tls", "method", "path", "once", NULL}},
 };
@@ -71,10 +73,34 @@ static json_t *sidecar_of(const struct net *net)
     return sidecar;
 }
 
+/* Each of the proxies gets its part of every budget, so that all together send no more: the kernel spreads connections over
+ * them, and what one has left no other one spends. The routes are a copy; what is in them is not. Returns 0 or -1. */
+static int share_budgets(json_t *routes, unsigned proxies)
+{
+    size_t at;
+    json_t *route;
+
+    json_array_foreach(routes, at, route) {
+        json_t *dlp = json_object_get(route, "dlp");
+        json_int_t whole = json_integer_value(json_object_get(dlp, "budget"));
+        if (whole == 0 || proxies == 1)
+            continue;
+        json_int_t part = whole / (json_int_t)proxies;
+        json_t *own = json_copy(dlp);
+        if (json_object_set_new(own, "budget", json_integer(part > 0 ? part : 1)) != 0) {
+            json_decref(own);
+            return -1;
+        }
+        if (json_object_set_new(route, "dlp", own) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* The text of a section, to be freed with secrets_text_free; NULL when memory is out. The policy has passed validation.
  */
 static char *section_text(const json_t *policy, const struct policy_version *version,
-                          enum policy_section number, const struct net *net)
+                          enum policy_section number, const struct policy_store *store)
 {
     const struct section *section = &sections[number];
     char *text = NULL;
@@ -84,14 +110,18 @@ static char *section_text(const json_t *policy, const struct policy_version *ver
             ? -1
             : json_object_set_new(cut, "routes",
                                   list_copy(json_object_get(policy, "routes"), section->route_members));
+    if (status == 0)
+        status = share_budgets(json_object_get(cut, "routes"), store->proxies);
     if (status == 0 && json_array_size(version->approvals) > 0)
         status =
             json_object_set_new(cut, "approvals", list_copy(version->approvals, section->approval_members));
+    if (status == 0 && version->closed)
+        status = json_object_set_new(cut, "closed", json_true());
     if (status == 0 && json_object_get(cut, "hold") != NULL)
         status = json_object_set_new(cut, "base", json_integer((json_int_t)version->base));
     if (status == 0 &&
         json_object_set_new(cut, "generation", json_integer((json_int_t)version->generation)) == 0 &&
-        json_object_set_new(cut, "sidecar", sidecar_of(net)) == 0)
+        json_object_set_new(cut, "sidecar", sidecar_of(store->net)) == 0)
         text = json_dumps(cut, JSON_COMPACT);
     json_decref(cut);
     return text;
@@ -109,6 +139,7 @@ static void version_close(struct policy_version *version)
     secrets_free(version->secrets);
     json_decref(version->policy);
     json_decref(version->approvals);
+    json_decref(version->budgets);
     *version = (struct policy_version){0};
 }
 
@@ -166,6 +197,22 @@ static int source_make(struct policy_version *version, const struct policy *poli
     return version->source >= 0 ? 0 : err_set(err, "out of memory");
 }
 
+/* What status says of budgets. */
+static void note_budgets(struct policy_version *version, const struct policy *policy)
+{
+    char name[HOST_MAX + 3];
+
+    version->budgets = json_array();
+    for (size_t i = 0; i < policy->route_count; i++) {
+        const struct route *route = &policy->routes[i];
+        if (route->dlp.budget == 0)
+            continue;
+        route_name(route, name);
+        json_array_append_new(version->budgets,
+                              json_pack("{s:s, s:I}", "host", name, "bytes", (json_int_t)route->dlp.budget));
+    }
+}
+
 /* What is left of approvals under a policy: those whose hosts it would have the operator asked for. */
 static void approvals_keep(json_t *approvals, const struct policy *policy)
 {
@@ -193,6 +240,7 @@ static int validate(const json_t *policy, struct policy_version *version, struct
     if (status == 0)
         status = source_make(version, check, err);
     approvals_keep(version->approvals, check);
+    note_budgets(version, check);
     policy_unref(check);
     return status;
 }
@@ -230,9 +278,9 @@ static int digest_take(const json_t *policy, char digest[AUDIT_POLICY_TEXT + 1],
     return status == 0 ? 0 : err_set(err, "out of memory");
 }
 
-void policy_store_init(struct policy_store *store, const struct net *net)
+void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies)
 {
-    *store = (struct policy_store){.net = net};
+    *store = (struct policy_store){.net = net, .proxies = proxies};
 }
 
 /* Checks and seals what is in *next but for its digest and its sections, and takes it over: `next` is it, or it is
@@ -244,10 +292,10 @@ static int stage(struct policy_store *store, const json_t *policy, struct policy
         version_close(&next);
         return -1;
     }
-    if (json_object_get(policy, "hold") != NULL)
-        next.policy = json_incref((json_t *)policy);
+    next.policy = json_incref((json_t *)policy);
+    next.closed = store->closed;
     for (int i = 0; i < POLICY_SECTIONS; i++) {
-        char *text = section_text(policy, &next, (enum policy_section)i, store->net);
+        char *text = section_text(policy, &next, (enum policy_section)i, store);
         next.fds[i] = section_seal(text, err);
         secrets_text_free(text);
         if (next.fds[i] < 0) {
@@ -296,15 +344,16 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
     return stage(store, policy, next, err);
 }
 
-int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err)
+/* What is current, with these approvals. */
+static int stage_again(struct policy_store *store, json_t *approvals, struct err *err)
 {
     const struct policy_version *current = &store->current;
     struct policy_version next = {
         .generation = store->last + 1, .base = current->base, .fds = {-1, -1}, .source = -1, .database = -1};
 
     if (store->next.generation != 0 || current->policy == NULL)
-        return err_set(err, current->policy == NULL ? "the policy has nothing held for the operator"
-                                                    : "another policy is being applied");
+        return err_set(err,
+                       current->policy == NULL ? "no policy is in force" : "another policy is being applied");
     if (current->secrets != NULL) {
         char *text = secrets_text(current->secrets);
         int status =
@@ -313,8 +362,23 @@ int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, 
         if (status < 0)
             return -1;
     }
-    next.approvals = json_incref(approvals);
+    next.approvals = approvals != NULL ? json_incref(approvals) : NULL;
     return stage(store, current->policy, next, err);
+}
+
+int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err)
+{
+    if (json_object_get(store->current.policy, "hold") == NULL)
+        return err_set(err, "the policy has nothing held for the operator");
+    return stage_again(store, approvals, err);
+}
+
+int policy_store_stage_egress(struct policy_store *store, struct err *err)
+{
+    json_t *approvals = json_copy(store->current.approvals);
+    int status = stage_again(store, approvals, err);
+    json_decref(approvals);
+    return status;
 }
 
 void policy_store_commit(struct policy_store *store)

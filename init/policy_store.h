@@ -26,8 +26,10 @@ struct policy_version {
     int fds[POLICY_SECTIONS]; /* sealed memfds, valid when generation is not 0 */
     struct secrets *secrets;  /* for the proxy only; NULL = none */
     uint64_t base;            /* generation of what the operator sent; approvals lie over it */
-    json_t *policy;           /* what that was, where requests can be approved; else NULL */
+    json_t *policy;           /* what that was */
     json_t *approvals;        /* core/policy.h's "approvals"; NULL = none */
+    json_t *budgets;          /* for status: [{"host": …, "bytes": a minute}]; NULL = no version */
+    bool closed;              /* the egress is, whatever the operator sent */
     bool searches;            /* some route has something searched for: a database is needed */
     int source;               /* of the database: what init/compiler.h takes, sealed; -1 = none is needed */
     char source_digest[AUDIT_POLICY_TEXT + 1];
@@ -36,12 +38,14 @@ struct policy_version {
 
 struct policy_store {
     const struct net *net;
+    unsigned proxies;
     uint64_t last; /* generation given out; none is used twice */
+    bool closed;   /* what is staged from now on is (shutter.h) */
     struct policy_version current, next;
 };
 
-/* net is borrowed for the store's life. */
-void policy_store_init(struct policy_store *store, const struct net *net);
+/* net is borrowed for the store's life. proxies: how many there are, 1 at least; each gets its part of every budget. */
+void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies);
 
 /* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names
  * and values; NULL = none) and keeps both as `next`, of which there must be none. Returns 0, or -1 with err:
@@ -52,6 +56,9 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
 
 /* The same with the policy that is current, its secrets, and these approvals in the place of its own. */
 int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err);
+
+/* The same with the approvals that it has: nothing but `closed` is new. */
+int policy_store_stage_egress(struct policy_store *store, struct err *err);
 
 /* The secrets of a version, which has some, as a sealed memfd, to be closed when it is sent. Returns -1 with
  * errno. */

@@ -6,9 +6,11 @@
 
 static void audit_end(struct rollout *rollout, uint64_t generation, const struct err *err)
 {
+    static const char *const rules[] = {
+        [ROLLOUT_APPLY] = "apply", [ROLLOUT_APPROVALS] = "approvals", [ROLLOUT_EGRESS] = "egress"};
     struct audit line = {.kind = AUDIT_CONTROL,
                          .verdict = err == NULL ? AUDIT_ALLOW : AUDIT_BLOCK,
-                         .rule = rollout->approving ? "approvals" : "apply",
+                         .rule = rules[rollout->cause],
                          .detail = str_of(err == NULL ? "the policy is in force" : err->text),
                          .generation = generation};
     audit_mux_emit(rollout->audit, &line);
@@ -19,6 +21,10 @@ static void rollout_end(struct rollout *rollout, const struct err *err)
     uint64_t generation = rollout->policies->next.generation;
     rollout->running = false;
     uv_timer_stop(&rollout->timer);
+    if (err != NULL && rollout->cause == ROLLOUT_EGRESS && rollout->policies->next.closed) {
+        supervisor_enforce(rollout->supervisor, generation);
+        err = NULL;
+    }
     if (err == NULL) {
         policy_store_commit(rollout->policies);
         audit_mux_in_force(rollout->audit, generation);
@@ -137,7 +143,7 @@ int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *s
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err)
 {
-    rollout->approving = false;
+    rollout->cause = ROLLOUT_APPLY;
     return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, err), done, ctx, err);
 }
 
@@ -145,6 +151,14 @@ int rollout_approvals(struct rollout *rollout, json_t *approvals,
                       void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                       struct err *err)
 {
-    rollout->approving = true;
+    rollout->cause = ROLLOUT_APPROVALS;
     return begin(rollout, policy_store_stage_approvals(rollout->policies, approvals, err), done, ctx, err);
+}
+
+int rollout_egress(struct rollout *rollout,
+                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                   struct err *err)
+{
+    rollout->cause = ROLLOUT_EGRESS;
+    return begin(rollout, policy_store_stage_egress(rollout->policies, err), done, ctx, err);
 }

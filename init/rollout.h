@@ -19,6 +19,8 @@
 #include "init/policy_store.h"
 #include "init/supervise.h"
 
+enum rollout_cause { ROLLOUT_APPLY, ROLLOUT_APPROVALS, ROLLOUT_EGRESS };
+
 struct rollout {
     struct policy_store *policies;
     struct supervisor *supervisor;
@@ -28,8 +30,8 @@ struct rollout {
     bool running;
     bool offered; /* the next version: else it is still compiled */
     void (*failed)(void *boot, const struct err *err);
-    void *boot;     /* of rollout_boot */
-    bool approving; /* by rollout_approvals */
+    void *boot; /* of rollout_boot */
+    enum rollout_cause cause;
     /* called once for each rollout that began: generation, or 0 with err */
     void (*done)(void *ctx, uint64_t generation, const struct err *err);
     void *ctx;
@@ -54,6 +56,12 @@ int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *s
 int rollout_approvals(struct rollout *rollout, json_t *approvals,
                       void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                       struct err *err);
+
+/* The same for the policy in force with its approvals, closed or open as the store says. A closed one is not dropped: workers
+ * that do not take it are ended, and get it when they start again. */
+int rollout_egress(struct rollout *rollout,
+                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
+                   struct err *err);
 
 /* To be called whenever a worker has changed. */
 void rollout_check(struct rollout *rollout);

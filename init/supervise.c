@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "init/handover.h"
 #include "init/listeners.h"
 #include "init/outfit.h"
 #include "init/words.h"
@@ -116,34 +117,13 @@ static void worker_kill(struct worker_slot *slot, const char *why)
     kill(slot->pid, SIGKILL);
 }
 
-/* Immediately before their policy. */
-static int secrets_send(const struct worker_slot *slot, const struct policy_version *version)
-{
-    if (version->secrets == NULL)
-        return 0;
-    int fd = policy_version_secrets(version);
-    if (fd < 0)
-        return -1;
-    int status = channel_send(slot->channel, CHANNEL_SECRETS, version->generation, fd, str_of(""));
-    close(fd);
-    return status;
-}
-
-/* What belongs to a policy comes before it. */
-static int belongings_send(const struct worker_slot *slot, const struct policy_version *version)
-{
-    if (version->database >= 0 &&
-        channel_send(slot->channel, CHANNEL_DATABASE, version->generation, version->database, str_of("")) < 0)
-        return -1;
-    return secrets_send(slot, version);
-}
-
 static void worker_send(struct worker_slot *slot, const struct policy_version *version)
 {
     if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || version->generation == 0 ||
-        !policy_version_ready(version) || slot->offered == version->generation)
+        (slot->supervisor->setup.policies->closed && !version->closed) || !policy_version_ready(version) ||
+        slot->offered == version->generation)
         return;
-    if (slot->kind->section == POLICY_FOR_PROXY && belongings_send(slot, version) < 0) {
+    if (slot->kind->section == POLICY_FOR_PROXY && handover_belongings(slot->channel, version) < 0) {
         worker_kill(slot, "its secrets cannot be handed over");
         return;
     }
@@ -228,6 +208,11 @@ static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg
             setup->on_hold(setup->ctx, worker_ref(slot), msg->type, msg->generation,
                            (struct str){msg->text, msg->text_len}) < 0)
             worker_kill(slot, "it said of a held request what no worker says");
+        return;
+    case CHANNEL_CANARY:
+        if (slot->kind->section != POLICY_FOR_PROXY ||
+            setup->on_canary(setup->ctx, (struct str){msg->text, msg->text_len}) < 0)
+            worker_kill(slot, "it said of a canary what no worker says");
         return;
     default:
         worker_kill(slot, "it said what no worker says");
@@ -382,6 +367,17 @@ static void worker_epitaph(const struct worker_slot *slot, int status, struct er
         err_set(text, "%s: %s", how.text, words);
 }
 
+/* What must not be lost with a worker that had no time for more. */
+static void worker_last_words(struct worker_slot *slot)
+{
+    static struct channel_msg msg; /* as in on_channel */
+    while (channel_recv(slot->channel, &msg) == 1)
+        if (msg.fd >= 0)
+            close(msg.fd);
+        else if (msg.type == CHANNEL_CANARY)
+            worker_heard(slot, &msg);
+}
+
 static void worker_ended(struct worker_slot *slot, int status)
 {
     struct supervisor *supervisor = slot->supervisor;
@@ -401,6 +397,7 @@ static void worker_ended(struct worker_slot *slot, int status)
         stop_check(supervisor);
         return;
     }
+    worker_last_words(slot);
     supervisor->setup.on_gone(supervisor->setup.ctx, worker_ref(slot));
     err_set(&text, "%s %s %s", slot->kind->vital ? "the" : "worker", slot->name, why.text);
     audit(supervisor, AUDIT_ALARM, text.text);
@@ -496,6 +493,14 @@ void supervisor_revoke(struct supervisor *supervisor, uint64_t generation)
     for (size_t i = 0; i < supervisor->slot_count; i++)
         if (supervisor->slots[i].offered == generation && supervisor->slots[i].refused != generation)
             worker_kill(&supervisor->slots[i], "a policy that others did not take had to be taken back");
+}
+
+void supervisor_enforce(struct supervisor *supervisor, uint64_t generation)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++)
+        if (supervisor->slots[i].kind->section != POLICY_FOR_NOBODY &&
+            supervisor->slots[i].applied != generation)
+            worker_kill(&supervisor->slots[i], "it did not close the egress");
 }
 
 /* ---- as a whole ---- */

@@ -41,6 +41,8 @@ struct supervisor_setup {
     void (*on_counters)(void *ctx, struct str json); /* from the meter: init/meter.h */
     /* from a proxy: CHANNEL_HOLD and CHANNEL_HOLD_END (sys/channel.h). Returns 0, or -1: it says what none says */
     int (*on_hold)(void *ctx, struct worker_ref worker, uint32_t type, uint64_t number, struct str text);
+    /* from a proxy: CHANNEL_CANARY. Returns 0, or -1: it says what none says */
+    int (*on_canary)(void *ctx, struct str event);
     void (*on_gone)(void *ctx, struct worker_ref worker); /* it has ended */
     void (*on_stopped)(void *ctx, int status);            /* after supervisor_stop: all are gone */
     void *ctx;
@@ -74,6 +76,9 @@ enum offer supervisor_offered(const struct supervisor *supervisor, struct err *w
 /* Ends every worker that has, or may have, taken that generation; each starts again with the policy in force.
  */
 void supervisor_revoke(struct supervisor *supervisor, uint64_t generation);
+
+/* Ends every worker that has not taken that generation. */
+void supervisor_enforce(struct supervisor *supervisor, uint64_t generation);
 
 /* Sends a CHANNEL_VERDICT. What does not get there is lost with the worker, which is ended then. */
 void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, uint64_t number,

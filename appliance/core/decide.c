@@ -4,11 +4,15 @@
 
 #include <stddef.h>
 
+#include "core/policy_tcp.h"
+
 static enum denial find(const struct policy *policy, const char *host, const struct route **route)
 {
     *route = NULL;
     if (policy == NULL)
         return DENIAL_NO_POLICY;
+    if (policy->closed)
+        return DENIAL_EGRESS_CLOSED;
     *route = policy_find(policy, host);
     return *route != NULL ? DENIAL_NONE : DENIAL_HOST_NOT_ALLOWED;
 }
@@ -21,7 +25,7 @@ static bool serves(const struct route *route, unsigned port, bool tls)
 
 bool decide_tunnel(const struct policy *policy, const char *host, unsigned port)
 {
-    const struct route *route = policy != NULL ? policy_find(policy, host) : NULL;
+    const struct route *route = policy != NULL && !policy->closed ? policy_find(policy, host) : NULL;
 
     return route != NULL && route->tls_passthrough && serves(route, port, true);
 }
@@ -38,6 +42,16 @@ enum denial decide_tls(const struct policy *policy, const char *host, unsigned p
     if (!(*route)->tls_passthrough) /* it was, when this tunnel was made */
         return DENIAL_MISDIRECTED;
     return ech && !(*route)->tls_ech ? DENIAL_TLS_ECH : DENIAL_NONE;
+}
+
+enum denial decide_tcp(const struct policy *policy, const char *host, unsigned port,
+                       const struct route **route)
+{
+    enum denial denial = find(policy, host, route);
+
+    if (denial != DENIAL_NONE)
+        return denial;
+    return route_has_tcp(*route, port) ? DENIAL_NONE : DENIAL_PORT_NOT_ALLOWED;
 }
 
 enum denial decide_http(const struct policy *policy, const char *host, unsigned port, unsigned host_port,

@@ -40,7 +40,8 @@ int denial_status(enum denial denial)
 
 bool denial_by_search(enum denial denial)
 {
-    return denial == DENIAL_DLP_MATCH || denial == DENIAL_DLP_STRUCTURE || denial == DENIAL_DLP_INJECTION;
+    return denial == DENIAL_DLP_MATCH || denial == DENIAL_DLP_STRUCTURE || denial == DENIAL_DLP_INJECTION ||
+           denial == DENIAL_DLP_BUDGET;
 }
 
 enum denial denial_find(struct str name)

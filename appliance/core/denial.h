@@ -29,11 +29,15 @@
     X(HELD_ENDED, "held-ended", 403,                                                                         \
       "The request was held for the operator, and not approved before the wait ended.",                      \
       "Send the request again.")                                                                             \
+    X(EGRESS_CLOSED, "egress-closed", 403,                                                                   \
+      "The bottle's canary was seen on its way out, so its egress is closed.",                               \
+      "The operator has to look into it and reopen it (hostctl reopen); until then nothing leaves.")         \
     X(ADDRESS_LITERAL, "address-literal", 403,                                                               \
       "Destinations are allowed by name; a bare IP address never is.",                                       \
       "Use the host's name, and have the operator add it to egress.routes.")                                 \
     X(PORT_NOT_ALLOWED, "port-not-allowed", 403, "This host is not allowed on this port.",                   \
-      "Port 80 is for HTTP, 443 for TLS; the operator would have to name others in ports of this route.")    \
+      "Port 80 is for HTTP, 443 for TLS; the operator would have to name others in ports of this route, or " \
+      "in tcp for other protocols.")                                                                         \
     X(TLS_REQUIRED, "tls-required", 403, "This host is allowed over TLS only.",                              \
       "Use https, or have the operator remove tls.passthrough from the route of this host.")                 \
     X(TLS_NO_NAME, "tls-no-name", 403, "The TLS client sent no server name.",                                \
@@ -109,6 +113,8 @@
       "Send it in a common encoding and without control characters.")                                        \
     X(DLP_INJECTION, "dlp-injection", 403, "The host's answer holds text that tries to instruct an agent.",  \
       "Use another resource; else the operator would have to change dlp of this route.")                     \
+    X(DLP_BUDGET, "dlp-budget", 429, "The bytes that may be sent to this host in a minute are used up.",     \
+      "Wait and send less; else the operator would have to change dlp.budget of this route.")                \
     X(UPSTREAM_ENCODING, "upstream-encoding", 502,                                                           \
       "The host's answer is encoded in a way that was not accepted, so it cannot be searched.",              \
       "Use another resource, or ask the operator about the host.")                                           \
@@ -147,7 +153,7 @@ const char *denial_sentence(enum denial denial);
 const char *denial_hint(enum denial denial);
 int denial_status(enum denial denial);
 
-/* Whether it is because of what was found in a message, which may have been on its way by then. */
+/* Whether it is because of what a message holds, or how much, and a part of it may have been on its way by then. */
 bool denial_by_search(enum denial denial);
 
 /* By name; DENIAL_NONE when it is none. */

@@ -2,8 +2,10 @@
 /* dlp_rules: see dlp_rules.h. Names stand in two tables; strict like all of the policy (json_in.h). */
 #include "core/dlp_rules.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 
+#include "core/budget.h"
 #include "core/json_in.h"
 
 static const struct {
@@ -121,12 +123,25 @@ static int read_transcript(json_t *value, void *into, struct err *err)
     return json_in_bool(value, &((struct dlp_rules *)into)->transcript, err);
 }
 
+static int read_budget(json_t *value, void *into, struct err *err)
+{
+    json_int_t bytes = json_integer_value(value);
+
+    if (bytes < 1 || bytes > (json_int_t)BUDGET_MAX)
+        return err_set(err, "expected 1 to %" PRIu64 " bytes", BUDGET_MAX);
+    ((struct dlp_rules *)into)->budget = (uint64_t)bytes;
+    return 0;
+}
+
 int dlp_rules_read(json_t *value, struct dlp_rules *rules, struct err *err)
 {
-    static const struct json_in_member members[] = {
-        {"outbound", read_outbound, false},     {"outbound_on_match", read_outbound_on_match, false},
-        {"inbound", read_inbound, false},       {"inbound_on_match", read_inbound_on_match, false},
-        {"transcript", read_transcript, false}, {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"outbound", read_outbound, false},
+                                                    {"outbound_on_match", read_outbound_on_match, false},
+                                                    {"inbound", read_inbound, false},
+                                                    {"inbound_on_match", read_inbound_on_match, false},
+                                                    {"transcript", read_transcript, false},
+                                                    {"budget", read_budget, false},
+                                                    {NULL, NULL, false}};
     return json_in_object(value, members, false, rules, err);
 }
 
@@ -157,6 +172,8 @@ json_t *dlp_rules_write(const struct dlp_rules *rules)
                             json_string(dlp_rules_action_name(rules->inbound_on_match)));
     if (rules->transcript)
         json_object_set_new(object, "transcript", json_true());
+    if (rules->budget > 0)
+        json_object_set_new(object, "budget", json_integer((json_int_t)rules->budget));
     if (json_object_size(object) > 0)
         return object;
     json_decref(object);
@@ -167,5 +184,5 @@ bool dlp_rules_same(const struct dlp_rules *a, const struct dlp_rules *b)
 {
     return a->outbound == b->outbound && a->inbound == b->inbound &&
            a->outbound_on_match == b->outbound_on_match && a->inbound_on_match == b->inbound_on_match &&
-           a->transcript == b->transcript;
+           a->transcript == b->transcript && a->budget == b->budget;
 }

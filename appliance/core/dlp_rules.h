@@ -7,14 +7,17 @@
  *    "outbound_on_match": "block",                      optional; "block" (the default) or "redact"
  *    "inbound": ["naive_injection_detection"],          optional; [] = none; absent: this one
  *    "inbound_on_match": "block",                       optional; "block" (the default), "annotate" or "log"
- *    "transcript": true}                                optional; the bodies of its requests carry a conversation
+ *    "transcript": true,                                optional; the bodies of its requests carry a conversation
  *                                                       again and again: what is found in one never ends it
+ *    "budget": 10485760}                                optional; bytes that its requests may hold in any minute
+ *                                                       (core/budget.h), 1 to BUDGET_MAX
  */
 #ifndef CORE_DLP_RULES_H
 #define CORE_DLP_RULES_H
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/err.h"
 #include "core/str.h"
@@ -31,6 +34,7 @@ struct dlp_rules {
     unsigned outbound, inbound; /* detectors */
     enum dlp_rules_action outbound_on_match, inbound_on_match;
     bool transcript;
+    uint64_t budget; /* bytes a minute; 0 = no limit */
 };
 
 /* What a route has that says nothing; `provider`: it leads to the agent's own language model. */

@@ -14,6 +14,7 @@
 #include "core/json_in.h"
 #include "core/match_json.h"
 #include "core/policy_auth.h"
+#include "core/policy_tcp.h"
 
 #define ROUTES_MAX 100000u
 #define CIDRS_MAX  1024u
@@ -155,27 +156,33 @@ static int finish_route(struct route *route, struct err *err)
         route->dlp = (struct dlp_rules){.outbound = 0};
     match_finish(&route->rules);
     route->host_service = !route->wildcard && strcmp(route->host, POLICY_HOST_SERVICE) == 0;
-    if (route->host_service && (route->port_count == 0 || route->allow_private != NULL))
+    if (route->host_service && (route->port_count + route->tcp_count == 0 || route->allow_private != NULL))
         return err_set(err, POLICY_HOST_SERVICE " needs ports, and no allow_private");
     if (route->insecure && !route_injects(route))
         return err_set(err, "insecure: without auth it has no meaning");
-    if (route->port_count == 0) {
+    if (route->port_count == 0 && !route->host_service) {
         route->ports[0] = 80;
         route->ports[1] = 443;
         route->port_count = 2;
     }
-    return 0;
+    return policy_tcp_check(route, err);
 }
 
 static int read_routes(json_t *value, void *into, struct err *err)
 {
-    static const struct json_in_member members[] = {
-        {"host", read_host, false},         {"allow_private", read_allow_private, false},
-        {"tls", read_tls, false},           {"ports", read_ports, false},
-        {"auth", policy_auth_read, false},  {"cookies", read_cookies, false},
-        {"insecure", read_insecure, false}, {"git_fetch", read_git_fetch, false},
-        {"matches", read_matches, false},   {"deny", read_deny, false},
-        {"dlp", read_dlp, false},           {NULL, NULL, false}};
+    static const struct json_in_member members[] = {{"host", read_host, false},
+                                                    {"allow_private", read_allow_private, false},
+                                                    {"tls", read_tls, false},
+                                                    {"ports", read_ports, false},
+                                                    {"tcp", policy_tcp_read, false},
+                                                    {"auth", policy_auth_read, false},
+                                                    {"cookies", read_cookies, false},
+                                                    {"insecure", read_insecure, false},
+                                                    {"git_fetch", read_git_fetch, false},
+                                                    {"matches", read_matches, false},
+                                                    {"deny", read_deny, false},
+                                                    {"dlp", read_dlp, false},
+                                                    {NULL, NULL, false}};
     struct policy *policy = into;
 
     if (!json_is_array(value))
@@ -232,6 +239,19 @@ static int read_dns(json_t *value, void *into, struct err *err)
     static const struct json_in_member members[] = {
         {"upstreams", read_upstreams, false}, {"denied", read_dns_denied, false}, {NULL, NULL, false}};
     return json_in_object(value, members, false, into, err);
+}
+
+static int read_on_canary(json_t *value, void *into, struct err *err)
+{
+    if (!json_is_string(value) || strcmp(json_string_value(value), "stop") != 0)
+        return err_set(err, "the only value is \"stop\"");
+    ((struct policy *)into)->canary_stop = true;
+    return 0;
+}
+
+static int read_closed(json_t *value, void *into, struct err *err)
+{
+    return json_in_bool(value, &((struct policy *)into)->closed, err);
 }
 
 static int read_extra_ca(json_t *value, void *into, struct err *err)
@@ -358,6 +378,8 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
                                                     {"generation", read_generation, true},
                                                     {"sidecar", read_sidecar, true},
                                                     {"extra_ca", read_extra_ca, false},
+                                                    {"on_canary", read_on_canary, false},
+                                                    {"closed", read_closed, true},
                                                     {NULL, NULL, false}};
     json_error_t where;
 
@@ -382,6 +404,8 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
         status = approvals_add_routes(made, err);
     if (status == 0)
         status = build_table(made, err);
+    if (status == 0)
+        status = policy_tcp_assign(made, err);
     if (status != 0) {
         policy_unref(made);
         return err_prefix(err, "policy");
@@ -419,6 +443,7 @@ void policy_unref(struct policy *policy)
     free(policy->routes);
     free(policy->own);
     free(policy->table);
+    free(policy->tcp_routes);
     free(policy);
 }
 

@@ -10,6 +10,7 @@
  *    "routes": [{"host": "api.example.com",                      or "*.example.com"
  *                "allow_private": ["10.0.0.0/8"],                 optional
  *                "ports": [80, 443],                              optional; these are the default
+ *                "tcp": [5432],                                   optional; ports of raw TCP, none of "ports"; no wildcard
  *                "auth": {"scheme": "Bearer",                     optional; "Bearer", "token", "basic" or "raw"
  *                         "secret": "NAME",                       a name in the set of secrets beside the policy
  *                         "header": "Authorization",              optional; this is the default
@@ -20,20 +21,22 @@
  *                "git_fetch": true,                               optional
  *                "matches": [ENTRY], "deny": [ENTRY],             optional; see below
  *                "dlp": {…},                                      optional; core/dlp_rules.h, with its defaults
- *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, allow_private
+ *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, tcp, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
  *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
  *                                                                 operator, so long (1 to 3600; 300 is the default)
  *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
+ *    "on_canary": "stop",                                         optional; once the canary is seen, the egress closes
  *    "generation": 3,                                             by init only
  *    "base": 2,                                                   by init only: the generation of what was sent, under
  *    "approvals": [APPROVAL],                                     by init only: what was approved since
+ *    "closed": true,                                              by init only: the egress is closed, nothing is allowed
  *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"],
  *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
  *
  * The placeholder gives way to the value in Authorization, in the header and in what `in` names, and nowhere else.
- * A route for the host POLICY_HOST_SERVICE leads to the sidecar's `host`, on ports that it has to name, and to nothing
- * else; no other route leads there, and no wildcard stands for this name.
+ * A route for the host POLICY_HOST_SERVICE leads to the sidecar's `host`, on ports that it has to name (in ports, in tcp
+ * or in both), and to nothing else; no other route leads there, and no wildcard stands for this name.
  *
  * An ENTRY, whose meaning core/match.h has, holds at least one of the three lists:
  *
@@ -70,6 +73,7 @@
 #define POLICY_MAX_EXTRA_CA  (1u << 20) /* bytes of PEM */
 #define POLICY_MAX_HEADER    64         /* bytes of a field name */
 #define POLICY_MAX_IN        8          /* places of a placeholder */
+#define POLICY_MAX_TCP_NAMES 1024       /* routes with raw TCP */
 
 #define POLICY_PLACEHOLDER_MAX 512 /* bytes; SECRET_MIN at least */
 
@@ -115,6 +119,9 @@ struct route {
         approved; /* no route of the policy's: it is there for an approval, which says what it lets through */
     uint16_t ports[POLICY_MAX_PORTS];
     size_t port_count;
+    uint16_t tcp[POLICY_MAX_PORTS]; /* ports of raw TCP */
+    size_t tcp_count;
+    struct ip tcp_address; /* the name's synthetic one (core/policy_tcp.h); family 0 without tcp */
     struct route_auth auth;
     struct match_rules rules;
     struct dlp_rules dlp; /* nothing with tls_passthrough */
@@ -126,6 +133,8 @@ struct policy {
     uint64_t generation;
     struct ip dns_upstreams[POLICY_MAX_UPSTREAMS];
     size_t dns_upstream_count;
+    bool canary_stop;
+    bool closed;     /* whatever the routes say */
     bool dns_refuse; /* names of no route are refused, not led to the sidecar */
     struct route *routes;
     size_t route_count;
@@ -144,6 +153,8 @@ struct policy {
     unsigned references;
     size_t *table; /* open addressing over routes, index + 1 */
     size_t table_size;
+    struct route **tcp_routes; /* those with tcp, by address */
+    size_t tcp_route_count;
     uint8_t ports[65536 / 8]; /* a bit each: some route is served there */
 };
 

@@ -24,17 +24,12 @@ static const char *reason_phrase(int status)
         int status;
         const char *phrase;
     } phrases[] = {
-        {400, "Bad Request"},
-        {403, "Forbidden"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {417, "Expectation Failed"},
-        {421, "Misdirected Request"},
-        {431, "Request Header Fields Too Large"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
+        {400, "Bad Request"},        {403, "Forbidden"},
+        {405, "Method Not Allowed"}, {408, "Request Timeout"},
+        {417, "Expectation Failed"}, {421, "Misdirected Request"},
+        {429, "Too Many Requests"},  {431, "Request Header Fields Too Large"},
+        {502, "Bad Gateway"},        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},    {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
         if (phrases[i].status == status)
@@ -66,7 +61,7 @@ static int problem(const struct deny *deny, int status, char *body, size_t size)
 
 int deny_http(const struct deny *deny, struct buf *out)
 {
-    char body[BODY_MAX], date[64];
+    char body[BODY_MAX], date[64], retry[40] = "";
     int status = denial_status(deny->denial) != 0 ? denial_status(deny->denial) : 403;
     int len = problem(deny, status, body, sizeof body);
     time_t now = time(NULL);
@@ -75,12 +70,14 @@ int deny_http(const struct deny *deny, struct buf *out)
     if (len < 0 || gmtime_r(&now, &tm) == NULL ||
         strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm) == 0)
         return -1;
+    if (deny->retry_s > 0)
+        snprintf(retry, sizeof retry, "Retry-After: %u\r\n", deny->retry_s);
     if (buf_printf(
             out,
             "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: application/problem+json\r\nContent-Length: %d\r\n"
-            "Cache-Control: no-store\r\n%s%s\r\n",
+            "Cache-Control: no-store\r\n%s%s%s\r\n",
             status, reason_phrase(status), date, len,
-            status == 405 ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : "",
+            status == 405 ? "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" : "", retry,
             deny->close ? "Connection: close\r\n" : "") != 0)
         return -1;
     return deny->to_head ? 0 : buf_append(out, body, (size_t)len);

@@ -21,6 +21,7 @@ struct deny {
     const char *id;            /* the audit line's */
     const char *method, *path; /* HTTP; path without its query */
     const char *reason;        /* a sentence more; NULL = none */
+    unsigned retry_s;          /* HTTP: when it may be sent again, in seconds from now; 0 = not said */
     bool to_head;              /* answers HEAD: no body */
     bool close;                /* the connection ends behind the answer */
 };

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/gitfetch.h"
+#include "proxy/budgets.h"
 #include "proxy/credentials.h"
 #include "proxy/deny.h"
 #include "proxy/hold.h"
@@ -102,6 +103,7 @@ void http_refuse(struct session *session, enum denial denial)
         .method = x->method,
         .path = x->path,
         .reason = x->reason,
+        .retry_s = x->retry_s,
         .to_head = http->to_head,
         .close = !keep,
     };
@@ -173,19 +175,19 @@ void http_begin(struct session *session, const struct h1_head *head, struct requ
 
     http->active = true;
     session_wait(session, WAIT_NONE);
+    enum denial denial = budgets_begin(session, head, http->head.len); /* as it came */
     if (outbound_unpacks(http))
         outbound_unpacked_head(&session->proxy->head); /* which is this one */
     http->chunk_up = head->framing == H1_CHUNKED;
     buf_fini(&http->up_out);
-    if (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)) {
-        http_refuse(session, DENIAL_OVERLOADED);
-        return;
-    }
-    if (rewrite_request(head, request, session->exchange.route, &http->up_out) != 0) {
-        http_refuse(session, DENIAL_HTTP_HEAD_TOO_LARGE);
-        return;
-    }
-    if (http->look == NULL)
+    if (denial == DENIAL_NONE &&
+        (prepare_redaction(session) != 0 || (request->look && begin_look(session, request) != 0)))
+        denial = DENIAL_OVERLOADED;
+    if (denial == DENIAL_NONE && rewrite_request(head, request, session->exchange.route, &http->up_out) != 0)
+        denial = DENIAL_HTTP_HEAD_TOO_LARGE;
+    if (denial != DENIAL_NONE)
+        http_refuse(session, denial);
+    else if (http->look == NULL)
         upstream_take(session, request);
 }
 
@@ -234,7 +236,7 @@ static void take_request(struct session *session, const struct h1_head *head, st
         return;
     if (denial == DENIAL_NONE)
         denial = http_search_head(session, head, &request);
-    if (session->exchange.alarm)
+    if (session->exchange.alarm || canary_closed(session->proxy))
         http->keep_refused = false;
     if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
         denial = DENIAL_OVERLOADED;
@@ -244,16 +246,21 @@ static void take_request(struct session *session, const struct h1_head *head, st
         http_begin(session, head, &request);
 }
 
+/* The rest of the body is not wanted. */
+static void refuse_within(struct session *session, enum denial denial)
+{
+    session->http->keep_refused = false;
+    http_refuse(session, denial);
+}
+
 /* What the agent sent cannot be understood from here on. */
 static void bad_request(struct session *session, enum h1_error error)
 {
-    struct http *http = session->http;
     struct request request;
 
-    http->keep_refused = false;
-    if (!http->active)
+    if (!session->http->active)
         session_judge(session, &session->proxy->head, &request); /* for what the audit says */
-    http_refuse(session, request_denial(error));
+    refuse_within(session, request_denial(error));
 }
 
 /* The next part of the body, or its end. */
@@ -263,15 +270,13 @@ static void request_data(struct session *session, struct str data, bool last)
     int fits = 0;
 
     if (http->look != NULL && data.len > 0 && buf_append(&http->look->body, data.ptr, data.len) != 0) {
-        http->keep_refused = false;
-        http_refuse(session, DENIAL_GIT_PUSH); /* too long to be read whole */
+        refuse_within(session, DENIAL_GIT_PUSH); /* too long to be read whole */
         return;
     }
     if (http->outbound != NULL) {
         enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
         if (denial != DENIAL_NONE) {
-            http->keep_refused = false;
-            http_refuse(session, denial);
+            refuse_within(session, denial);
             return;
         }
     } else if (data.len > 0) {
@@ -290,6 +295,13 @@ static void request_data(struct session *session, struct str data, bool last)
 /* bytes: those that the event is made of. */
 static void request_event(struct session *session, const struct h1_event *event, struct str bytes)
 {
+    bool body = event->type != H1_EVENT_HEAD && session->http->active;
+    enum denial denial = body ? budgets_go_on(session, bytes.len) : DENIAL_NONE;
+
+    if (denial != DENIAL_NONE) {
+        refuse_within(session, denial);
+        return;
+    }
     switch (event->type) {
     case H1_EVENT_HEAD:
         take_request(session, &session->proxy->head, bytes);
@@ -431,9 +443,8 @@ static void on_deadline(struct session *session)
         http_hold_late(session);
         return;
     }
-    http->keep_refused = false;
-    http_refuse(session, http->phase == PHASE_STREAM && !http->request_done ? DENIAL_HTTP_TIMEOUT
-                                                                            : denials[http->phase]);
+    refuse_within(session, http->phase == PHASE_STREAM && !http->request_done ? DENIAL_HTTP_TIMEOUT
+                                                                              : denials[http->phase]);
 }
 
 static enum phase phase_of(const struct session *session)
@@ -561,7 +572,13 @@ void http_policy(struct session *session)
     const struct route *route;
     struct h1_check check;
 
-    if (http->over || !http->active)
+    if (http->over)
+        return;
+    if (canary_closed(session->proxy) && http_idle(session) && session->out.len == 0) {
+        session_end(session, false);
+        return;
+    }
+    if (!http->active)
         return;
     if (hold_waits(session)) {
         http_hold_policy(session);

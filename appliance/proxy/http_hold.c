@@ -90,6 +90,11 @@ void http_hold_left(struct session *session)
 
 void http_hold_policy(struct session *session)
 {
+    if (canary_closed(session->proxy)) {
+        hold_stop(session);
+        refuse(session, DENIAL_EGRESS_CLOSED);
+        return;
+    }
     if (session->proxy->worker.policy->approvals.base == session->exchange.hold_base)
         return; /* another one was approved */
     hold_stop(session);

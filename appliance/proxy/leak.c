@@ -47,6 +47,7 @@ struct look {
     const struct leak *leak;
     const struct route *route; /* whose own may be there */
     bool values;               /* look for values only, those of the route included */
+    bool canary;               /* look for nothing else */
     const struct needle *found;
 };
 
@@ -213,6 +214,19 @@ static bool own(const struct route *route, const struct needle *needle)
     return false;
 }
 
+static bool is_canary(const struct needle *needle)
+{
+    return !needle->placeholder && strcmp(needle->name, SECRET_CANARY) == 0;
+}
+
+/* Whether a text that holds this needle is of interest. */
+static bool wanted(const struct look *look, const struct needle *needle)
+{
+    if (look->canary)
+        return is_canary(needle);
+    return look->values ? !needle->placeholder : !own(look->route, needle);
+}
+
 /* Whether the trace ends here. */
 static bool ends_at(const struct needle *needle, uint32_t writing, const char *text, size_t end)
 {
@@ -234,8 +248,7 @@ static bool search_anchor(struct look *look, const char *text, size_t at)
         const struct trace *trace = &leak->traces[next - 1];
         const struct needle *needle = &leak->needles[trace->needle];
         next = trace->next;
-        if (!ends_at(needle, trace->writing, text, at + ANCHOR) ||
-            (look->values ? needle->placeholder : own(look->route, needle)))
+        if (!wanted(look, needle) || !ends_at(needle, trace->writing, text, at + ANCHOR))
             continue;
         look->found = needle;
         return true;
@@ -341,6 +354,22 @@ static void forget(void)
     secret_wipe(hexed, sizeof hexed);
 }
 
+static bool search_head(struct look *look, const struct h1_head *head)
+{
+    bool any = search_text(look, head->target);
+
+    for (size_t i = 0; !any && i < head->field_count; i++)
+        any = search_text(look, head->fields[i].value) || search_text(look, head->fields[i].name);
+    return any;
+}
+
+static void tell(const struct needle *needle, struct leak_found *found)
+{
+    snprintf(found->name, sizeof found->name,
+             needle->placeholder ? "the placeholder of %s" : "the value of %s", needle->name);
+    found->canary = is_canary(needle);
+}
+
 int leak_head(struct policy *policy, const struct route *route, const struct h1_head *head,
               struct leak_found *found)
 {
@@ -350,18 +379,18 @@ int leak_head(struct policy *policy, const struct route *route, const struct h1_
         return -1;
     if (look.leak->needle_count == 0)
         return 0;
-    bool any = search_text(&look, head->target);
-    for (size_t i = 0; !any && i < head->field_count; i++)
-        any = search_text(&look, head->fields[i].value) || search_text(&look, head->fields[i].name);
-    if (!any)
+    if (!search_head(&look, head))
         return 0;
-    snprintf(found->name, sizeof found->name,
-             look.found->placeholder ? "the placeholder of %s" : "the value of %s", look.found->name);
+    if (!is_canary(look.found)) { /* it may stand behind another one */
+        look.canary = true;
+        search_head(&look, head);
+    }
+    tell(look.found, found);
     forget();
     return 1;
 }
 
-int leak_text(struct policy *policy, struct str text)
+int leak_text(struct policy *policy, struct str text, struct leak_found *found)
 {
     struct look look = {.leak = leak_of(policy), .values = true};
 
@@ -369,6 +398,8 @@ int leak_text(struct policy *policy, struct str text)
         return -1;
     if (look.leak->needle_count == 0 || !search_text(&look, text))
         return 0;
+    if (found != NULL)
+        tell(look.found, found);
     forget();
     return 1;
 }

@@ -19,6 +19,7 @@
 
 struct leak_found {
     char name[LEAK_NAME]; /* what was found, in words that hold nothing of it: "the value of FORGE_TOKEN" */
+    bool canary;          /* it is the bottle's canary */
 };
 
 /* Whether a request for this route (NULL: for none) holds what is not that route's. What it is made of is made at the
@@ -26,7 +27,8 @@ struct leak_found {
 int leak_head(struct policy *policy, const struct route *route, const struct h1_head *head,
               struct leak_found *found);
 
-/* Whether a text holds a value, of whichever route: then no log may have it. Returns 1, 0, or -1 when memory is out. */
-int leak_text(struct policy *policy, struct str text);
+/* Whether a text holds a value, of whichever route: then no log may have it. *found: as above; may be NULL. Returns 1, 0, or
+ * -1 when memory is out. */
+int leak_text(struct policy *policy, struct str text, struct leak_found *found);
 
 #endif

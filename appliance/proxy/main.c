@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "proxy/budgets.h"
+#include "proxy/canary.h"
 #include "proxy/deny.h"
 #include "proxy/hold.h"
 #include "proxy/leaf.h"
@@ -39,6 +41,7 @@ static void on_policy(void *ctx, struct policy *old)
     if (!str_equal(roots, old != NULL ? old->extra_ca : str_of(NULL)))
         tls_kit_roots(all->tls, roots); /* what cannot be read is not trusted: upstreams say so */
     pool_clear(all->pool);
+    canary_policy(all);
     session_all_policy(all);
 }
 
@@ -49,7 +52,11 @@ static int on_database(void *ctx, uint64_t generation, int fd, struct err *err)
 
 static int on_offer(void *ctx, struct policy *policy, struct err *err)
 {
-    return search_offer(((struct proxy *)ctx)->search, policy, err);
+    struct proxy *all = ctx;
+
+    if (search_offer(all->search, policy, err) != 0)
+        return -1;
+    return budgets_offer(all->budgets, policy, err);
 }
 
 static void on_ca(void *ctx, struct str bytes)
@@ -135,10 +142,13 @@ int main(void)
     proxy.max = listen_max(open_files);
     proxy.pool = pool_new(&proxy.worker.loop);
     proxy.search = search_new();
-    if (proxy.pool == NULL || proxy.search == NULL || listen_start(&proxy, listener) != 0) {
+    proxy.budgets = budgets_new();
+    if (proxy.pool == NULL || proxy.search == NULL || proxy.budgets == NULL ||
+        listen_start(&proxy, listener) != 0) {
         fputs("stopper-proxy: cannot listen\n", stderr);
         return 1;
     }
+    canary_init(&proxy);
     proxy.worker.on_policy = on_policy;
     proxy.worker.on_ca = on_ca;
     proxy.worker.on_database = on_database;

@@ -105,16 +105,30 @@ static struct outbound *begin(struct session *session, struct dlp_engine *engine
 
 /* Judging. */
 
+static bool is_canary(const struct outbound *outbound, const struct dlp_finding *finding)
+{
+    const struct dlp_rule *rule = dlp_rules_get(dlp_engine_rules(outbound->engine), finding->rule);
+
+    return rule != NULL && finding->detector == DLP_KNOWN && rule->kind == DLP_CANARY;
+}
+
+/* What is said again and again must not end the conversation. */
+static bool in_transcript(const struct outbound *outbound, const struct dlp_finding *finding)
+{
+    return outbound->rules.transcript && finding->surface == DLP_BODY;
+}
+
 static void note(struct session *session, const struct outbound *outbound, const struct dlp_finding *finding)
 {
     struct exchange *x = &session->exchange;
     const struct dlp_rule *rule = dlp_rules_get(dlp_engine_rules(outbound->engine), finding->rule);
-    bool canary = rule != NULL && finding->detector == DLP_KNOWN && rule->kind == DLP_CANARY;
+    bool canary = is_canary(outbound, finding) && !in_transcript(outbound, finding);
 
-    bool told = outbound->rules.transcript && finding->surface == DLP_BODY; /* again and again: no alarm */
-    x->alarm = x->alarm || ((canary || finding->across) && !told);
+    if (canary)
+        canary_seen(session);
+    x->alarm = x->alarm || canary || (finding->across && !in_transcript(outbound, finding));
     x->in_host = x->in_host || finding->surface == DLP_HOST;
-    if (x->findings++ > 0)
+    if (x->findings++ > 0 && !canary) /* which the line names first of all */
         return;
     x->detector = dlp_rules_detector_name(finding->detector);
     x->surface = dlp_surface_name(finding->surface);
@@ -126,9 +140,10 @@ static void note(struct session *session, const struct outbound *outbound, const
 /* What becomes of a finding. */
 static enum denial judge(const struct outbound *outbound, const struct dlp_finding *finding)
 {
-    if (outbound->rules.transcript && finding->surface == DLP_BODY &&
-        (finding->redactable || finding->across))
-        return DENIAL_NONE; /* what is said again and again must not end the conversation */
+    if (in_transcript(outbound, finding) && (finding->redactable || finding->across))
+        return DENIAL_NONE;
+    if (is_canary(outbound, finding))
+        return DENIAL_DLP_MATCH;
     if (outbound->rules.outbound_on_match == DLP_RULES_REDACT && finding->redactable && !finding->across &&
         finding->surface != DLP_HOST)
         return DENIAL_NONE;

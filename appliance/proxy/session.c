@@ -2,7 +2,9 @@
 /*
  * session: the order of things.
  *
- *   accept → original destination (listen.c) → first bytes (sniff.c)
+ *   accept → original destination (listen.c)
+ *     a route's own address and raw port → tunnel by name, before a byte is read   (session_tcp.c)
+ *     others → first bytes (sniff.c)
  *     TLS     → ClientHello (hello.c) → tunnel by name, or opened with a forged leaf   (session_tls.c)
  *     HTTP/1, opened TLS → request head (h1.c) → judge (core/request.h, core/judge.h)
  *               → dial by name, or the pool's upstream → rewrite → upstream → response head (h1.c) → rewrite
@@ -27,7 +29,9 @@
 #include "proxy/http.h"
 #include "proxy/limits.h"
 #include "proxy/listen.h"
+#include "proxy/session_tcp.h"
 #include "proxy/session_tls.h"
+#include "proxy/session_tunnel.h"
 #include "proxy/sniff.h"
 
 #define RULE_NONE "default" /* what the audit calls it when no route decided */
@@ -92,7 +96,8 @@ void session_emit(struct session *session, enum denial denial, const char *detai
 {
     struct exchange *x = &session->exchange;
     const struct hello *hello = session->hello;
-    bool forwarded = x->bytes_out > 0;
+    bool forwarded =
+        x->bytes_out > 0 || session->tunnel != NULL; /* of raw TCP the server may be the first to speak */
     char covered[64];
 
     snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
@@ -294,6 +299,10 @@ static enum denial judge(struct session *session, const struct h1_head *head, st
                          struct judged *judged)
 {
     request->approved = session->exchange.approved;
+    if (canary_closed(session->proxy)) {
+        *judged = (struct judged){.rule = CANARY_RULE};
+        return DENIAL_EGRESS_CLOSED;
+    }
     return judge_request(session->proxy->worker.policy, session->port, session->opened, head, request,
                          judged);
 }
@@ -305,6 +314,8 @@ static enum denial judge_leak(struct session *session, const struct route *route
 {
     int found = leak_head(session->proxy->worker.policy, route, head, &session->exchange.leaked);
 
+    if (found > 0 && session->exchange.leaked.canary)
+        canary_seen(session);
     return found == 0 ? denial : found > 0 ? DENIAL_SECRET_ELSEWHERE : DENIAL_OVERLOADED;
 }
 
@@ -312,7 +323,7 @@ static enum denial judge_leak(struct session *session, const struct route *route
 static void keep_without_values(struct session *session, char *into, size_t size, struct str text)
 {
     struct policy *policy = session->proxy->worker.policy;
-    bool holds = policy != NULL && leak_text(policy, text) != 0;
+    bool holds = policy != NULL && leak_text(policy, text, NULL) != 0;
 
     session_keep_text(into, size, holds ? str_of("*") : text);
 }
@@ -336,7 +347,7 @@ enum denial session_judge(struct session *session, const struct h1_head *head, s
         denial = judge(session, head, request, &judged);
     denial = judge_leak(session, judged.route, head, denial);
     session_keep_route(session, judged.route);
-    if (judged.route != NULL)
+    if (judged.route != NULL || denial == DENIAL_EGRESS_CLOSED)
         memcpy(x->rule, judged.rule, sizeof x->rule);
     return denial;
 }
@@ -356,7 +367,7 @@ enum denial session_judge_again(struct session *session, const struct h1_head *h
         denial = judge_leak(session, judged.route, head, denial);
     *route = judged.route;
     if (denial != DENIAL_NONE) { /* else the line says what decided first */
-        snprintf(x->rule, sizeof x->rule, "%s", *route != NULL ? judged.rule : RULE_NONE);
+        snprintf(x->rule, sizeof x->rule, "%s", judged.rule[0] != '\0' ? judged.rule : RULE_NONE);
         x->generation = policy != NULL ? policy->generation : 0;
     }
     return denial;
@@ -367,7 +378,8 @@ enum denial session_judge_again(struct session *session, const struct h1_head *h
 static void refuse_other(struct session *session, const char *protocol, enum denial denial)
 {
     session->exchange.protocol = protocol;
-    session_refuse(session, session->proxy->worker.policy != NULL ? denial : DENIAL_NO_POLICY);
+    session_refuse(session, session->proxy->worker.policy != NULL ? session_tcp_other(session, denial)
+                                                                  : DENIAL_NO_POLICY);
 }
 
 /* Whether some route is served here, and so the client may be expected to speak. */
@@ -448,6 +460,8 @@ void session_new(struct proxy *proxy, int fd, const struct ip *ip, unsigned port
     proxy->sessions = session;
     proxy->count++;
     session_begin(session, AUDIT_TCP);
+    if (session_tcp_start(session))
+        return;
     session_deadline(session, reachable(session) ? TIMEOUT_SNIFF_MS : TIMEOUT_SNIFF_OTHER_MS,
                      on_sniff_deadline);
     stream_want(agent, UV_READABLE);
@@ -485,7 +499,7 @@ void session_all_policy(struct proxy *proxy)
         if (session->http != NULL)
             http_policy(session);
         else if (session->tunnel != NULL || session->dial != NULL)
-            session_tls_policy(session);
+            session_tunnel_policy(session);
     }
 }
 
@@ -518,7 +532,7 @@ void session_all_stop(struct proxy *proxy)
             continue;
         }
         if (session->tunnel != NULL) {
-            session_tls_stop(session);
+            session_tunnel_stop(session);
             continue;
         }
         if (running)

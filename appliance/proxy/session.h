@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * session: one connection of the agent, from accept to close. session.c is the only file that knows the order
- * of the stages, those of TLS are in session_tls.c; http.c moves bytes and events for it. They see the
- * struct; nobody else looks inside.
+ * of the stages, those of TLS are in session_tls.c, of raw TCP in session_tcp.c, of what both carry unopened in
+ * session_tunnel.c; http.c moves bytes and events for it. They see the struct; nobody else looks inside.
  */
 #ifndef PROXY_SESSION_H
 #define PROXY_SESSION_H
@@ -19,6 +19,7 @@
 #include "core/judge.h"
 #include "core/policy.h"
 #include "core/request.h"
+#include "proxy/canary.h"
 #include "proxy/dial.h"
 #include "proxy/hello.h"
 #include "proxy/leaf.h"
@@ -29,6 +30,7 @@
 #include "proxy/tls.h"
 #include "sys/worker.h"
 
+struct budgets;
 struct http;
 struct session;
 
@@ -56,9 +58,11 @@ struct proxy {
     struct leaves *leaves;
     struct tls_kit *tls;
     struct search *search;
+    struct budgets *budgets;
     struct session *sessions; /* all live ones */
     size_t count, max;
     struct holds holds;
+    struct canary canary;
     struct session *waiting[WAIT_COUNT], *waiting_last[WAIT_COUNT]; /* those that wait longest first */
     bool starved; /* some session, or the listener, waits for room in the audit queue */
     uv_poll_t listener;
@@ -94,6 +98,8 @@ struct exchange {
     char found[256];   /* the same in words */
     unsigned findings; /* in what goes out */
     unsigned marked;   /* in what comes in */
+    uint64_t counted;  /* bytes that its route's budget has counted */
+    unsigned retry_s;  /* refused for the budget: when it may come again; 0 = not said */
     bool alarm, in_host;
 };
 
@@ -125,6 +131,7 @@ struct session {
     bool asked;           /* and a request has come in it */
     struct dial *dial;
     struct tunnel *tunnel;
+    enum denial (*tunnel_judge)(struct session *session); /* session_tunnel.h; NULL = it is for no tunnel */
     struct http *http;
 };
 
@@ -141,7 +148,7 @@ void session_all_policy(struct proxy *proxy); /* proxy->worker.policy is new */
 void session_all_room(struct proxy *proxy);   /* the audit queue has room again */
 void session_all_stop(struct proxy *proxy);   /* the worker ends: lines of what runs are written, all end */
 
-/* For session_tls.c: */
+/* For session_tls.c, session_tcp.c and session_tunnel.c: */
 
 /* Text of the agent's for the audit, cut to fit. */
 void session_keep_text(char *into, size_t size, struct str text);

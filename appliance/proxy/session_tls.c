@@ -8,7 +8,6 @@
 #include "proxy/session_tls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,54 +15,7 @@
 #include "core/decide.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
-
-/* Tunnels. */
-
-static void on_tunnel_progress(void *ctx);
-
-static void tunnel_over(struct session *session, enum denial denial, const char *detail)
-{
-    struct tunnel_bytes bytes = tunnel_bytes(session->tunnel);
-
-    session->exchange.bytes_in = bytes.in;
-    session->exchange.bytes_out = bytes.out;
-    session_emit(session, denial, detail);
-}
-
-static void on_tunnel_done(void *ctx, enum tunnel_end end)
-{
-    static const struct {
-        enum denial denial;
-        const char *detail;
-    } ends[] = {
-        [TUNNEL_DONE] = {DENIAL_NONE, NULL},
-        [TUNNEL_BROKEN] = {DENIAL_NONE, "reset by one side"},
-        [TUNNEL_NO_PIPE] = {DENIAL_OVERLOADED, "no descriptors left"},
-    };
-    struct session *session = ctx;
-
-    tunnel_over(session, ends[end].denial, ends[end].detail);
-    session->tunnel = NULL; /* it disposes of itself */
-    session_end(session, false);
-}
-
-static void break_tunnel(struct session *session, enum denial denial, const char *detail)
-{
-    tunnel_over(session, denial, detail);
-    tunnel_break(session->tunnel);
-    session->tunnel = NULL;
-    session_end(session, true);
-}
-
-static void on_tunnel_idle(struct session *session)
-{
-    break_tunnel(session, DENIAL_NONE, "idle for too long");
-}
-
-static void on_tunnel_progress(void *ctx)
-{
-    session_deadline(ctx, TIMEOUT_IDLE_MS, on_tunnel_idle);
-}
+#include "proxy/session_tunnel.h"
 
 /* What the policy in force now says to this session's name; the route is kept when it allows it. */
 static enum denial judge_tls(struct session *session)
@@ -77,69 +29,6 @@ static enum denial judge_tls(struct session *session)
         denial = DENIAL_ADDRESS_REFUSED;
     session_keep_route(session, route);
     return denial;
-}
-
-static void on_tls_dialled(void *ctx, const struct dial_result *result)
-{
-    struct session *session = ctx;
-    struct exchange *x = &session->exchange;
-    char ip[IP_TEXT];
-
-    session->dial = NULL;
-    enum denial denial = result->denial;
-    x->ip = result->ip;
-    if (x->ip.family != 0) {
-        ip_format(&x->ip, ip);
-        snprintf(x->upstream, sizeof x->upstream, "%s:%u", ip, session->port);
-    }
-    if (denial == DENIAL_NONE) {
-        denial = judge_tls(session); /* the policy may have changed while it was dialled */
-        if (denial == DENIAL_NONE)
-            session->tunnel = tunnel_new(session->agent, result->stream, &session->in, on_tunnel_progress,
-                                         on_tunnel_done, session);
-        if (session->tunnel == NULL)
-            stream_close(result->stream, true);
-    }
-    if (session->tunnel == NULL) {
-        session_refuse(session, denial != DENIAL_NONE ? denial : DENIAL_OVERLOADED);
-        return;
-    }
-    session->agent = NULL;
-    session_deadline(session, TIMEOUT_IDLE_MS, on_tunnel_idle);
-}
-
-static void dial_tls(struct session *session)
-{
-    struct exchange *x = &session->exchange;
-    struct proxy *proxy = session->proxy;
-
-    enum denial denial =
-        judge_tls(session); /* again: the policy may have changed while the session was parked */
-    if (denial == DENIAL_NONE)
-        session->dial = dial_start(&proxy->worker.loop, proxy->resolver, x->policy, x->route, x->host,
-                                   session->port, NULL, on_tls_dialled, session);
-    if (session->dial == NULL)
-        session_refuse(session, denial != DENIAL_NONE ? denial : DENIAL_OVERLOADED);
-}
-
-void session_tls_policy(struct session *session)
-{
-    enum denial denial = judge_tls(session);
-
-    if (denial == DENIAL_NONE)
-        return;
-    if (session->tunnel != NULL) {
-        break_tunnel(session, denial, "closed by a new policy");
-        return;
-    }
-    dial_cancel(session->dial);
-    session->dial = NULL;
-    session_refuse(session, denial);
-}
-
-void session_tls_stop(struct session *session)
-{
-    break_tunnel(session, DENIAL_NONE, "the sidecar was stopped");
 }
 
 /* Opened connections. */
@@ -268,6 +157,20 @@ void session_tls_ended(struct session *session)
 
 /* The first bytes. */
 
+/* A server name goes on with a tunnel, and into logs. */
+static bool holds_secret(struct session *session, struct str name)
+{
+    struct exchange *x = &session->exchange;
+    struct policy *policy = session->proxy->worker.policy;
+
+    if (policy == NULL || leak_text(policy, name, &x->leaked) <= 0)
+        return false;
+    snprintf(x->host, sizeof x->host, "*");
+    if (x->leaked.canary)
+        canary_seen(session);
+    return true;
+}
+
 /* The whole ClientHello is there. */
 static void decide_hello(struct session *session)
 {
@@ -276,6 +179,10 @@ static void decide_hello(struct session *session)
     struct hello *hello = session->hello;
     struct str name = {hello->name, hello->name_len};
 
+    if (holds_secret(session, name)) {
+        session_refuse(session, DENIAL_SECRET_ELSEWHERE);
+        return;
+    }
     session_keep_text(x->host, sizeof x->host, name);
     if (name.len == 0)
         session->nameless = DENIAL_TLS_NO_NAME;
@@ -289,7 +196,8 @@ static void decide_hello(struct session *session)
         hello->name_len = 0;
     else
         strcpy(hello->name, x->host);
-    if (session->nameless != DENIAL_NONE || !decide_tunnel(policy, x->host, session->port)) {
+    if (session->nameless != DENIAL_NONE || canary_closed(session->proxy) ||
+        !decide_tunnel(policy, x->host, session->port)) {
         open_tls(session);
         return;
     }
@@ -298,11 +206,7 @@ static void decide_hello(struct session *session)
         session_refuse(session, denial);
         return;
     }
-    session->deadline = 0;
-    session_wait(session, WAIT_NONE);
-    stream_want(session->agent, 0);
-    if (session_reserve(session, dial_tls))
-        dial_tls(session);
+    session_tunnel_start(session, judge_tls);
 }
 
 static void read_hello(struct session *session)

@@ -15,12 +15,6 @@ void session_tls_asked(struct session *session);
  * request. NONE for a plain connection. */
 enum denial session_tls_judge(struct session *session, const char *host);
 
-/* The policy has changed: a tunnel or a dial for one that it does not allow ends now. */
-void session_tls_policy(struct session *session);
-
-/* The worker ends: a tunnel's line is written now. */
-void session_tls_stop(struct session *session);
-
 /* The session ends: a client that came, saw the certificate and left is told of in the audit. */
 void session_tls_ended(struct session *session);
 

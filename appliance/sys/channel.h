@@ -34,6 +34,9 @@ enum channel_type {
     /* init -> proxy, before that generation's CHANNEL_POLICY, when the policy has something searched for: generation, fd =
      * sealed memfd with the database (dlp/rules.h). It holds the secrets' values. Never sent to any other worker. */
     CHANNEL_DATABASE,
+    /* Proxy -> init, under a policy with on_canary: stop: the canary was found on its way out. generation: of the worker's
+     * policy; text: the id of the audit line that tells of it. */
+    CHANNEL_CANARY,
 };
 
 #define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */

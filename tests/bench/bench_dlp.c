@@ -104,7 +104,7 @@ static char *conversation(const char *text)
             char c = text[at];
             if (c == '\n' || c == '"' || c == '\\')
                 out[len++] = '\\';
-            out[len++] = c == '\n' ? 'n' : c < ' ' && c >= 0 ? ' ' : c;
+            out[len++] = c == '\n' ? 'n' : (unsigned char)c < ' ' ? ' ' : c;
         }
         len += (size_t)sprintf(out + len, "\"}]}, ");
     }

@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > FUZZ_MAX)
         return 0;
-    require(leak_text(loaded(), (struct str){(const char *)data, size}) ==
+    require(leak_text(loaded(), (struct str){(const char *)data, size}, NULL) ==
             found_plainly((const char *)data, size));
     check_swap((const char *)data, size);
     return 0;

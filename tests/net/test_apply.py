@@ -308,6 +308,17 @@ def test_status_is_that_of_the_audit_and_counts_what_the_walls_refuse(bottle):
     wait_for(lambda: status(bottle)["denials"]["host-not-allowed"] >= before["host-not-allowed"] + 3, "the denials' count")
 
 
+def test_status_tells_of_budgets(bottle):
+    limited = bottle.host.write("limited.yaml", manifest(ROUTES[0] + "\n      dlp: {budget: 2048k/minute}", ROUTES[1]))
+    try:
+        applied(bottle, "-f", limited)
+        assert status(bottle)["budgets"] == [{"host": ROUTES[0], "bytes": 2 << 20}]
+        assert re.search(rf"^budget +{ROUTES[0]} 2m/minute$", bottle.host.hostctl("status", bottle.name).stdout, re.M)
+    finally:
+        applied(bottle)
+    assert status(bottle)["budgets"] == [] and "budget " not in bottle.host.hostctl("status", bottle.name).stdout
+
+
 def test_status_in_lines_says_the_same(bottle):
     done, now = bottle.host.hostctl("status", bottle.name), status(bottle)
     assert (done.returncode, done.stderr) == (0, "")

@@ -231,17 +231,20 @@ def test_the_line_is_that_of_the_layer(files):
 
 def test_it_names_what_is_looked_for(files):
     files.put("m.yaml", json.dumps({"agent_provider": {"template": "claude"}, "egress": {"routes": [
-        {"host": "a.example.com", "dlp": {"outbound_detectors": False, "inbound_on_match": "annotate"}},
+        {"host": "a.example.com", "dlp": {"outbound_detectors": False, "inbound_on_match": "annotate", "budget": "10m/minute"}},
         {"host": "b.example.com", "dlp": {"outbound_detectors": ["entropy"], "outbound_on_match": "redact", "inbound_detectors": False}},
         {"host": "c.example.com", "tls": {"passthrough": True}}]}}))
     both, scan = ["token_patterns", "known_secrets"], ["naive_injection_detection"]
-    for host, path, wanted in (("a.example.com", "/", ([], "block", scan, "annotate")), ("c.example.com", "/", None),
-                               ("b.example.com", "/", (["entropy"], "redact", [], "block")), ("d.example.com", "/", None),
-                               ("api.anthropic.com", "/v1/models", (both, "redact", scan, "log"))):
+    for host, path, wanted in (("a.example.com", "/", ([], "block", scan, "annotate", 10 << 20)), ("c.example.com", "/", None),
+                               ("b.example.com", "/", (["entropy"], "redact", [], "block", None)), ("d.example.com", "/", None),
+                               ("api.anthropic.com", "/v1/models", (both, "redact", scan, "log", None))):
         said = explain(files, "-f", "m.yaml", "GET", f"https://{host}{path}")["dlp"]
-        assert said == (wanted and dict(zip(("outbound", "outbound_on_match", "inbound", "inbound_on_match"), wanted))), host
+        assert said == (wanted and dict(zip(("outbound", "outbound_on_match", "inbound", "inbound_on_match", "budget"), wanted))), host
+    budget = "  budget: 10m/minute, for all requests of the route together\n"
+    text = files("explain", "-f", "m.yaml", "GET", "https://a.example.com/")[1]
+    assert budget in text and "what does not fit into the budget is refused (dlp-budget)" in text
     text = files("explain", "-f", "m.yaml", "GET", "https://b.example.com/")[1]
-    assert "  looked for in what is sent (redact): entropy\n" in text and "comes back" not in text
+    assert "  looked for in what is sent (redact): entropy\n" in text and "comes back" not in text and "budget" not in text
 
 
 def test_what_would_be_held_is_denied_unless_the_operator_approves(files):
@@ -264,11 +267,34 @@ def test_what_it_cannot_know_it_says(files):
         files, "-f", "m.yaml", "GET", "https://tunnel.example.com/")["unjudged"]
 
 
+def test_raw_tcp_is_what_its_ports_are_for_whatever_is_said(files):
+    files.put("m.yaml", "egress:\n  routes:\n    - host: a.example.com\n    - host: DB.example.com\n      tcp: [{port: 5432}, {port: 22}]\n"
+              "      auth: {scheme: raw, token_ref: T}\n")
+    for words in ["CONNECT", "tcp://db.example.com:5432"], ["GET", "http://db.example.com:5432/"], ["POST", "https://db.example.com:22/x"]:
+        said = explain(files, "-f", "m.yaml", *words)
+        assert (said["verdict"], said["rule"], said["tls"], said["tcp"], said["injected"], said["route"]["line"]) == (
+            "allow", "db.example.com", "raw", [5432, 22], None, 4), words
+        assert said["unjudged"] == ["the address that the name resolves to: it must be public (else address-refused)",
+                                    "what is said: raw TCP is carried as it is, and nobody looks at it"]
+    for words, reason in ((["CONNECT", "tcp://db.example.com:443"], "port-not-allowed"), (["CONNECT", "tcp://a.example.com:5432"], "port-not-allowed"),
+                          (["CONNECT", "tcp://x.db.example.com:5432"], "host-not-allowed"), (["CONNECT", "tcp://192.0.2.1:5432"], "address-literal"),
+                          (["GET", "http://a.example.com:5432/"], "port-not-allowed")):
+        said = explain(files, "-f", "m.yaml", *words)
+        assert (said["verdict"], said["reason"]) == ("block", reason), words
+    assert explain(files, "-f", "m.yaml", "GET", "https://db.example.com/")["tls"] == "opened"
+    status, out, err = files("explain", "-f", "m.yaml", "CONNECT", "tcp://db.example.com:5432")
+    assert (status, err) == (ALLOWED, "") and out.splitlines()[1:4] == [
+        "  tls: not looked for, this is raw TCP", "  ports: 80, 443", "  tcp ports: 5432, 22"]
+
+
 @pytest.mark.parametrize("words, wrong", [
     (["-f", "m.yaml", "GET"], "takes -f FILE, a METHOD and a URL"),
     (["GET", "https://a.example.com/"], "takes -f FILE or a NAME, a METHOD and a URL"),
-    (["-f", "m.yaml", "GET", "a.example.com"], "the URL must begin with https:// or http://"),
+    (["-f", "m.yaml", "GET", "a.example.com"], "the URL must begin with https://, http:// or tcp://"),
     (["-f", "m.yaml", "GET", "https:///x"], "the URL names no host"),
+    *((["-f", "m.yaml", *words], "raw TCP is asked after with CONNECT tcp://HOST:PORT, without a path or -H") for words in (
+        ["GET", "tcp://a.example.com:1"], ["CONNECT", "tcp://a.example.com"], ["CONNECT", "tcp://a.example.com:1/"],
+        ["CONNECT", "tcp://a.example.com:1", "-H", "X: y"])),
     (["-f", "m.yaml", "GET", "https://u:p@a.example.com/"], "a user in the URL is no part of a request: name the field with -H"),
     (["-f", "m.yaml", "GET", "https://a.example.com/#x"], 'the part behind "#" is never sent'),
     (["-f", "m.yaml", "GET", "https://a.example.com:0/"], "the URL's host or port is malformed"),

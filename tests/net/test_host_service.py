@@ -179,5 +179,7 @@ def test_explain_says_what_it_leads_to(host):
     done = host.hostctl("explain", "-f", manifest, "GET", f"http://{NAME}:{SERVED}/")
     assert done.returncode == 0 and done.stdout == (
         f"{manifest}:6: allowed by {NAME}\n  tls: none\n  ports: {SERVED}, {ABSENT}\n"
+        "  looked for in what is sent (block): token_patterns, known_secrets\n"
+        "  looked for in what comes back (block): naive_injection_detection\n"
         "  not judged: the host: whether one of its services takes connections on this port from the bottle\n")
     assert os.path.exists(manifest) and host.hostctl("explain", "-f", manifest, "GET", f"http://{NAME}/").returncode == 1

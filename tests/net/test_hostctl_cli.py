@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build", "release"))
 HOSTCTL = os.path.join(BUILD, "hostctl")
 EXAMPLES = sorted(name for name in os.listdir(os.path.join(ROOT, "examples")) if name.endswith((".yaml", ".md")))
-COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "watch", "pending", "approve", "deny", "apply", "status", "doctor", "gc",
+COMMANDS = ["up", "attach", "down", "ps", "exec", "shell", "forward", "logs", "watch", "pending", "approve", "deny", "reopen", "apply", "status", "doctor", "gc",
             "ca", "init", "validate", "explain", "completions", "version"]
 USAGE, FAILED = 2, 125
 

@@ -139,11 +139,9 @@ def test_up_refuses_what_is_not_enforced_yet_and_says_so(files):
 agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53]}
-  on_canary: alarm
   routes:
     - host: chatgpt.com
       role: codex_oauth
-      tcp: [{port: 5432}]
       dlp:
         outbound_on_match: supervise
 git-gate:
@@ -151,9 +149,7 @@ git-gate:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 """)
     route = "egress.routes[0]."
-    keys = [(4, "egress.on_canary"),
-            (7, route + "role"), (8, route + "tcp"), (10, route + "dlp.outbound_on_match"),
-            (13, "git-gate.repos.r")]
+    keys = [(6, route + "role"), (8, route + "dlp.outbound_on_match"), (11, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -162,9 +158,11 @@ agent_provider: {template: none}
 egress:
   dns: {upstreams: [192.0.2.53], denied: sinkhole}
   on_denied: block
+  on_canary: stop
   ignore: [t.example, "*.u.example"]
   routes:
     - host: a.example
+      tcp: [{port: 5432}]
       dlp: {outbound_detectors: [entropy], inbound_detectors: [naive_injection_detection], outbound_on_match: redact, inbound_on_match: log}
     - {host: b.example, dlp: {outbound_detectors: false, inbound_detectors: false, outbound_on_match: block}}
 supervise: false

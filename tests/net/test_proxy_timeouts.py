@@ -11,6 +11,7 @@ import pytest
 
 from clock import Clock
 from proxy_rig import ECH, OTHER, PUBLIC, SERVER, WAIT, Rig, hello, wait_until
+from synthetic import synthetic
 from test_proxy import get, problem
 from test_tls import Certificates, tls_upstream
 
@@ -271,3 +272,14 @@ def test_a_tunnel_in_which_nobody_speaks(rig):
         client.send(b"progress")  # moves the deadline
         rig.ends(client, 600)
     assert rig.worker.line(kind="tls", verdict="allow", host="secure.test")["detail"] == "idle for too long"
+
+
+def test_raw_tcp_in_which_nobody_speaks(rig):
+    rig.upstream(PUBLIC, 5432, lambda stream: (stream.sendall(b"ready"), silent(stream)))
+    rig.worker.apply({"host": "plain.test", "tcp": [5432]})
+    with rig.client(5432, address=synthetic("plain.test")) as client:
+        assert client.reader.exactly(5) == b"ready"
+        rig.pass_time(500)
+        client.send(b"progress")  # moves the deadline
+        rig.ends(client, 600)
+    assert rig.worker.line(kind="tcp", verdict="allow", host="plain.test")["detail"] == "idle for too long"

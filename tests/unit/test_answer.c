@@ -96,6 +96,39 @@ START_TEST(each_name_and_type_gets_what_the_table_says)
 }
 END_TEST
 
+/* The agent's resolver gives the address that the proxy knows the name by; the proxy's own gives the real ones. */
+START_TEST(a_name_with_raw_tcp_gets_an_address_of_its_own)
+{
+    static const char text[] = "{\"protocol\":1,\"generation\":1,\"sidecar\":{\"agent_address\":\"10.7.7.1\","
+                               "\"host\":\"192.0.2.1\"},"
+                               "\"routes\":[{\"host\":\"db.test\",\"tcp\":[5432]},{\"host\":\"host.stopper."
+                               "internal\",\"tcp\":[6379]}]}";
+    static const struct str names[] = {LITERAL("\2dB\4test\0"), LITERAL("\4host\7stopper\10internal\0")};
+    struct policy *policy = NULL;
+    struct decision got;
+    struct err err;
+
+    ck_assert_int_eq(policy_parse(str_of(text), true, &policy, &err), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct query query = ask(names[i], TYPE_A, 1, true);
+        answer_decide(policy, SIDE_AGENT, &query, &got);
+        ck_assert(!got.lookup && got.answer.count == 1 && !got.answer.soa && got.answer.ttl == 30);
+        ck_assert_int_eq(got.answer.reason, DENIAL_NONE);
+        ck_assert_mem_eq(got.answer.addresses[0], policy->routes[i].tcp_address.bytes, 4);
+        answer_decide(policy, SIDE_INTERNAL, &query, &got);
+        ck_assert(got.lookup == (i == 0) &&
+                  (i == 0 || memcmp(got.answer.addresses[0], "\300\0\2\1", 4) == 0));
+        query = ask(names[i], TYPE_AAAA, 1, true);
+        answer_decide(policy, SIDE_AGENT, &query, &got);
+        ck_assert(!got.lookup && got.answer.count == 0 && got.answer.soa && got.answer.reason == DENIAL_NONE);
+    }
+    struct query below = ask(LITERAL("\1x\2db\4test\0"), TYPE_A, 1, true);
+    answer_decide(policy, SIDE_AGENT, &below, &got);
+    ck_assert_int_eq(got.answer.reason, DENIAL_DNS_NAME);
+    policy_unref(policy);
+}
+END_TEST
+
 START_TEST(denied_names_are_refused_where_the_policy_says_so)
 {
     static const unsigned types[] = {TYPE_A, TYPE_AAAA, TYPE_HTTPS, TYPE_SVCB};
@@ -115,6 +148,35 @@ START_TEST(denied_names_are_refused_where_the_policy_says_so)
     struct query wild = ask(LITERAL("\1x\4wild\4test\0"), TYPE_A, 1, true);
     answer_decide(policy, SIDE_AGENT, &wild, &got);
     ck_assert(!got.lookup && got.answer.count == 1 && got.answer.rcode == LDNS_RCODE_NOERROR);
+    policy_unref(policy);
+}
+END_TEST
+
+START_TEST(a_closed_egress_has_no_names)
+{
+    static const struct str names[] = {LITERAL("\3API\4test\0"), LITERAL("\1x\4wild\4test\0"),
+                                       LITERAL("\4evil\4test\0")};
+    struct policy *policy = load();
+    struct decision got;
+
+    policy->closed = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct query query = ask(names[i], TYPE_A, 1, true);
+        answer_decide(policy, SIDE_AGENT, &query, &got);
+        ck_assert(!got.lookup && got.route == NULL && got.answer.count == 1);
+        ck_assert_mem_eq(got.answer.addresses[0], "\12\7\7\1", 4);
+        ck_assert_int_eq(got.answer.reason, DENIAL_EGRESS_CLOSED);
+        ck_assert_uint_eq(got.answer.ttl, TTL_DENIED);
+        answer_decide(policy, SIDE_INTERNAL, &query, &got);
+        ck_assert(!got.lookup && got.answer.rcode == LDNS_RCODE_REFUSED);
+    }
+    struct query query = ask(names[0], TYPE_A, 1, true);
+    policy->dns_refuse = true;
+    answer_decide(policy, SIDE_AGENT, &query, &got);
+    ck_assert(got.answer.rcode == LDNS_RCODE_REFUSED && got.answer.reason == DENIAL_EGRESS_CLOSED);
+    policy->closed = false;
+    answer_decide(policy, SIDE_AGENT, &query, &got);
+    ck_assert(got.lookup);
     policy_unref(policy);
 }
 END_TEST
@@ -289,7 +351,8 @@ START_TEST(refusals_are_headers)
 END_TEST
 
 SUITE_MAIN("answer", each_name_and_type_gets_what_the_table_says,
-           denied_names_are_refused_where_the_policy_says_so, the_hosts_own_name_is_answered_here,
+           a_name_with_raw_tcp_gets_an_address_of_its_own, denied_names_are_refused_where_the_policy_says_so,
+           a_closed_egress_has_no_names, the_hosts_own_name_is_answered_here,
            without_a_policy_or_an_own_address_everything_is_refused,
            addresses_are_checked_and_lifetimes_bounded, ldns_reads_what_was_built,
            the_largest_answers_fit_and_what_does_not_is_cut, refusals_are_headers)

@@ -83,14 +83,15 @@ START_TEST(manifests_become_their_golden_policy)
          "log}}\n"
          "    - {host: b.example, dlp: {outbound_detectors: [entropy, known_secrets], outbound_on_match: "
          "redact}}\n"
-         "    - {host: c.example, dlp: {inbound_detectors: false, outbound_on_match: block}}\n"
+         "    - {host: c.example, dlp: {inbound_detectors: false, outbound_on_match: block, budget: "
+         "10m/minute}}\n"
          "    - {host: api.openai.com, role: openai_api_key, dlp: {inbound_on_match: block}}\n"
          "    - {host: api.anthropic.com, role: anthropic_api_key, dlp: {outbound_on_match: block}}\n",
          "{\"protocol\":1," HOST_DNS ",\"routes\":["
          "{\"host\":\"a.example\",\"dlp\":{\"outbound\":[],\"inbound_on_match\":\"log\"}},"
          "{\"host\":\"b.example\",\"dlp\":{\"outbound\":[\"known_secrets\",\"entropy\"],"
          "\"outbound_on_match\":\"redact\"}},"
-         "{\"host\":\"c.example\",\"dlp\":{\"inbound\":[]}},"
+         "{\"host\":\"c.example\",\"dlp\":{\"inbound\":[],\"budget\":10485760}},"
          "{\"host\":\"api.openai.com\",\"dlp\":{\"outbound_on_match\":\"redact\",\"transcript\":true}},"
          "{\"host\":\"api.anthropic.com\",\"dlp\":{\"inbound_on_match\":\"log\",\"transcript\":true}}]}"},
         {"{}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
@@ -104,7 +105,15 @@ START_TEST(manifests_become_their_golden_policy)
          "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"supervise: true\negress: {dns: {upstreams: [192.0.2.53], denied: refuse}}",
          "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"],\"denied\":\"refuse\"},\"routes\":[]}"},
+        {"egress: {on_canary: stop}", "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"on_canary\":\"stop\"}"},
+        {"egress: {on_canary: alarm}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"egress:\n  routes:\n    - {host: db.example, tcp: [{port: 5432}, {port: 6379}]}\n"
+         "    - {host: host.stopper.internal, tcp: [{port: 5432}]}\n"
+         "    - {host: own.example, ports: [80], tcp: [{port: 443}], tls: {passthrough: true}}\n",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[{\"host\":\"db.example\",\"tcp\":[5432,6379]},"
+         "{\"host\":\"host.stopper.internal\",\"tcp\":[5432]},"
+         "{\"host\":\"own.example\",\"tls\":{\"passthrough\":true},\"ports\":[80],\"tcp\":[443]}]}"},
         {"egress: {dns: [192.0.2.53], routes: [{host: A.example}]}\nenv: {SECRET: word}",
          "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}]}"},
         {"egress:\n  routes:\n    - host: '*.a.example'\n      allow_private: [10.0.0.0/8, 192.168.1.7, "

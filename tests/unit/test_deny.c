@@ -47,6 +47,26 @@ START_TEST(every_denial_is_a_problem_that_parses_and_says_its_length)
 }
 END_TEST
 
+START_TEST(when_it_may_be_sent_again_is_a_field_where_that_is_known)
+{
+    static const unsigned times[] = {0, 61};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct deny deny = about(DENIAL_DLP_BUDGET);
+        struct buf buf;
+        buf_init(&buf, 65536);
+        deny.retry_s = times[i];
+        ck_assert_int_eq(deny_http(&deny, &buf), 0);
+        ck_assert_int_eq(buf_append(&buf, "", 1), 0);
+        const char *text = buf_str(&buf).ptr;
+        ck_assert_int_eq(strncmp(text, "HTTP/1.1 429 Too Many Requests\r\n", 32), 0);
+        ck_assert_int_eq(strstr(text, "\r\nRetry-After: 61\r\n") != NULL, times[i] == 61);
+        ck_assert_int_eq(strstr(text, "Retry-After") != NULL, times[i] == 61);
+        buf_fini(&buf);
+    }
+}
+END_TEST
+
 START_TEST(an_ssh_disconnect_is_well_formed_whatever_its_length)
 {
     for (int i = 1; i < DENIAL_COUNT; i++) {
@@ -153,5 +173,6 @@ START_TEST(names_first_then_ports_then_what_the_route_says)
 END_TEST
 
 SUITE_MAIN("deny", every_denial_is_a_problem_that_parses_and_says_its_length,
+           when_it_may_be_sent_again_is_a_field_where_that_is_known,
            an_ssh_disconnect_is_well_formed_whatever_its_length, alerts_and_goaway,
            names_first_then_ports_then_what_the_route_says)

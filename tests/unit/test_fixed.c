@@ -158,6 +158,15 @@ START_TEST(variables_without_a_value_here_and_the_hosts_ports_count)
     ck_assert_int_eq(fixed_changed(&now, &state, false, names), 0);
     ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
     ck_assert_str_eq(names[0], "ports of host.stopper.internal");
+    route.ports[0] = 80;
+    route.tcp[0] = 5432;
+    route.tcp_count = 1;
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
+    ck_assert_str_eq(names[0], "ports of host.stopper.internal");
+    uint16_t ports[2 * POLICY_MAX_PORTS];
+    ck_assert_uint_eq(fixed_host_ports(&manifest, ports), 2);
+    ck_assert(ports[0] == 80 && ports[1] == 5432);
     tear_down();
 }
 END_TEST

@@ -185,7 +185,8 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     set_up();
     write_config(
         "bottles", "base",
-        "egress:\n  dns: [192.0.2.1]\n  extra_ca: [base.pem]\n  ignore: [t.example]\n  hold_seconds: 60\n"
+        "egress:\n  dns: [192.0.2.1]\n  extra_ca: [base.pem]\n  ignore: [t.example]\n  hold_seconds: 60\n  "
+        "on_canary: stop\n"
         "  routes:\n"
         "    - {host: a.example, cookies: allow}\n    - {host: b.example, cookies: allow}\n"
         "env: {A: base, B: base, C: {from_env: X}, D: {from_env: X}}\nskills: [one, two]\nsupervise: true\n"
@@ -203,6 +204,7 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     ck_assert_uint_eq(manifest->extra_ca_count, 1);
     ck_assert_uint_eq(manifest->ignore_count, 1);
     ck_assert_uint_eq(manifest->hold_seconds, 60);
+    ck_assert_int_eq(manifest->on_canary, CANARY_STOP);
     ck_assert(!manifest->supervise && !manifest_holds(manifest));
     ck_assert_uint_eq(manifest->skill_count, 2);
     ck_assert_str_eq(manifest->user_name, "Top");
@@ -214,13 +216,13 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     ck_assert_ptr_null(manifest->env[3]);
     ck_assert_uint_eq(manifest->form_count, 1); /* C is the child's literal now */
     ck_assert_str_eq(manifest->forms[0].name.text, "D");
-    ck_assert_str_eq(dropped(manifest), "the route for b.example of base.md:9 by top.md:5\n"
-                                        "the repository r1 of base.md:16 by top.md:12\n"
-                                        "the repository r2 of base.md:17 by top.md:12\n");
+    ck_assert_str_eq(dropped(manifest), "the route for b.example of base.md:10 by top.md:5\n"
+                                        "the repository r1 of base.md:17 by top.md:12\n"
+                                        "the repository r2 of base.md:18 by top.md:12\n");
     manifest_unenforced(manifest, &report);
     ck_assert_str_eq(
         text_of_report(&report),
-        "stopper/bottles/base.md:18: git-gate.repos.r3: this version does not enforce it yet, and starts no "
+        "stopper/bottles/base.md:19: git-gate.repos.r3: this version does not enforce it yet, and starts no "
         "bottle that needs it\n"
         "stopper/bottles/top.md:12: git-gate.repos.s1: this version does not enforce it yet, and starts no "
         "bottle that needs it\n");

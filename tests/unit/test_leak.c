@@ -13,6 +13,7 @@
 #define TOKEN    "tok/3f9A+77c1=e5~b"
 #define PASSWORD "pa55/w-rd_of:it"
 #define KNOWN    "8bytes-x"
+#define CANARY   "itk_0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 #define HOLDER   "sk-stopper-placeholder-0123456789abcdef"
 
 static const char json[] =
@@ -169,10 +170,10 @@ START_TEST(a_log_has_no_value_of_any_route)
 {
     struct policy *policy = made();
 
-    ck_assert_int_eq(leak_text(policy, str_of("/v1/" TOKEN)), 1);
-    ck_assert_int_eq(leak_text(policy, str_of("/v1/" PASSWORD "/x")), 1);
-    ck_assert_int_eq(leak_text(policy, str_of("/v1/" HOLDER)), 0); /* no secret */
-    ck_assert_int_eq(leak_text(policy, str_of("/v1/messages")), 0);
+    ck_assert_int_eq(leak_text(policy, str_of("/v1/" TOKEN), NULL), 1);
+    ck_assert_int_eq(leak_text(policy, str_of("/v1/" PASSWORD "/x"), NULL), 1);
+    ck_assert_int_eq(leak_text(policy, str_of("/v1/" HOLDER), NULL), 0); /* no secret */
+    ck_assert_int_eq(leak_text(policy, str_of("/v1/messages"), NULL), 0);
     policy_unref(policy);
 }
 END_TEST
@@ -185,7 +186,7 @@ START_TEST(no_secret_nothing_to_find)
     ck_assert_int_eq(
         policy_parse(str_of("{\"protocol\":1,\"routes\":[{\"host\":\"c.test\"}]}"), false, &policy, &err), 0);
     ck_assert_str_eq(found_in(policy, "c.test", str_of(TOKEN)), "");
-    ck_assert_int_eq(leak_text(policy, str_of(TOKEN)), 0);
+    ck_assert_int_eq(leak_text(policy, str_of(TOKEN), NULL), 0);
     policy_unref(policy);
 }
 END_TEST
@@ -222,7 +223,7 @@ START_TEST(the_cost_is_the_heads_length)
             found_in(policy, "c.test", text); /* makes it */
             clock_gettime(CLOCK_MONOTONIC, &start);
             for (int i = 0; i < 10; i++)
-                ck_assert_int_eq(leak_text(policy, text), 0);
+                ck_assert_int_eq(leak_text(policy, text, NULL), 0);
             clock_gettime(CLOCK_MONOTONIC, &end);
             printf("leak: %zu placeholders, %s text: %.2f ns a byte\n", counts[c],
                    kind == 0 ? "plain" : "hard",
@@ -234,5 +235,33 @@ START_TEST(the_cost_is_the_heads_length)
 }
 END_TEST
 
-SUITE_MAIN("leak", each_writing_is_found, what_is_whose, every_place_in_a_text,
-           a_log_has_no_value_of_any_route, no_secret_nothing_to_find, the_cost_is_the_heads_length)
+START_TEST(the_canary_is_told_apart_and_hides_behind_nothing)
+{
+    static const char with_canary[] = "{\"TOKEN\":\"" TOKEN "\",\"LOGIN\":\"user:" PASSWORD
+                                      "\",\"SAME\":\"" TOKEN "\",\"" SECRET_CANARY "\":\"" CANARY "\"}";
+    static struct h1_head head = {.target = {"/" TOKEN, 1 + sizeof TOKEN - 1}, .field_count = 1};
+    struct secrets *secrets = NULL;
+    struct policy *policy = NULL;
+    struct leak_found found;
+    struct err err;
+
+    ck_assert(policy_parse(str_of(json), false, &policy, &err) == 0 &&
+              secrets_parse(str_of(with_canary), &secrets, &err) == 0 &&
+              policy_take_secrets(policy, secrets, &err) == 0);
+    head.fields[0] = (struct h1_field){str_of("X-Field"), str_of("a")};
+    ck_assert_int_eq(leak_head(policy, NULL, &head, &found), 1);
+    ck_assert(!found.canary);
+    ck_assert_str_eq(found.name, "the value of TOKEN");
+    head.fields[0].value = str_of("a" CANARY);
+    ck_assert_int_eq(leak_head(policy, NULL, &head, &found), 1);
+    ck_assert(found.canary);
+    ck_assert_str_eq(found.name, "the value of STOPPER_CANARY");
+    ck_assert_int_eq(leak_text(policy, str_of(CANARY ".test"), &found), 1);
+    ck_assert(found.canary);
+    policy_unref(policy);
+}
+END_TEST
+
+SUITE_MAIN("leak", the_canary_is_told_apart_and_hides_behind_nothing, each_writing_is_found, what_is_whose,
+           every_place_in_a_text, a_log_has_no_value_of_any_route, no_secret_nothing_to_find,
+           the_cost_is_the_heads_length)

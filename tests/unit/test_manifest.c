@@ -126,6 +126,28 @@ static const struct {
      ".ports[4]: must be a port, is a number \"080\"\n" AT
      ".ports[5]: must be a port, is a string \"http\"\n" AT ".ports[7]: 443 is there already\n" AT
      ".ports[8]: must be a port, is a number \"-1\"\n" AT ".ports[9]: must be a port, is a number \"8.0\"\n"},
+    /* tcp */
+    {ROUTE("{host: a.example, tcp: 5432}"),
+     AT ".tcp: must be a list of maps with the key port, is a number\n"},
+    {ROUTE("{host: a.example, tcp: []}"), AT ".tcp: 0 ports; 1 to 16 are allowed\n"},
+    {ROUTE("{host: a.example, tcp: [5432, {}, {port: 0}, {port: 65536}, {port: 99999999999999999999}, {port: "
+           "53}, "
+           "{port: 1}, {port: 1}, {port: \"2\"}, {port: 3, host: x}]}"),
+     AT ".tcp[0]: must be a map with the key port, is a number\n" AT
+        ".tcp[1]: the key \"port\" is missing\n" AT ".tcp[2].port: 0 is no port: 1 to 65535\n" AT
+        ".tcp[3].port: 65536 is no port: 1 to 65535\n" AT
+        ".tcp[4].port: must be a port, is a number \"99999999999999999999\"\n" AT
+        ".tcp[5].port: 53 is DNS's, which the sidecar answers itself\n" AT
+        ".tcp[7].port: 1 is there already\n" AT ".tcp[8].port: must be a port, is a string \"2\"\n" AT
+        ".tcp[9]: unknown key \"host\"; allowed: port\n"},
+    {ROUTE("{host: \"*.a.example\", tcp: [{port: 5432}]}"),
+     AT ".tcp: raw TCP needs one host, not a wildcard\n"},
+    {"egress:\n  routes:\n    - host: a.example\n      tcp:\n        - port: 5432\n        - port: 443\n"
+     "      ports: [8080, 5432]\n    - host: b.example\n      tcp: [{port: 443}]\n",
+     "m.yaml:5: egress.routes[0].tcp[0].port: 5432 is in ports too, where HTTP and TLS are opened\n"
+     "m.yaml:9: egress.routes[1].tcp[0].port: 443 is one of the ports where HTTP and TLS are opened, unless "
+     "ports "
+     "names others\n"},
     /* auth: what could be a token is never repeated */
     {ROUTE("{host: a.example, auth: pass}"),
      AT ".auth: must be a map, or the word passthrough, is \"pass\"\n"},

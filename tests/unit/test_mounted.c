@@ -39,7 +39,7 @@ static void set_up(void)
     put(policy, POLICY, 0644);
     put(secrets, SECRETS, 0400);
     net = (struct net){.agent_address = {4, {10, 7, 7, 1}}};
-    policy_store_init(&store, &net);
+    policy_store_init(&store, &net, 1);
 }
 
 static void tear_down(void)

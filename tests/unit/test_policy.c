@@ -88,16 +88,21 @@ START_TEST(a_route_that_says_nothing_of_dlp_has_all_of_it)
         const char *members, *said; /* said: what is written again; NULL: nothing differs from the default */
         struct dlp_rules rules;
     } table[] = {
-        {"\"ports\":[80]", NULL, {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
-        {"\"dlp\":{}", NULL, {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
-        {"\"dlp\":{\"outbound\":[]}", "{\"outbound\":[]}", {0, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
+        {"\"ports\":[80]", NULL, {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false, 0}},
+        {"\"dlp\":{}", NULL, {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false, 0}},
+        {"\"dlp\":{\"outbound\":[]}",
+         "{\"outbound\":[]}",
+         {0, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false, 0}},
         {"\"dlp\":{\"outbound\":[\"entropy\",\"token_patterns\"],\"outbound_on_match\":\"redact\"}",
          "{\"outbound\":[\"token_patterns\",\"entropy\"],\"outbound_on_match\":\"redact\"}",
-         {5, 8, DLP_RULES_REDACT, DLP_RULES_BLOCK, false}},
+         {5, 8, DLP_RULES_REDACT, DLP_RULES_BLOCK, false, 0}},
         {"\"dlp\":{\"inbound\":[],\"inbound_on_match\":\"annotate\",\"transcript\":true}",
          "{\"inbound\":[],\"inbound_on_match\":\"annotate\",\"transcript\":true}",
-         {3, 0, DLP_RULES_BLOCK, DLP_RULES_ANNOTATE, true}},
-        {"\"tls\":{\"passthrough\":true}", NULL, {0, 0, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false}},
+         {3, 0, DLP_RULES_BLOCK, DLP_RULES_ANNOTATE, true, 0}},
+        {"\"dlp\":{\"budget\":1099511627776}",
+         "{\"budget\":1099511627776}",
+         {3, 8, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false, 1099511627776}},
+        {"\"tls\":{\"passthrough\":true}", NULL, {0, 0, DLP_RULES_BLOCK, DLP_RULES_BLOCK, false, 0}},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -193,6 +198,15 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
          "policy: routes: [0]: dlp: outbound_on_match: expected \"block\" or \"redact\""},
         {ROUTE("\"dlp\":{\"inbound_on_match\":\"redact\"}"),
          "policy: routes: [0]: dlp: inbound_on_match: expected \"block\", \"annotate\" or \"log\""},
+        {ROUTE("\"tcp\":[5432],\"dlp\":{\"budget\":1024}"),
+         "policy: routes: [0]: tcp: what goes over raw TCP is not counted, so no dlp.budget may be beside "
+         "it"},
+        {ROUTE("\"dlp\":{\"budget\":0}"),
+         "policy: routes: [0]: dlp: budget: expected 1 to 1099511627776 bytes"},
+        {ROUTE("\"dlp\":{\"budget\":1099511627777}"),
+         "policy: routes: [0]: dlp: budget: expected 1 to 1099511627776 bytes"},
+        {ROUTE("\"dlp\":{\"budget\":\"10m\"}"),
+         "policy: routes: [0]: dlp: budget: expected 1 to 1099511627776 bytes"},
         {ROUTE("\"dlp\":{},\"tls\":{\"passthrough\":true}"),
          "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
          "cookies, insecure, git_fetch, matches, deny or dlp may be beside it"},
@@ -232,6 +246,10 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
         {ROUTE("\"git_fetch\":true,\"tls\":{\"passthrough\":true}"),
          "policy: routes: [0]: tls.passthrough: nothing inside can be decided or changed, so no auth, "
          "cookies, insecure, git_fetch, matches, deny or dlp may be beside it"},
+        {"{\"protocol\":1,\"routes\":[],\"on_canary\":\"alarm\"}",
+         "policy: on_canary: the only value is \"stop\""},
+        {"{\"protocol\":1,\"routes\":[],\"on_canary\":true}",
+         "policy: on_canary: the only value is \"stop\""},
         {"{\"protocol\":1,\"routes\":[],\"extra_ca\":\"\"}",
          "policy: extra_ca: expected certificates as PEM text of at most 1048576 bytes"},
         {"{\"protocol\":1,\"dns\":{\"denied\":\"sinkhole\"},\"routes\":[]}",

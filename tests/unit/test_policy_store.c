@@ -2,6 +2,7 @@
 /* init/policy_store: validation, generations and sections. */
 #include "init/policy_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,7 +25,7 @@ static void set_up(void)
     net = (struct net){.agent_address = {4, {10, 7, 7, 1}}, .own_count = 2};
     net.own[0] = (struct cidr){{4, {10, 7, 7, 0}}, 30};
     net.own[1] = (struct cidr){{4, {192, 0, 2, 7}}, 32};
-    policy_store_init(&store, &net);
+    policy_store_init(&store, &net, 1);
 }
 
 static int stage(const char *text)
@@ -55,6 +56,47 @@ START_TEST(each_kind_of_worker_gets_its_own_section)
     section_is(store.next.fds[POLICY_FOR_PROXY],
                "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"allow_private\":[\"10.0.0.0/8\"],"
                "\"tls\":{\"passthrough\":true}}],\"generation\":1," SIDECAR "}");
+    policy_store_drop(&store);
+}
+END_TEST
+
+START_TEST(each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole)
+{
+    static const char policy[] =
+        "{\"protocol\":1,\"routes\":[{\"host\":\"*.a.example\",\"dlp\":{\"inbound\":[],\"budget\":10000}},"
+        "{\"host\":\"b.example\",\"dlp\":{\"inbound\":[]}}]}";
+    static const struct {
+        unsigned proxies;
+        const char *part;
+    } cases[] = {{1, "10000"}, {3, "3333"}, {64, "156"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char expected[512];
+        set_up();
+        policy_store_init(&store, &net, cases[i].proxies);
+        ck_assert_msg(stage(policy) == 0, "%s", err.text);
+        snprintf(
+            expected, sizeof expected,
+            "{\"protocol\":1,\"routes\":[{\"host\":\"*.a.example\",\"dlp\":{\"inbound\":[],\"budget\":%s}},"
+            "{\"host\":\"b.example\",\"dlp\":{\"inbound\":[]}}],\"generation\":1," SIDECAR "}",
+            cases[i].part);
+        section_is(store.next.fds[POLICY_FOR_PROXY], expected);
+        char *told = json_dumps(store.next.budgets, JSON_COMPACT);
+        ck_assert_str_eq(told, "[{\"host\":\"*.a.example\",\"bytes\":10000}]");
+        free(told);
+        policy_store_drop(&store);
+    }
+}
+END_TEST
+
+/* Else they would not compute the same addresses. */
+START_TEST(raw_ports_go_to_all)
+{
+    set_up();
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}]}"), 0);
+    for (int i = 0; i < POLICY_SECTIONS; i++)
+        section_is(store.next.fds[i], "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}],"
+                                      "\"generation\":1," SIDECAR "}");
     policy_store_drop(&store);
 }
 END_TEST
@@ -317,9 +359,47 @@ START_TEST(approvals_keep_the_secrets)
 }
 END_TEST
 
-SUITE_MAIN("policy_store", what_is_searched_for_is_compiled_once_for_equal_secrets,
-           each_kind_of_worker_gets_its_own_section, where_the_host_is_goes_to_all,
-           a_section_cannot_be_written, generations_rise_and_none_is_used_twice, one_policy_at_a_time,
+START_TEST(closed_is_what_is_staged_and_nothing_else_changes)
+{
+    set_up();
+    ck_assert_int_eq(policy_store_stage_egress(&store, &err), -1);
+    ck_assert_str_eq(err.text, "no policy is in force");
+    ck_assert_int_eq(stage(HELD), 0);
+    policy_store_commit(&store);
+    ck_assert_int_eq(approve("[" APPROVAL "]"), 0);
+    policy_store_commit(&store);
+    store.closed = true;
+    ck_assert_int_eq(policy_store_stage_egress(&store, &err), 0);
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
+               "\"a.example\"}],\"approvals\":[" APPROVAL
+               "],\"closed\":true,\"base\":1,\"generation\":3," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_DNS],
+        "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"
+        "\"approvals\":[{\"host\":\"n.example\"}],\"closed\":true,\"generation\":3," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[],\"on_canary\":\"stop\"}"),
+                     0); /* so is what is applied */
+    section_is(store.next.fds[POLICY_FOR_PROXY],
+               "{\"protocol\":1,\"on_canary\":\"stop\",\"routes\":[],\"closed\":true,"
+               "\"generation\":4," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert(store.current.closed);
+    store.closed = false;
+    ck_assert_int_eq(policy_store_stage_egress(&store, &err), 0);
+    section_is(store.next.fds[POLICY_FOR_DNS], "{\"protocol\":1,\"routes\":[],\"generation\":5," SIDECAR "}");
+    policy_store_commit(&store);
+    ck_assert(!store.current.closed && store.current.base == 4);
+    policy_store_commit(&store);
+}
+END_TEST
+
+SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
+           what_is_searched_for_is_compiled_once_for_equal_secrets, each_kind_of_worker_gets_its_own_section,
+           each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole, raw_ports_go_to_all,
+           where_the_host_is_goes_to_all, a_section_cannot_be_written,
+           generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,
            secrets_stay_with_their_version_and_out_of_the_sections,
            an_empty_policy_allows_nothing_and_is_a_policy, approvals_lie_over_the_policy_in_force,

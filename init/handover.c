@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* handover: see handover.h. */
+#include "init/handover.h"
+
+#include <unistd.h>
+
+#include "sys/channel.h"
+
+/* Immediately before their policy. */
+static int secrets_send(int channel, const struct policy_version *version)
+{
+    if (version->secrets == NULL)
+        return 0;
+    int fd = policy_version_secrets(version);
+    if (fd < 0)
+        return -1;
+    int status = channel_send(channel, CHANNEL_SECRETS, version->generation, fd, str_of(""));
+    close(fd);
+    return status;
+}
+
+int handover_belongings(int channel, const struct policy_version *version)
+{
+    if (version->database >= 0 &&
+        channel_send(channel, CHANNEL_DATABASE, version->generation, version->database, str_of("")) < 0)
+        return -1;
+    return secrets_send(channel, version);
+}

@@ -65,7 +65,7 @@ def test_a_mounted_policy_alone_makes_a_sidecar(lab, mounted):
 def test_the_images_own_base_fits_its_programs(lab, engine, mounted):
     assert mounted.status()["generation"] == 1  # compiled with a secret: see above
     assert "stopper-dlpc" not in mounted.errors()
-    without = ContainerBottle(lab, engine, "--policy", "/etc/stopper/policy.json", options=(
+    without = ContainerBottle(lab, engine, "--policy", "/etc/stopper/policy.json", "--secrets", "/etc/stopper/secrets.json", options=(
         "--volume", f"{lab.dir}/mounted:/etc/stopper:ro", "--volume", "/dev/null:/stopper/stopper-dlp.db:ro"))
     try:
         wait_for(lambda: "stopper-init: stopper-dlpc: there is no base: all is compiled anew\n" in without.errors(), "its words")

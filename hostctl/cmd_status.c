@@ -91,7 +91,7 @@ static void print_counts(json_t *counts, const char *what)
     }
 }
 
-/* "approval   7 GET https://a.example:443/b, once, by root: REASON" */
+/* "approval   7 GET https://a.example:443/b, once, by root: REASON", or "approval   8 value 00ff… in the body to https://…" */
 static void print_approvals(const json_t *approvals)
 {
     char text[4][200];
@@ -99,10 +99,15 @@ static void print_approvals(const json_t *approvals)
     size_t at;
 
     json_array_foreach(approvals, at, one) {
-        printf("%-10s %lld %s %s://%s:%lld", "approval", number_of(one, "id"),
-               text_of(one, "method", text[0]), json_is_true(json_object_get(one, "tls")) ? "https" : "http",
+        bool value = json_object_get(one, "value") != NULL;
+        printf("%-10s %lld ", "approval", number_of(one, "id"));
+        if (value)
+            printf("value %s in the %s to", text_of(one, "value", text[0]), text_of(one, "surface", text[1]));
+        else
+            printf("%s", text_of(one, "method", text[0]));
+        printf(" %s://%s:%lld", json_is_true(json_object_get(one, "tls")) ? "https" : "http",
                text_of(one, "host", text[1]), number_of(one, "port"));
-        printf("%s, %s", text_of(one, "path", text[0]), text_of(one, "how", text[1]));
+        printf("%s, %s", value ? "" : text_of(one, "path", text[0]), text_of(one, "how", text[1]));
         if (json_object_get(one, "left_s") != NULL)
             printf(" %llds", number_of(one, "left_s"));
         printf(", by %s: %s\n", text_of(one, "by", text[2]), text_of(one, "reason", text[3]));

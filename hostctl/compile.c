@@ -63,17 +63,17 @@ static json_t *compile_ports(const uint16_t *ports, size_t count)
     return array;
 }
 
-static json_t *compile_dlp(const struct manifest_route *route)
+static json_t *compile_dlp(const struct manifest *manifest, const struct manifest_route *route)
 {
-    struct dlp_rules rules = manifest_dlp(route);
+    struct dlp_rules rules = manifest_dlp(manifest, route);
 
     return route->tls_passthrough ? NULL : dlp_rules_write(&rules);
 }
 
-static json_t *compile_route(const struct manifest_route *route)
+static json_t *compile_route(const struct manifest *manifest, const struct manifest_route *route)
 {
     json_t *object = json_pack("{s:s}", "host", route->host);
-    json_t *tls = json_object(), *dlp = compile_dlp(route);
+    json_t *tls = json_object(), *dlp = compile_dlp(manifest, route);
 
     if (route->allow_private_count > 0)
         json_object_set_new(object, "allow_private", prefixes(route));
@@ -108,24 +108,26 @@ static json_t *compile_route(const struct manifest_route *route)
 /* What waits for the operator, and what never does. */
 static void compile_hold(const struct manifest *manifest, json_t *root)
 {
-    json_t *hold = json_pack("{s:b}", "denied", 1), *ignore = json_array();
+    bool denied = manifest_holds(manifest);
+    json_t *hold = json_pack("{s:b}", "denied", denied), *ignore = json_array();
 
     if (manifest->hold_seconds > 0)
         json_object_set_new(hold, "seconds", json_integer(manifest->hold_seconds));
     json_object_set_new(root, "hold", hold);
-    for (size_t i = 0; i < manifest->ignore_count; i++)
+    for (size_t i = 0; denied && i < manifest->ignore_count; i++)
         json_array_append_new(ignore, json_string(manifest->ignore[i].text));
-    if (manifest->ignore_count > 0)
+    if (json_array_size(ignore) > 0)
         json_object_set(root, "ignore", ignore);
     json_decref(ignore);
 }
 
 static bool same_hold(const struct approvals *approvals, const struct manifest *wanted)
 {
-    if (!manifest_holds(wanted))
-        return !approvals->hold_denied && approvals->ignored_count == 0;
-    return approvals->hold_denied && approvals->hold_seconds == wanted->hold_seconds &&
-           approvals->ignored_count == wanted->ignore_count;
+    bool denied = manifest_holds(wanted), asks = denied || manifest_asks(wanted);
+
+    return approvals->asks == asks && approvals->hold_denied == denied &&
+           approvals->hold_seconds == (asks ? wanted->hold_seconds : 0) &&
+           approvals->ignored_count == (denied ? wanted->ignore_count : 0);
 }
 
 static bool same_list(const struct match_list *list, const struct match_list *wanted)
@@ -149,10 +151,11 @@ static bool same_auth(const struct route *route, const struct manifest_route *wa
            route->auth.in_count == wanted->auth.in_count;
 }
 
-static bool same_route(const struct route *route, const struct manifest_route *wanted)
+static bool same_route(const struct route *route, const struct manifest *manifest,
+                       const struct manifest_route *wanted)
 {
     char name[HOST_MAX + 3];
-    struct dlp_rules dlp = manifest_dlp(wanted);
+    struct dlp_rules dlp = manifest_dlp(manifest, wanted);
 
     route_name(route, name);
     bool same = (wanted->tls_passthrough || dlp_rules_same(&route->dlp, &dlp)) &&
@@ -184,7 +187,7 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
                 policy->canary_stop == (manifest->on_canary == CANARY_STOP) &&
                 same_hold(&policy->approvals, manifest);
     for (size_t i = 0; same && i < policy->route_count; i++)
-        same = same_route(&policy->routes[i], &manifest->routes[i]);
+        same = same_route(&policy->routes[i], manifest, &manifest->routes[i]);
     policy_unref(policy);
     return same ? 0 : err_set(err, "the policy does not say what the manifest says");
 }
@@ -204,9 +207,9 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
         json_object_set_new(json_object_get(root, "dns"), "denied", json_string("refuse"));
     }
     for (size_t i = 0; i < manifest->route_count; i++)
-        json_array_append_new(routes, compile_route(&manifest->routes[i]));
+        json_array_append_new(routes, compile_route(manifest, &manifest->routes[i]));
     json_object_set_new(root, "routes", routes);
-    if (manifest_holds(manifest))
+    if (manifest_holds(manifest) || manifest_asks(manifest))
         compile_hold(manifest, root);
     if (manifest->on_canary == CANARY_STOP)
         json_object_set_new(root, "on_canary", json_string("stop"));

@@ -67,6 +67,14 @@ void held_put(const json_t *held, FILE *to)
         fputs("  for its ", to);
         escape_put(to, text_of(held, "surface"), true);
     }
+    if (text_of(held, "detector")[0] != '\0') {
+        fputs(": ", to);
+        escape_put(to, text_of(held, "detector"), true);
+        fputs(", ", to);
+        escape_put(to, text_of(held, "rule"), true);
+        fputs(", value ", to);
+        escape_put(to, text_of(held, "value"), false);
+    }
 }
 
 /* Who decides: the user that called sudo, if one did. */

@@ -151,7 +151,10 @@ void manifest_free(struct manifest *manifest);
 int manifest_overlay(struct manifest *child, struct manifest *parent);
 
 /* What is looked for on a route: what it says, else the defaults of its role or of a route without one. */
-struct dlp_rules manifest_dlp(const struct manifest_route *route);
+struct dlp_rules manifest_dlp(const struct manifest *manifest, const struct manifest_route *route);
+
+/* Whether some route has the operator asked about what was found. */
+bool manifest_asks(const struct manifest *manifest);
 
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);

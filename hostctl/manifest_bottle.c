@@ -381,13 +381,6 @@ int manifest_take_in(struct manifest_reader *reader, const struct node *node)
     return route->auth.in[route->auth.in_count++] != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
-/* What this version does not enforce of a route's key keeps a bottle from starting. */
-static int keep_later(struct manifest_reader *reader, const struct node *node)
-{
-    return manifest_word_add(reader, &reader->route->later, &reader->route->later_count, reader->path,
-                             node->line);
-}
-
 /* false, or the list whose entries follow. */
 int manifest_take_outbound_list(struct manifest_reader *reader, const struct node *node)
 {
@@ -422,13 +415,10 @@ int manifest_take_inbound(struct manifest_reader *reader, const struct node *nod
 int manifest_take_outbound_on_match(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"supervise", "redact", "block", NULL};
-    int word = manifest_one_of(reader, node, words), action = dlp_rules_action(true, text_of(node));
 
-    if (word < 0)
+    if (manifest_one_of(reader, node, words) < 0)
         return -1;
-    if (action < 0)
-        return keep_later(reader, node);
-    reader->route->dlp.outbound_on_match = (enum dlp_rules_action)action;
+    reader->route->dlp.outbound_on_match = (enum dlp_rules_action)dlp_rules_action(true, text_of(node));
     reader->route->dlp_said.outbound_on_match = true;
     return 0;
 }

@@ -259,10 +259,12 @@ int manifest_overlay(struct manifest *child, struct manifest *parent)
     return status;
 }
 
-struct dlp_rules manifest_dlp(const struct manifest_route *route)
+struct dlp_rules manifest_dlp(const struct manifest *manifest, const struct manifest_route *route)
 {
     struct dlp_rules rules = dlp_rules_default(route->role != NULL);
 
+    if (manifest->supervise && route->role == NULL)
+        rules.outbound_on_match = DLP_RULES_SUPERVISE;
     if (route->dlp_said.outbound)
         rules.outbound = route->dlp.outbound;
     if (route->dlp_said.inbound)
@@ -273,6 +275,18 @@ struct dlp_rules manifest_dlp(const struct manifest_route *route)
         rules.inbound_on_match = route->dlp.inbound_on_match;
     rules.budget = route->dlp.budget;
     return rules;
+}
+
+bool manifest_asks(const struct manifest *manifest)
+{
+    bool asks = false;
+
+    for (size_t i = 0; i < manifest->route_count; i++) {
+        struct dlp_rules rules = manifest_dlp(manifest, &manifest->routes[i]);
+        asks = asks || (!manifest->routes[i].tls_passthrough && rules.outbound != 0 &&
+                        rules.outbound_on_match == DLP_RULES_SUPERVISE);
+    }
+    return asks;
 }
 
 void manifest_drop_routes(struct manifest *manifest)

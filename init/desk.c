@@ -29,19 +29,25 @@ static void audit(struct desk *desk, const struct hold *hold, struct audit line,
     line.method = str_of(hold->request.method);
     line.path = str_of(hold->request.path);
     line.port = hold->request.port;
+    if (hold->request.kind == HOLD_MATCH) {
+        line.detector = hold->request.detector;
+        line.pattern = hold->request.rule;
+        line.surface = hold->request.surface;
+    }
     audit_mux_emit(desk->setup.audit, &line);
 }
 
 static void audit_held(struct desk *desk, const struct hold *hold)
 {
+    bool match = hold->request.kind == HOLD_MATCH;
     char detail[128];
     snprintf(detail, sizeof detail, "held as %" PRIu64 ", its end will be event %s", hold->id,
              hold->request.event);
     audit(desk, hold,
           (struct audit){.kind = AUDIT_HTTP,
                          .verdict = AUDIT_HOLD,
-                         .rule = hold->request.rule,
-                         .reason = DENIAL_HOST_NOT_ALLOWED},
+                         .rule = match ? "dlp.outbound_on_match" : hold->request.rule,
+                         .reason = match ? DENIAL_DLP_MATCH : DENIAL_HOST_NOT_ALLOWED},
           detail);
 }
 
@@ -110,10 +116,13 @@ static json_t *stage(struct desk *desk)
             hold->state = HOLD_LEAVING;
         if (hold->state != HOLD_STAGED && hold->state != HOLD_IN_FORCE)
             continue;
+        bool match = request->kind == HOLD_MATCH; /* then neither method nor path is bound */
         json_array_append_new(
             array, json_pack("{s:I, s:s, s:i, s:b, s:s, s:s, s:b}", "id", (json_int_t)hold->id, "host",
-                             request->host, "port", (int)request->port, "tls", (int)request->tls, "method",
-                             request->method, "path", request->path, "once", hold->how == HOLD_ONCE));
+                             request->host, "port", (int)request->port, "tls", (int)request->tls,
+                             match ? "value" : "method", match ? request->value : request->method,
+                             match ? "surface" : "path", match ? request->surface : request->path, "once",
+                             hold->how == HOLD_ONCE));
     }
     return array;
 }
@@ -352,10 +361,16 @@ int desk_deny(struct desk *desk, uint64_t id, const struct desk_word *word, stru
 static json_t *describe(const struct hold *hold)
 {
     const struct hold_request *request = &hold->request;
-    return json_pack("{s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s}", "id", (json_int_t)hold->id, "kind",
-                     hold_kind_name(request->kind), "method", request->method, "host", request->host, "port",
-                     (int)request->port, "tls", (int)request->tls, "path", request->path, "rule",
-                     request->rule);
+    json_t *object =
+        json_pack("{s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s}", "id", (json_int_t)hold->id, "kind",
+                  hold_kind_name(request->kind), "method", request->method, "host", request->host, "port",
+                  (int)request->port, "tls", (int)request->tls, "path", request->path, "rule", request->rule);
+    if (request->kind == HOLD_MATCH) {
+        json_object_set_new(object, "detector", json_string(request->detector));
+        json_object_set_new(object, "surface", json_string(request->surface));
+        json_object_set_new(object, "value", json_string(request->value));
+    }
+    return object;
 }
 
 size_t desk_waiting(const struct desk *desk)
@@ -373,8 +388,6 @@ json_t *desk_pending(const struct desk *desk)
             continue;
         json_t *object = describe(hold);
         json_object_set_new(object, "surface", json_string(request->surface));
-        if (request->value[0] != '\0')
-            json_object_set_new(object, "value", json_string(request->value));
         json_object_set_new(object, "query_bytes", json_integer((json_int_t)request->query));
         json_object_set_new(object, "body_bytes",
                             request->body >= 0 ? json_integer(request->body) : json_null());

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "init/digest.h"
@@ -19,7 +20,7 @@
 static const struct section {
     const char *members[8];
     const char *route_members[16];
-    const char *approval_members[10];
+    const char *approval_members[12];
 } sections[POLICY_SECTIONS] = {
     [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
                         {"host", "allow_private", "ports", "tcp", NULL},
@@ -27,7 +28,7 @@ static const struct section {
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
                           {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
-                          {"id", "host", "port", "tls", "method", "path", "once", NULL}},
+                          {"id", "host", "port", "tls", "method", "path", "value", "surface", "once", NULL}},
 };
 
 static json_t *members_copy(const json_t *from, const char *const *members)
@@ -53,6 +54,20 @@ static json_t *list_copy(const json_t *list, const char *const *members)
             return NULL;
         }
     }
+    return copy;
+}
+
+/* Those of values open no host, and concern the proxy alone. */
+static json_t *approvals_copy(json_t *approvals, const char *const *members, bool values)
+{
+    json_t *list = json_array(), *approval;
+    size_t at;
+    json_array_foreach(approvals, at, approval) {
+        if (values || json_object_get(approval, "value") == NULL)
+            json_array_append(list, approval);
+    }
+    json_t *copy = list_copy(list, members);
+    json_decref(list);
     return copy;
 }
 
@@ -113,12 +128,15 @@ static char *section_text(const json_t *policy, const struct policy_version *ver
     if (status == 0)
         status = share_budgets(json_object_get(cut, "routes"), store->proxies);
     if (status == 0 && json_array_size(version->approvals) > 0)
-        status =
-            json_object_set_new(cut, "approvals", list_copy(version->approvals, section->approval_members));
+        status = json_object_set_new(
+            cut, "approvals",
+            approvals_copy(version->approvals, section->approval_members, number == POLICY_FOR_PROXY));
     if (status == 0 && version->closed)
         status = json_object_set_new(cut, "closed", json_true());
     if (status == 0 && json_object_get(cut, "hold") != NULL)
         status = json_object_set_new(cut, "base", json_integer((json_int_t)version->base));
+    if (status == 0 && json_object_get(cut, "hold") != NULL && store->value_key[0] != '\0')
+        status = json_object_set_new(cut, "value_key", json_string(store->value_key));
     if (status == 0 &&
         json_object_set_new(cut, "generation", json_integer((json_int_t)version->generation)) == 0 &&
         json_object_set_new(cut, "sidecar", sidecar_of(store->net)) == 0)
@@ -213,15 +231,25 @@ static void note_budgets(struct policy_version *version, const struct policy *po
     }
 }
 
-/* What is left of approvals under a policy: those whose hosts it would have the operator asked for. */
+/* Whether a policy would have the operator asked for this. */
+static bool would_ask(const struct policy *policy, const char *host, bool value)
+{
+    const struct route *route = policy_find(policy, host);
+    if (!value)
+        return policy->approvals.hold_denied && !approvals_ignore(&policy->approvals, host) && route == NULL;
+    return policy->approvals.asks && route != NULL && route->dlp.outbound != 0 &&
+           route->dlp.outbound_on_match == DLP_RULES_SUPERVISE;
+}
+
+/* What is left of approvals under a policy. */
 static void approvals_keep(json_t *approvals, const struct policy *policy)
 {
     for (size_t at = json_array_size(approvals); at-- > 0;) {
-        const char *host = json_string_value(json_object_get(json_array_get(approvals, at), "host"));
+        const json_t *approval = json_array_get(approvals, at);
+        const char *host = json_string_value(json_object_get(approval, "host"));
         if (host == NULL) /* its section will not be taken */
             continue;
-        if (!policy->approvals.hold_denied || approvals_ignore(&policy->approvals, host) ||
-            policy_find(policy, host) != NULL)
+        if (!would_ask(policy, host, json_object_get(approval, "value") != NULL))
             json_array_remove(approvals, at);
     }
 }
@@ -280,7 +308,14 @@ static int digest_take(const json_t *policy, char digest[AUDIT_POLICY_TEXT + 1],
 
 void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies)
 {
+    static const char hex[] = "0123456789abcdef";
+    unsigned char key[APPROVAL_KEY];
     *store = (struct policy_store){.net = net, .proxies = proxies};
+    if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
+        return;
+    for (size_t i = 0; i < 2 * sizeof key; i++)
+        store->value_key[i] = hex[i % 2 == 0 ? key[i / 2] >> 4 : key[i / 2] & 15];
+    explicit_bzero(key, sizeof key);
 }
 
 /* Checks and seals what is in *next but for its digest and its sections, and takes it over: `next` is it, or it is

@@ -30,6 +30,7 @@ int approvals_read_hold(json_t *value, void *policy, struct err *err)
     static const struct json_in_member members[] = {
         {"denied", read_denied, false}, {"seconds", read_seconds, false}, {NULL, NULL, false}};
 
+    ((struct policy *)policy)->approvals.asks = true;
     return json_in_object(value, members, false, &((struct policy *)policy)->approvals, err);
 }
 
@@ -108,6 +109,27 @@ static int read_path(json_t *value, void *into, struct err *err)
                : err_set(err, "not a path with one reading");
 }
 
+static int read_value(json_t *value, void *into, struct err *err)
+{
+    struct str text = json_in_text(value);
+
+    if (text.len != HOLD_VALUE || !hold_is_value(text.ptr))
+        return err_set(err, "not a value's hash");
+    memcpy(((struct approval *)into)->value, text.ptr, text.len + 1);
+    return 0;
+}
+
+static int read_surface(json_t *value, void *into, struct err *err)
+{
+    struct approval *approval = into;
+    struct str text = json_in_text(value);
+
+    if (text.len == 0 || text.len >= sizeof approval->surface || strlen(text.ptr) != text.len)
+        return err_set(err, "not a surface");
+    memcpy(approval->surface, text.ptr, text.len + 1);
+    return 0;
+}
+
 static int read_secure(json_t *value, void *into, struct err *err)
 {
     return json_in_bool(value, &((struct approval *)into)->tls, err);
@@ -126,25 +148,57 @@ int approvals_read_base(json_t *value, void *policy, struct err *err)
     return 0;
 }
 
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int approvals_read_key(json_t *value, void *policy, struct err *err)
+{
+    struct approvals *approvals = &((struct policy *)policy)->approvals;
+    struct str text = json_in_text(value);
+
+    for (size_t i = 0; text.len == 2 * APPROVAL_KEY && i < APPROVAL_KEY; i++) {
+        int high = digit_of(text.ptr[2 * i]), low = digit_of(text.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return err_set(err, "not a key");
+        approvals->key[i] = (uint8_t)(high << 4 | low);
+    }
+    approvals->has_key = text.len == 2 * APPROVAL_KEY;
+    return approvals->has_key ? 0 : err_set(err, "not a key");
+}
+
+/* What one needs, which of a host and of a value is not the same. */
+static const char *incomplete(const struct approval *approval)
+{
+    if (approval->host[0] == '\0')
+        return "\"host\" is missing";
+    if ((approval->value[0] != '\0') != (approval->surface[0] != '\0') ||
+        (approval->value[0] != '\0' && (approval->id == 0 || approval->port == 0)))
+        return "\"value\", \"surface\", \"id\" and \"port\" belong together";
+    if (approval->value[0] == '\0' && approval->id != 0 &&
+        (approval->port == 0 || approval->method[0] == '\0' || approval->path[0] == '\0'))
+        return "\"port\", \"method\" or \"path\" is missing";
+    return NULL;
+}
+
 int approvals_read_list(json_t *value, void *policy, struct err *err)
 {
     struct approvals *approvals = &((struct policy *)policy)->approvals;
     static const struct json_in_member members[] = {
-        {"id", read_id, false},         {"host", read_approved_host, false},
-        {"port", read_port, false},     {"tls", read_secure, false},
-        {"method", read_method, false}, {"path", read_path, false},
-        {"once", read_once, false},     {NULL, NULL, false}};
+        {"id", read_id, false},       {"host", read_approved_host, false}, {"port", read_port, false},
+        {"tls", read_secure, false},  {"method", read_method, false},      {"path", read_path, false},
+        {"value", read_value, false}, {"surface", read_surface, false},    {"once", read_once, false},
+        {NULL, NULL, false}};
     long count = list_begin(value, APPROVALS_MAX, (void **)&approvals->list, sizeof *approvals->list, err);
 
     for (long i = 0; i < count; i++) {
         struct approval *approval = &approvals->list[i];
         if (json_in_object(json_array_get(value, (size_t)i), members, false, approval, err) != 0)
             return err_prefix(err, "[%ld]", i);
-        if (approval->host[0] == '\0')
-            return err_set(err, "[%ld]: \"host\" is missing", i);
-        if (approval->id != 0 &&
-            (approval->port == 0 || approval->method[0] == '\0' || approval->path[0] == '\0'))
-            return err_set(err, "[%ld]: \"port\", \"method\" or \"path\" is missing", i);
+        const char *problem = incomplete(approval);
+        if (problem != NULL)
+            return err_set(err, "[%ld]: %s", i, problem);
         approvals->count++;
     }
     return count < 0 ? -1 : 0;
@@ -162,6 +216,8 @@ int approvals_add_routes(struct policy *policy, struct err *err)
     for (size_t i = 0; i < approvals->count; i++) {
         const struct approval *approval = &approvals->list[i];
         size_t at = own;
+        if (approval->value[0] != '\0') /* its host has a route */
+            continue;
         while (at < policy->route_count && strcmp(routes[at].host, approval->host) != 0)
             at++;
         struct route *route = &routes[at];
@@ -213,10 +269,24 @@ const struct approval *approvals_find(const struct approvals *approvals, unsigne
         return NULL;
     for (size_t i = 0; i < approvals->count; i++) {
         const struct approval *approval = &approvals->list[i];
-        if (approval->id != 0 && approval->port == port && approval->tls == tls &&
-            (!approval->once || approval->id == request->approved) &&
+        if (approval->id != 0 && approval->value[0] == '\0' && approval->port == port &&
+            approval->tls == tls && (!approval->once || approval->id == request->approved) &&
             strcmp(approval->host, request->host) == 0 && str_equal(str_of(approval->method), method) &&
             strcmp(approval->path, path) == 0)
+            return approval;
+    }
+    return NULL;
+}
+
+const struct approval *approvals_find_value(const struct approvals *approvals, const char *host,
+                                            unsigned port, bool tls, const char *surface, const char *value,
+                                            uint64_t approved)
+{
+    for (size_t i = 0; i < approvals->count; i++) {
+        const struct approval *approval = &approvals->list[i];
+        if (approval->value[0] != '\0' && approval->port == port && approval->tls == tls &&
+            (!approval->once || approval->id == approved) && strcmp(approval->host, host) == 0 &&
+            strcmp(approval->surface, surface) == 0 && strcmp(approval->value, value) == 0)
             return approval;
     }
     return NULL;

@@ -41,7 +41,8 @@ int denial_status(enum denial denial)
 bool denial_by_search(enum denial denial)
 {
     return denial == DENIAL_DLP_MATCH || denial == DENIAL_DLP_STRUCTURE || denial == DENIAL_DLP_INJECTION ||
-           denial == DENIAL_DLP_BUDGET;
+           denial == DENIAL_DLP_BUDGET || denial == DENIAL_HELD_DENIED || denial == DENIAL_HELD_TIMEOUT ||
+           denial == DENIAL_HELD_CROWDED || denial == DENIAL_HELD_ENDED;
 }
 
 enum denial denial_find(struct str name)

@@ -25,7 +25,7 @@
       "Ask the operator to look at hostctl watch, and send the request again.")                              \
     X(HELD_CROWDED, "held-crowded", 403,                                                                     \
       "Too many requests wait for the operator, so this one was not approved.",                              \
-      "Send fewer requests to hosts that the bottle's manifest does not name.")                              \
+      "Send fewer requests that have to wait: see \"rule\" and the operator.")                               \
     X(HELD_ENDED, "held-ended", 403,                                                                         \
       "The request was held for the operator, and not approved before the wait ended.",                      \
       "Send the request again.")                                                                             \
@@ -153,7 +153,8 @@ const char *denial_sentence(enum denial denial);
 const char *denial_hint(enum denial denial);
 int denial_status(enum denial denial);
 
-/* Whether it is because of what a message holds, or how much, and a part of it may have been on its way by then. */
+/* Whether it is because of what a message holds, or how much, and a part of it may have been on its way by then: refused for it, or
+ * held. */
 bool denial_by_search(enum denial denial);
 
 /* By name; DENIAL_NONE when it is none. */

@@ -23,10 +23,9 @@ static const struct {
     const char *name;
     bool outbound, inbound;
 } actions[] = {
-    [DLP_RULES_BLOCK] = {"block", true, true},
-    [DLP_RULES_REDACT] = {"redact", true, false},
-    [DLP_RULES_ANNOTATE] = {"annotate", false, true},
-    [DLP_RULES_LOG] = {"log", false, true},
+    [DLP_RULES_BLOCK] = {"block", true, true},          [DLP_RULES_REDACT] = {"redact", true, false},
+    [DLP_RULES_ANNOTATE] = {"annotate", false, true},   [DLP_RULES_LOG] = {"log", false, true},
+    [DLP_RULES_SUPERVISE] = {"supervise", true, false},
 };
 
 #define DETECTORS (sizeof detectors / sizeof detectors[0])
@@ -93,7 +92,8 @@ static int read_action(json_t *value, bool outbound, enum dlp_rules_action *into
 
     if (action < 0)
         return err_set(err, "expected %s",
-                       outbound ? "\"block\" or \"redact\"" : "\"block\", \"annotate\" or \"log\"");
+                       outbound ? "\"block\", \"redact\" or \"supervise\""
+                                : "\"block\", \"annotate\" or \"log\"");
     *into = (enum dlp_rules_action)action;
     return 0;
 }

@@ -4,7 +4,7 @@
  * says nothing has the defaults: nothing is unscanned for want of a word.
  *
  *   {"outbound": ["token_patterns", "known_secrets"],  optional; [] = none; absent: these two
- *    "outbound_on_match": "block",                      optional; "block" (the default) or "redact"
+ *    "outbound_on_match": "block",                      optional; "block" (the default), "redact" or "supervise"
  *    "inbound": ["naive_injection_detection"],          optional; [] = none; absent: this one
  *    "inbound_on_match": "block",                       optional; "block" (the default), "annotate" or "log"
  *    "transcript": true,                                optional; the bodies of its requests carry a conversation
@@ -28,7 +28,13 @@
 #define DLP_RULES_ENTROPY   4u
 #define DLP_RULES_INJECTION 8u
 
-enum dlp_rules_action { DLP_RULES_BLOCK, DLP_RULES_REDACT, DLP_RULES_ANNOTATE, DLP_RULES_LOG };
+enum dlp_rules_action {
+    DLP_RULES_BLOCK,
+    DLP_RULES_REDACT,
+    DLP_RULES_ANNOTATE,
+    DLP_RULES_LOG,
+    DLP_RULES_SUPERVISE
+};
 
 struct dlp_rules {
     unsigned outbound, inbound; /* detectors */

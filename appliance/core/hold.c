@@ -10,7 +10,7 @@
 
 const char *hold_kind_name(uint32_t kind)
 {
-    static const char *const names[HOLD_KINDS] = {[HOLD_DENIED_HOST] = "denied-host"};
+    static const char *const names[HOLD_KINDS] = {[HOLD_DENIED_HOST] = "denied-host", [HOLD_MATCH] = "match"};
 
     return kind < HOLD_KINDS && names[kind] != NULL ? names[kind] : "";
 }
@@ -36,6 +36,19 @@ static bool is_token(const char *text)
     return true;
 }
 
+bool hold_is_value(const char *text)
+{
+    return strlen(text) == HOLD_VALUE && strspn(text, "0123456789abcdef") == HOLD_VALUE;
+}
+
+/* What was found is told of a match, and of nothing else. */
+static bool is_match(const struct hold_request *request)
+{
+    if (request->kind != HOLD_MATCH)
+        return request->detector[0] == '\0' && request->value[0] == '\0';
+    return request->detector[0] != '\0' && hold_is_value(request->value);
+}
+
 int hold_read(struct str bytes, struct hold_request *request)
 {
     char host[HOST_MAX + 1], path[HOLD_PATH_MAX + 1];
@@ -49,8 +62,9 @@ int hold_read(struct str bytes, struct hold_request *request)
         return -1;
     if (!is_text(request->event, sizeof request->event, 1) ||
         !is_text(request->rule, sizeof request->rule, 1) ||
+        !is_text(request->detector, sizeof request->detector, 0) ||
         !is_text(request->surface, sizeof request->surface, 1) ||
-        !is_text(request->value, sizeof request->value, 0) ||
+        !is_text(request->value, sizeof request->value, 0) || !is_match(request) ||
         !is_text(request->method, sizeof request->method, 1) || !is_token(request->method) ||
         !is_text(request->host, sizeof request->host, 1) || !is_text(request->path, sizeof request->path, 1))
         return -1;

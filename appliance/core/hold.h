@@ -20,10 +20,12 @@
 #define HOLD_SECONDS_MAX  3600
 #define HOLD_RATE         8  /* new ones a second, */
 #define HOLD_RATE_AT_ONCE 64 /* when there were none for a while */
+#define HOLD_VALUE        32 /* digits of a value's keyed hash */
 
 /* Why a request waits. */
 enum hold_kind {
     HOLD_DENIED_HOST = 1, /* no route names its host */
+    HOLD_MATCH,           /* a detector found in it what must not leave */
     HOLD_KINDS
 };
 
@@ -39,8 +41,9 @@ struct hold_request {
     int64_t body;                     /* bytes of its body; -1 = chunked, nobody knows */
     char event[AUDIT_ID_MAX];         /* the id of the audit line that its end will be */
     char rule[64];                    /* what held it */
+    char detector[32];                /* of a match: which found it; else "" */
     char surface[32];                 /* the part of the request that did: "host" */
-    char value[40];                   /* a keyed hash of the value that did; "" when it is no secret */
+    char value[40];                   /* of a match: a keyed hash of what was found; else "" */
     char method[HOLD_METHOD_MAX + 1]; /* a token */
     char host[HOST_MAX + 1];          /* canonical, so A-labels */
     char path[HOLD_PATH_MAX +
@@ -64,6 +67,9 @@ struct hold_verdict {
 
 /* What a kind is called: "denied-host". */
 const char *hold_kind_name(uint32_t kind);
+
+/* Whether it is written as a value's keyed hash is: HOLD_VALUE hexadecimal digits. */
+bool hold_is_value(const char *text);
 
 /* Reads a record that a worker sent; it may be hostile. Returns 0, or -1 when any of the above does not hold. */
 int hold_read(struct str bytes, struct hold_request *request);

@@ -375,6 +375,7 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
                                                     {"ignore", approvals_read_ignore, false},
                                                     {"approvals", approvals_read_list, true},
                                                     {"base", approvals_read_base, true},
+                                                    {"value_key", approvals_read_key, true},
                                                     {"generation", read_generation, true},
                                                     {"sidecar", read_sidecar, true},
                                                     {"extra_ca", read_extra_ca, false},

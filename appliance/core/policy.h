@@ -23,14 +23,17 @@
  *                "dlp": {…},                                      optional; core/dlp_rules.h, with its defaults
  *                "tls": {"passthrough": true, "ech": "allow"}}],  optional; beside it only host, ports, tcp, allow_private
  *    "extra_ca": "-----BEGIN CERTIFICATE-----…",                  optional; PEM, trusted as issuers of upstreams
- *    "hold": {"denied": true, "seconds": 300},                    optional; requests to hosts of no route wait for the
- *                                                                 operator, so long (1 to 3600; 300 is the default)
+ *    "hold": {"denied": true, "seconds": 300},                    optional; without it nothing waits for the operator. With
+ *                                                                 `denied` requests to hosts of no route do, and by
+ *                                                                 "dlp" those in which something was found; so long (1
+ *                                                                 to 3600; 300 is the default)
  *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
  *    "on_canary": "stop",                                         optional; once the canary is seen, the egress closes
  *    "generation": 3,                                             by init only
  *    "base": 2,                                                   by init only: the generation of what was sent, under
  *    "approvals": [APPROVAL],                                     by init only: what was approved since
  *    "closed": true,                                              by init only: the egress is closed, nothing is allowed
+ *    "value_key": "00ff…",                                        by init only: APPROVAL_KEY bytes, for hashes of values
  *    "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"],
  *                "host": "192.0.2.1"}}                            optional; where the machine is that runs the bottle
  *
@@ -46,7 +49,7 @@
  *    "headers": [{"name": "X-A", "type": "exact", "value": "b"}]}   "exact" (the default) or "regex"
  *
  * An APPROVAL is {"id": 7, "host": "a.example", "port": 443, "tls": true, "method": "GET", "path": "/a", "once": true};
- * what it lets through is in core/approval.h.
+ * of a value it has "value" and "surface" instead of "method" and "path". What it lets through is in core/approval.h.
  *
  * Unknown members, wrong types and duplicate hosts are errors: an older sidecar never drops a rule silently.
  */

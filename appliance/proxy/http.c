@@ -2,11 +2,11 @@
 /*
  * http: one request at a time between the agent and an upstream.
  *
- * Two codecs, one a leg, and a buffer behind each of the four directions. http_run turns five small steps
- * until none of them moves anything: decode a request event → send up → decode a response event → send down →
- * finish. A step that has no room does not run, so a slow reader on one side stops the reading on the other;
- * nothing is read inside the steps. Pipelined requests wait in the agent's buffer until the exchange before
- * them is finished. Between two requests a session holds no upstream connection: they wait in the pool.
+ * Two codecs, one a leg, and a buffer behind each of the four directions. http_run turns five small steps until none of
+ * them moves anything: decode a request event → send up → decode a response event → send down → finish. A step that has no
+ * room does not run, so a slow reader on one side stops the reading on the other; nothing is read inside the steps.
+ * Pipelined requests wait in the agent's buffer until the exchange before them is finished. Between two requests a session
+ * holds no upstream connection: they wait in the pool.
  */
 #include "proxy/http.h"
 
@@ -206,21 +206,6 @@ static void end_look(struct session *session)
         forget_look(session->http);
 }
 
-/* Looks for what must not leave. What was covered in the head is judged as it goes on, and so are the audit's texts of it. */
-enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request)
-{
-    struct exchange *x = &session->exchange;
-    bool covered;
-    enum denial denial = outbound_head(session, head, request, &covered);
-
-    if (!covered)
-        return denial;
-    enum denial again = session_judge(session, head, request);
-    if (x->in_host)
-        snprintf(x->host, sizeof x->host, "*.%s", x->route->host);
-    return denial != DENIAL_NONE ? denial : again;
-}
-
 /* bytes: the head's. */
 static void take_request(struct session *session, const struct h1_head *head, struct str bytes)
 {
@@ -235,9 +220,11 @@ static void take_request(struct session *session, const struct h1_head *head, st
     if (denial == DENIAL_HOST_NOT_ALLOWED && http_hold(session, head, &request, bytes))
         return;
     if (denial == DENIAL_NONE)
-        denial = http_search_head(session, head, &request);
+        denial = outbound_search(session, head, &request);
     if (session->exchange.alarm || canary_closed(session->proxy))
         http->keep_refused = false;
+    if (denial == DENIAL_DLP_MATCH && http_hold_match(session, bytes, false))
+        return;
     if (denial == DENIAL_NONE && buf_append(&http->head, bytes.ptr, bytes.len) != 0)
         denial = DENIAL_OVERLOADED;
     if (denial != DENIAL_NONE)
@@ -263,8 +250,7 @@ static void bad_request(struct session *session, enum h1_error error)
     refuse_within(session, request_denial(error));
 }
 
-/* The next part of the body, or its end. */
-static void request_data(struct session *session, struct str data, bool last)
+void http_request_data(struct session *session, struct str data, bool last)
 {
     struct http *http = session->http;
     int fits = 0;
@@ -276,7 +262,8 @@ static void request_data(struct session *session, struct str data, bool last)
     if (http->outbound != NULL) {
         enum denial denial = outbound_body(session, data, last, http->chunk_up, &http->up_out);
         if (denial != DENIAL_NONE) {
-            refuse_within(session, denial);
+            if (denial != DENIAL_DLP_MATCH || !http_hold_match(session, str_of(NULL), true))
+                refuse_within(session, denial);
             return;
         }
     } else if (data.len > 0) {
@@ -307,11 +294,11 @@ static void request_event(struct session *session, const struct h1_event *event,
         take_request(session, &session->proxy->head, bytes);
         return;
     case H1_EVENT_DATA:
-        request_data(session, event->data, false);
+        http_request_data(session, event->data, false);
         return;
     case H1_EVENT_END:
         if (session->http->active) /* else of a request that was refused */
-            request_data(session, (struct str){0}, true);
+            http_request_data(session, (struct str){0}, true);
         return;
     case H1_EVENT_BAD:
         bad_request(session, event->error);
@@ -359,7 +346,7 @@ static bool step_request(struct session *session)
                          (http->look == NULL && (http->upstream == NULL || http->up_out.len >= READ_SIZE))))
         return false;
     if (http->active && outbound_waits(http)) {
-        request_data(session, (struct str){0}, false);
+        http_request_data(session, (struct str){0}, false);
         return true;
     }
     if (!http->active && !within) {
@@ -490,15 +477,13 @@ static void set_wants(struct session *session)
     bool in_head = http->active && !http->head_sent;
     bool up_room = http->up_in.len < READ_SIZE || (in_head && http->up_in.len <= HEAD_MAX);
 
-    if (hold_waits(session)) { /* nothing is read; that the agent has gone is heard all the same */
-        stream_want(session->agent, UV_DISCONNECT | (session->out.len > 0 ? UV_WRITABLE : 0));
-        return;
-    }
+    /* Of an agent that waits nothing is read; that it has gone is heard all the same. */
+    int read = !http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0;
     stream_want(session->agent,
-                (!http->agent_eof && session->in.len <= in_max && down_room ? UV_READABLE : 0) |
-                    (session->out.len > 0 ? UV_WRITABLE : 0));
-    stream_want(http->upstream, (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
-                                    (http->up_out.len > 0 && !http->up_deaf ? UV_WRITABLE : 0));
+                (hold_waits(session) ? UV_DISCONNECT : read) | (session->out.len > 0 ? UV_WRITABLE : 0));
+    stream_want(http->upstream,
+                (!http->up_eof && up_room && down_room ? UV_READABLE : 0) |
+                    (http->up_out.len > 0 && !http->up_deaf && !hold_waits(session) ? UV_WRITABLE : 0));
 }
 
 void http_run(struct session *session)
@@ -572,14 +557,11 @@ void http_policy(struct session *session)
     const struct route *route;
     struct h1_check check;
 
-    if (http->over)
-        return;
-    if (canary_closed(session->proxy) && http_idle(session) && session->out.len == 0) {
-        session_end(session, false);
+    if (http->over || !http->active) {
+        if (!http->over && canary_closed(session->proxy) && http_idle(session) && session->out.len == 0)
+            session_end(session, false);
         return;
     }
-    if (!http->active)
-        return;
     if (hold_waits(session)) {
         http_hold_policy(session);
         return;

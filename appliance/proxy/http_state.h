@@ -69,9 +69,8 @@ void http_abort(struct session *session, enum denial denial, const char *detail)
 /* A request that has passed its judgement goes upstream; its head is in http->head. */
 void http_begin(struct session *session, const struct h1_head *head, struct request *request);
 
-/* Looks for what must not leave in the head of a request that was let through, which lies in memory of our own. What was
- * covered in it is judged again. Returns DENIAL_NONE, or why it is not forwarded. */
-enum denial http_search_head(struct session *session, const struct h1_head *head, struct request *request);
+/* The next part of a request's body, or its end. Of one that was held in it nothing new: it goes on where it was. */
+void http_request_data(struct session *session, struct str data, bool last);
 
 /* http_hold.c: */
 
@@ -79,6 +78,10 @@ enum denial http_search_head(struct session *session, const struct h1_head *head
  * operator, or was refused with another reason. */
 bool http_hold(struct session *session, const struct h1_head *head, const struct request *request,
                struct str bytes);
+
+/* A request that was refused for what was found in it, in its head (`bytes`, unless http->head has it) or in its body: whether it is taken
+ * care of: it waits for the operator, or was refused with another reason. */
+bool http_hold_match(struct session *session, struct str bytes, bool in_body);
 
 /* Of one that waits: its time is over, its agent has gone, there is another policy. */
 void http_hold_late(struct session *session);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proxy/credentials.h"
+#include "proxy/hold.h"
 #include "proxy/http_state.h"
 #include "proxy/inbound.h"
 #include "proxy/limits.h"
@@ -176,7 +177,8 @@ bool upstream_send(struct session *session)
 {
     struct http *http = session->http;
 
-    if (http->upstream == NULL || http->up_out.len == 0 || http->up_deaf)
+    if (http->upstream == NULL || http->up_out.len == 0 || http->up_deaf ||
+        hold_waits(session)) /* what it has not seen yet it does not begin to answer */
         return false;
     ssize_t put = stream_flush(http->upstream, &http->up_out);
     if (put < 0) {

@@ -8,6 +8,7 @@
 
 #include "core/forward.h"
 #include "dlp/unpack.h"
+#include "proxy/ask.h"
 #include "proxy/http_state.h"
 #include "proxy/limits.h"
 #include "proxy/rewrite.h"
@@ -30,6 +31,12 @@ struct outbound {
     uint64_t base;   /* where in the body this search began */
     uint64_t offset; /* from there, of the first byte of `held` */
     size_t seen;     /* findings that were judged */
+    /* What waits for the operator: where the search would let go, whether that is the end, and what was approved up to where. */
+    uint64_t leave;
+    bool last, asks;
+    struct {
+        uint64_t start, end;
+    } approved[DLP_FINDINGS_MAX];
 };
 
 /* What of a head was given to the search. */
@@ -86,7 +93,7 @@ static struct outbound *begin(struct session *session, struct dlp_engine *engine
     outbound->engine = dlp_engine_ref(engine);
     outbound->rules = session->exchange.route->dlp;
     outbound->carry = search_carry(outbound->search, session->exchange.host);
-    buf_init(&outbound->held, DLP_HELD_MAX + IN_MAX);
+    buf_init(&outbound->held, DLP_HELD_MAX + DLP_HOLD + IN_MAX);
     buf_init(&outbound->packed, IN_MAX);
     struct str encoding = joined(head, "content-encoding", coding, sizeof coding);
     if (outbound->rules.transcript && head->framing != H1_NO_BODY &&
@@ -206,8 +213,34 @@ static size_t add_parts(struct dlp_scan *scan, const struct session *session, co
     return count;
 }
 
-enum denial outbound_head(struct session *session, const struct h1_head *head, const struct request *request,
-                          bool *covered)
+/* What the operator decides goes on unchanged, and is covered in the audit's texts alone. Returns DENIAL_NONE when all of it is approved;
+ * else the first that is not is what is asked about. */
+static enum denial ask_head(struct session *session, const struct outbound *outbound,
+                            const struct part *parts, size_t part_count)
+{
+    size_t count;
+    const struct dlp_finding *findings = dlp_scan_findings(outbound->scan, &count);
+    bool approved = true;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct dlp_finding *finding = &findings[i];
+        const struct part *part = finding->field < part_count ? &parts[finding->field] : NULL;
+        if (part == NULL || (part->own && finding->detector == DLP_TOKENS) ||
+            !ask_may(&outbound->rules, finding))
+            continue;
+        if (finding->surface == DLP_PATH)
+            ask_cover_path(session, finding);
+        if (approved)
+            approved = finding->end <= part->value.len &&
+                       ask_approved(session, outbound->engine, finding,
+                                    (struct str){part->value.ptr + finding->start,
+                                                 (size_t)(finding->end - finding->start)});
+    }
+    return approved ? DENIAL_NONE : DENIAL_DLP_MATCH;
+}
+
+static enum denial search_head(struct session *session, const struct h1_head *head,
+                               const struct request *request, bool *covered)
 {
     struct exchange *x = &session->exchange;
     struct dlp_engine *engine = search_engine(x->policy);
@@ -216,6 +249,7 @@ enum denial outbound_head(struct session *session, const struct h1_head *head, c
     size_t count;
 
     *covered = false;
+    x->asked[0] = '\0';
     if (x->route->dlp.outbound == 0)
         return DENIAL_NONE;
     struct outbound *outbound = engine != NULL ? begin(session, engine, head) : NULL;
@@ -228,20 +262,42 @@ enum denial outbound_head(struct session *session, const struct h1_head *head, c
         const struct part *part = findings[i].field < part_count ? &parts[findings[i].field] : NULL;
         if (part == NULL || (part->own && findings[i].detector == DLP_TOKENS))
             continue;
+        if (ask_may(&outbound->rules, &findings[i]))
+            continue;
         enum denial one = judge(outbound, &findings[i]);
         note(session, outbound, &findings[i]);
-        cover(part->value, findings[i].start, findings[i].end);
         *covered = true;
         denial = denial != DENIAL_NONE ? denial : one;
     }
     outbound->seen = count;
     if (denial == DENIAL_NONE && answer == DLP_VIOLATION)
         denial = violated(session, dlp_scan_violation(outbound->scan));
+    if (denial == DENIAL_NONE)
+        denial = ask_head(session, outbound, parts, part_count);
+    for (size_t i = 0; i < count && *covered; i++)
+        if (findings[i].field < part_count &&
+            !(parts[findings[i].field].own && findings[i].detector == DLP_TOKENS))
+            cover(parts[findings[i].field].value, findings[i].start, findings[i].end);
     if (denial != DENIAL_NONE)
         *outbound->carry = outbound->before;
     if (denial != DENIAL_NONE || head->framing == H1_NO_BODY)
         outbound_end(session->http);
     return denial;
+}
+
+/* What was covered in the head is judged as it goes on, and so are the audit's texts of it. */
+enum denial outbound_search(struct session *session, const struct h1_head *head, struct request *request)
+{
+    struct exchange *x = &session->exchange;
+    bool covered;
+    enum denial denial = search_head(session, head, request, &covered);
+
+    if (!covered)
+        return denial;
+    enum denial again = session_judge(session, head, request);
+    if (x->in_host)
+        snprintf(x->host, sizeof x->host, "*.%s", x->route->host);
+    return denial != DENIAL_NONE ? denial : again;
 }
 
 /* The body. */
@@ -255,11 +311,44 @@ static enum denial judge_body(struct session *session, struct outbound *outbound
 
     for (; outbound->seen < count; outbound->seen++) {
         const struct dlp_finding *finding = &findings[outbound->seen];
+        if (ask_may(&outbound->rules, finding)) /* when it would leave */
+            continue;
         enum denial one = judge(outbound, finding);
         note(session, outbound, finding);
         denial = denial != DENIAL_NONE ? denial : one;
     }
     return denial;
+}
+
+/* What the operator decides: keeps back what may still grow, and the first that is not approved is what is asked about. */
+static enum denial ask_body(struct session *session, struct outbound *outbound, uint64_t *leave)
+{
+    struct str held = buf_str(&outbound->held);
+    size_t count, first;
+    const struct dlp_finding *findings = dlp_scan_findings(outbound->scan, &count);
+
+    for (first = 0; first < count; first++) {
+        const struct dlp_finding *finding = &findings[first];
+        bool settled = outbound->last || finding->end < outbound->leave;
+        bool same = outbound->approved[first].end == finding->end &&
+                    outbound->approved[first].start == finding->start;
+        if (finding->surface != DLP_BODY || !ask_may(&outbound->rules, finding) ||
+            finding->end <= outbound->offset || finding->start >= outbound->leave || same)
+            continue;
+        if (!settled) {
+            *leave = finding->start < *leave ? finding->start : *leave;
+            continue;
+        }
+        if (finding->start < outbound->offset || finding->end > outbound->offset + held.len)
+            return DENIAL_DLP_MATCH; /* it has grown behind its approval */
+        if (!ask_approved(session, outbound->engine, finding,
+                          (struct str){held.ptr + (finding->start - outbound->offset),
+                                       (size_t)(finding->end - finding->start)}))
+            return DENIAL_DLP_MATCH;
+        outbound->approved[first].start = finding->start;
+        outbound->approved[first].end = finding->end;
+    }
+    return DENIAL_NONE;
 }
 
 /* Covers what was found in the first `len` bytes that wait. */
@@ -292,6 +381,30 @@ static bool begin_again(struct outbound *outbound)
     return outbound->scan != NULL;
 }
 
+/* Lets go of what was looked through. Again with the same after the operator's verdict. */
+static enum denial let_go(struct session *session, bool chunked, struct buf *out)
+{
+    struct outbound *outbound = session->http->outbound;
+    struct str window = buf_str(&outbound->held);
+    uint64_t leave = outbound->leave;
+
+    session->exchange.asked[0] = '\0';
+    outbound->asks = false;
+    if (leave < outbound->offset || leave > outbound->offset + window.len)
+        return DENIAL_OVERLOADED;
+    enum denial denial = ask_body(session, outbound, &leave);
+    outbound->asks = denial != DENIAL_NONE && session->exchange.asked[0] != '\0';
+    if (denial != DENIAL_NONE || leave <= outbound->offset)
+        return denial;
+    struct str leaving = {window.ptr, (size_t)(leave - outbound->offset)};
+    if (outbound->rules.outbound_on_match != DLP_RULES_SUPERVISE || outbound->rules.transcript)
+        cover_body(outbound, leaving);
+    int fits = chunked ? rewrite_chunk(leaving, out) : buf_append(out, leaving.ptr, leaving.len);
+    buf_consume(&outbound->held, leaving.len);
+    outbound->offset = leave;
+    return fits == 0 ? DENIAL_NONE : DENIAL_OVERLOADED;
+}
+
 static enum denial search_body(struct session *session, struct str data, bool last, bool chunked,
                                struct buf *out)
 {
@@ -300,30 +413,23 @@ static enum denial search_body(struct session *session, struct str data, bool la
     enum dlp_answer answer;
     enum denial denial;
     struct str window;
-    uint64_t leave;
+
+    session->exchange.asked[0] = '\0';
 
     if (data.len > 0 && buf_append(held, data.ptr, data.len) != 0)
         return DENIAL_OVERLOADED;
     do {
         window = buf_str(held);
-        leave = outbound->offset;
-        answer = dlp_scan_body(outbound->scan, window, outbound->offset, last, &leave);
+        outbound->leave = outbound->offset;
+        answer = dlp_scan_body(outbound->scan, window, outbound->offset, last, &outbound->leave);
         denial = judge_body(session, outbound);
     } while (denial == DENIAL_NONE && answer == DLP_VIOLATION && begin_again(outbound));
     if (outbound->scan == NULL)
         return DENIAL_OVERLOADED;
     if (denial == DENIAL_NONE && answer == DLP_VIOLATION)
         denial = violated(session, dlp_scan_violation(outbound->scan));
-    if (denial != DENIAL_NONE)
-        return denial;
-    if (leave <= outbound->offset || leave > outbound->offset + window.len)
-        return leave == outbound->offset ? DENIAL_NONE : DENIAL_OVERLOADED;
-    struct str leaving = {window.ptr, (size_t)(leave - outbound->offset)};
-    cover_body(outbound, leaving);
-    int fits = chunked ? rewrite_chunk(leaving, out) : buf_append(out, leaving.ptr, leaving.len);
-    buf_consume(held, leaving.len);
-    outbound->offset = leave;
-    return fits == 0 ? DENIAL_NONE : DENIAL_OVERLOADED;
+    outbound->last = last;
+    return denial != DENIAL_NONE ? denial : let_go(session, chunked, out);
 }
 
 /* As much as there is room for; the rest waits (outbound_waits). */
@@ -374,8 +480,15 @@ void outbound_unpacked_head(struct h1_head *head)
     head->framing = H1_CHUNKED;
 }
 
+bool outbound_asked_last(const struct http *http)
+{
+    return http->outbound != NULL && http->outbound->last;
+}
+
 enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out)
 {
+    if (session->http->outbound->asks)
+        return let_go(session, chunked, out);
     return session->http->outbound->unpack != NULL ? unpack_body(session, data, last, out)
                                                    : search_body(session, data, last, chunked, out);
 }

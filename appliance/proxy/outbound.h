@@ -23,18 +23,9 @@ struct buf;
 struct http;
 struct session;
 
-/* The head of a request that was let through; its slices must point into memory of our own. Returns DENIAL_NONE, or why it is not
- * forwarded. *covered: something was covered in it, so that what decided has to decide again. */
-enum denial outbound_head(struct session *session, const struct h1_head *head, const struct request *request,
-                          bool *covered);
-
-/* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
- * that, and the body has no length that is known before. */
-bool outbound_unpacks(const struct http *http);
-void outbound_unpacked_head(struct h1_head *head);
-
-/* Whether bytes that were taken wait for room: to be called again, without new ones, when there is some. */
-bool outbound_waits(const struct http *http);
+/* Looks for what must not leave in the head of a request that was let through, which lies in memory of our own. What was
+ * covered in it is judged again. Returns DENIAL_NONE, or why it is not forwarded. */
+enum denial outbound_search(struct session *session, const struct h1_head *head, struct request *request);
 
 /* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
  * that, and the body has no length that is known before. */
@@ -45,8 +36,11 @@ void outbound_unpacked_head(struct h1_head *head);
 bool outbound_waits(const struct http *http);
 
 /* The next bytes of the body, `last` when it is whole. Puts what may leave into `out` (perhaps nothing), in chunks if
- * `chunked`. Returns DENIAL_NONE, or why nothing more is forwarded. */
+ * `chunked`. Returns DENIAL_NONE, or why nothing more is forwarded. That may be DENIAL_DLP_MATCH about which the operator is to be
+ * asked (exchange.asked, also by outbound_search): to be called again without new bytes when he has approved it, `last` as it was. */
 enum denial outbound_body(struct session *session, struct str data, bool last, bool chunked, struct buf *out);
+
+bool outbound_asked_last(const struct http *http);
 
 /* The request is over, or given up. */
 void outbound_end(struct http *http);

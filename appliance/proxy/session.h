@@ -30,6 +30,8 @@
 #include "proxy/tls.h"
 #include "sys/worker.h"
 
+#define ASK_MAX 8 /* questions about what was found in one request */
+
 struct budgets;
 struct http;
 struct session;
@@ -101,6 +103,13 @@ struct exchange {
     uint64_t counted;  /* bytes that its route's budget has counted */
     unsigned retry_s;  /* refused for the budget: when it may come again; 0 = not said */
     bool alarm, in_host;
+    char asked[HOLD_VALUE + 1]; /* the hash of what the operator is to be asked about (ask.h); "" = nothing */
+    unsigned questions;         /* asked about this request */
+    struct {
+        const char *surface;
+        char value[HOLD_VALUE + 1];
+    } permitted[ASK_MAX]; /* approved for this request */
+    size_t permitted_count;
 };
 
 struct session {

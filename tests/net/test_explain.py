@@ -233,10 +233,11 @@ def test_it_names_what_is_looked_for(files):
     files.put("m.yaml", json.dumps({"agent_provider": {"template": "claude"}, "egress": {"routes": [
         {"host": "a.example.com", "dlp": {"outbound_detectors": False, "inbound_on_match": "annotate", "budget": "10m/minute"}},
         {"host": "b.example.com", "dlp": {"outbound_detectors": ["entropy"], "outbound_on_match": "redact", "inbound_detectors": False}},
-        {"host": "c.example.com", "tls": {"passthrough": True}}]}}))
+        {"host": "e.example.com", "dlp": {"outbound_on_match": "supervise"}}, {"host": "c.example.com", "tls": {"passthrough": True}}]}}))
     both, scan = ["token_patterns", "known_secrets"], ["naive_injection_detection"]
     for host, path, wanted in (("a.example.com", "/", ([], "block", scan, "annotate", 10 << 20)), ("c.example.com", "/", None),
                                ("b.example.com", "/", (["entropy"], "redact", [], "block", None)), ("d.example.com", "/", None),
+                               ("e.example.com", "/", (both, "supervise", scan, "block", None)),
                                ("api.anthropic.com", "/v1/models", (both, "redact", scan, "log", None))):
         said = explain(files, "-f", "m.yaml", "GET", f"https://{host}{path}")["dlp"]
         assert said == (wanted and dict(zip(("outbound", "outbound_on_match", "inbound", "inbound_on_match", "budget"), wanted))), host

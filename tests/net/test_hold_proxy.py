@@ -15,8 +15,8 @@ from test_proxy_timeouts import EARLY, LATE, Timed
 
 HOLD, HOLD_END, VERDICT = 8, 9, 10
 APPLIED, (APPROVED, REFUSED, OFTEN, CROWDED, UNHEARD) = 3, (1, 2, 3, 4, 5)
-RECORD = struct.Struct("=IIHB5xQQq32s64s32s40s24s254s1025sx")
-FIELDS = ("kind", "seconds", "port", "tls", "base", "query", "body", "event", "rule", "surface", "value", "method", "host", "path")
+RECORD = struct.Struct("=IIHB5xQQq32s64s32s32s40s24s254s1025sx")
+FIELDS = ("kind", "seconds", "port", "tls", "base", "query", "body", "event", "rule", "detector", "surface", "value", "method", "host", "path")
 HELD = {"denied": True}
 MAX, AT_ONCE_S = 256, 9  # core/hold.h: how many wait; after how long as many as may come at once may again
 
@@ -100,7 +100,7 @@ def test_a_request_waits_and_is_served_when_it_is_approved(rig):
     with rig.client(send=f"POST /a%20b?secret=1 HTTP/1.1\r\nHost: NEW.test\r\nCookie: c\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body) as client:
         number, record = rig.desk.held()
         assert record == {"kind": 1, "seconds": 300, "port": 80, "tls": 0, "base": rig.desk.base, "query": 9, "body": 100, "event": record["event"],
-                          "rule": "egress.on_denied", "surface": "host", "value": "", "method": "POST", "host": "new.test", "path": "/a%20b"}
+                          "rule": "egress.on_denied", "detector": "", "surface": "host", "value": "", "method": "POST", "host": "new.test", "path": "/a%20b"}
         assert quiet(client) and rig.resolver.asked == [] and upstream.accepted == 0
         rig.desk.approve(number, record)
         answer = client.message()

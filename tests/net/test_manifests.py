@@ -142,14 +142,12 @@ egress:
   routes:
     - host: chatgpt.com
       role: codex_oauth
-      dlp:
-        outbound_on_match: supervise
 git-gate:
   repos:
     r: {url: "ssh://git@h.example/r", key: {provider: static, path: ~/.ssh/k}}
 """)
     route = "egress.routes[0]."
-    keys = [(6, route + "role"), (8, route + "dlp.outbound_on_match"), (11, "git-gate.repos.r")]
+    keys = [(6, route + "role"), (9, "git-gate.repos.r")]
     lines = "".join(f"{manifest}:{line}: {key}: {LATER}" for line, key in keys)
     assert files.refused("up", "-f", manifest, "--", "id") == lines
     assert files("validate", manifest) == (OK, f"{manifest}: ok\n{lines}", "")
@@ -165,6 +163,7 @@ egress:
       tcp: [{port: 5432}]
       dlp: {outbound_detectors: [entropy], inbound_detectors: [naive_injection_detection], outbound_on_match: redact, inbound_on_match: log}
     - {host: b.example, dlp: {outbound_detectors: false, inbound_detectors: false, outbound_on_match: block}}
+    - {host: c.example, dlp: {outbound_on_match: supervise}}
 supervise: false
 """)
     assert files.started("up", "-f", same, "--", "id") == ""

@@ -17,10 +17,11 @@ import pytest
 
 from host import Host
 from spaces import WAIT, child_of, wait_for
+from test_dlp_outbound import github
 from test_holds import Asked
 from world import RESOLVER
 
-MANIFEST = f"egress:\n  dns: [{RESOLVER}]\n  on_denied: supervise\n  ignore: [telemetry.test]\n  routes: [{{host: plain.test}}]\n"
+MANIFEST = f"egress:\n  dns: [{RESOLVER}]\n  on_denied: supervise\n  ignore: [telemetry.test]\n  routes:\n    - host: plain.test\n    - {{host: npm.test, dlp: {{outbound_on_match: supervise}}}}\n"
 USAGE, FAILED = 2, 125
 TITLE = "stopper watch: 1 bottle, 0 held   y approve once, n deny, arrows choose, q quit"
 OURS = re.compile(rb"\x1b\[(?:\?1049[hl]|\?25[hl]|[HKJ]|[017]m)")  # all that watch itself says to a terminal
@@ -91,6 +92,22 @@ def test_deny(bottle):
     done = bottle.host.hostctl("approve", number, "--reason", "too late")
     assert (done.returncode, done.stdout) == (FAILED, "")
     assert done.stderr == f"hostctl approve: sidecar: approve: no request {number.rpartition('/')[2]} waits\n"
+
+
+def test_what_was_found_is_shown_by_its_hash_and_approved_for_its_host(bottle):
+    token = github()
+    asked = Asked(bottle, "npm.test", path="/found", method="POST", body=f"token={token}")
+    one, = wait_for(lambda: pending(bottle), "the held request")
+    assert re.fullmatch("[0-9a-f]{32}", one["value"])
+    shown = bottle.host.hostctl("pending").stdout
+    assert re.fullmatch(one["id"] + r" +\d+/300s +POST http://npm\.test/found  body 46 bytes  for its body: token_patterns, github-token, value "
+                        + one["value"], shown.splitlines()[1])
+    assert bottle.host.hostctl("approve", one["id"], "--for-bottle", "--reason", "a test's own").returncode == 0
+    assert "json" not in asked.ended()
+    assert "json" not in Asked(bottle, "npm.test", path="/again", method="POST", body=f"a={token}&b").ended()
+    status = bottle.host.hostctl("status", bottle.name).stdout
+    assert re.search(r"^approval +\d+ value " + one["value"] + r" in the body to http://npm\.test:80, bottle, by ada: a test's own$", status, re.M)
+    assert token[4:] not in shown + status + json.dumps(one)
 
 
 WRONG = [(["approve", "lab1/1"], "--reason TEXT is missing"), (["approve", "--reason", "r"], "name one request"),

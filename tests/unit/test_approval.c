@@ -192,6 +192,68 @@ START_TEST(what_is_malformed_is_refused)
 }
 END_TEST
 
-SUITE_MAIN("approval", what_may_be_asked_about, an_approval_is_for_that_method_host_port_and_path,
-           one_for_once_is_for_the_request_that_has_it, several_of_a_host_share_one_route,
-           what_is_malformed_is_refused)
+#define HASH "00112233445566778899aabbccddeeff"
+#define OF(more)                                                                                             \
+    HOLD "\"approvals\":[{\"id\":8,\"host\":\"a.test\",\"port\":443,\"tls\":true,\"value\":\"" HASH          \
+         "\"" more "}]}"
+
+START_TEST(of_a_value_it_is_for_that_host_surface_and_value_and_opens_nothing)
+{
+    struct policy *ttl = parse(OF(",\"surface\":\"body\",\"once\":false")),
+                  *once = parse(OF(",\"surface\":\"body\",\"once\":true"));
+    const struct approvals *list = &ttl->approvals;
+
+    ck_assert_uint_eq(ttl->route_count, 2); /* its host has its own */
+    ck_assert_ptr_nonnull(approvals_find_value(list, "a.test", 443, true, "body", HASH, 0));
+    ck_assert_ptr_null(approvals_find_value(list, "b.test", 443, true, "body", HASH, 8));
+    ck_assert_ptr_null(approvals_find_value(list, "a.test", 8443, true, "body", HASH, 8));
+    ck_assert_ptr_null(approvals_find_value(list, "a.test", 443, false, "body", HASH, 8));
+    ck_assert_ptr_null(approvals_find_value(list, "a.test", 443, true, "query", HASH, 8));
+    ck_assert_ptr_null(approvals_find_value(list, "a.test", 443, true, "body", "0" HASH, 8));
+    ck_assert_ptr_null(approvals_find_value(list, "a.test", 443, true, "body", "", 8));
+    ck_assert_ptr_null(approvals_find_value(&once->approvals, "a.test", 443, true, "body", HASH, 0));
+    ck_assert_ptr_null(approvals_find_value(&once->approvals, "a.test", 443, true, "body", HASH, 7));
+    ck_assert_ptr_nonnull(approvals_find_value(&once->approvals, "a.test", 443, true, "body", HASH, 8));
+    policy_unref(once);
+    policy_unref(ttl);
+    struct policy *host = parse(HOLD "\"approvals\":[" ONE "false}]}");
+    ck_assert_ptr_null(approvals_find_value(&host->approvals, "n.test", 443, true, "", "", 7));
+    policy_unref(host);
+}
+END_TEST
+
+START_TEST(of_a_value_what_is_malformed_is_refused)
+{
+    static const struct {
+        const char *text, *error;
+    } wrong[] = {
+        {OF(""), "policy: approvals: [0]: \"value\", \"surface\", \"id\" and \"port\" belong together"},
+        {HOLD "\"approvals\":[{\"host\":\"a.test\",\"surface\":\"body\"}]}",
+         "policy: approvals: [0]: \"value\", \"surface\", \"id\" and \"port\" belong together"},
+        {HOLD "\"approvals\":[{\"value\":\"0" HASH "\"}]}",
+         "policy: approvals: [0]: value: not a value's hash"},
+        {HOLD "\"approvals\":[{\"value\":\"\"}]}", "policy: approvals: [0]: value: not a value's hash"},
+        {HOLD "\"approvals\":[{\"surface\":\"\"}]}", "policy: approvals: [0]: surface: not a surface"},
+        {HOLD "\"value_key\":\"" HASH "\"}", "policy: value_key: not a key"},
+        {HOLD "\"value_key\":\"" HASH HASH HASH "\"}", "policy: value_key: not a key"},
+        {HOLD "\"value_key\":\"" HASH "00112233445566778899AABBCCDDEEFF\"}", "policy: value_key: not a key"},
+        {HOLD "\"value_key\":7}", "policy: value_key: not a key"},
+    };
+    struct policy *policy;
+    struct err err;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ck_assert_msg(policy_parse(str_of(wrong[i].text), true, &policy, &err) == -1, "%s", wrong[i].text);
+        ck_assert_str_eq(err.text, wrong[i].error);
+    }
+    policy = parse(HOLD "\"value_key\":\"" HASH HASH "\"}");
+    ck_assert(policy->approvals.has_key && policy->approvals.key[1] == 0x11 &&
+              policy->approvals.key[31] == 0xff);
+    policy_unref(policy);
+}
+END_TEST
+
+SUITE_MAIN("approval", of_a_value_it_is_for_that_host_surface_and_value_and_opens_nothing,
+           of_a_value_what_is_malformed_is_refused, what_may_be_asked_about,
+           an_approval_is_for_that_method_host_port_and_path, one_for_once_is_for_the_request_that_has_it,
+           several_of_a_host_share_one_route, what_is_malformed_is_refused)

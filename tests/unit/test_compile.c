@@ -107,6 +107,25 @@ START_TEST(manifests_become_their_golden_policy)
          "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"],\"denied\":\"refuse\"},\"routes\":[]}"},
         {"egress: {on_canary: stop}", "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"on_canary\":\"stop\"}"},
         {"egress: {on_canary: alarm}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"egress: {hold_seconds: 60, routes: [{host: a.example, dlp: {outbound_on_match: supervise}}]}",
+         "{\"protocol\":1," HOST_DNS
+         ",\"routes\":[{\"host\":\"a.example\",\"dlp\":{\"outbound_on_match\":\"supervise\"}}],"
+         "\"hold\":{\"denied\":false,\"seconds\":60}}"},
+        {"supervise: true\negress:\n  on_denied: block\n  ignore: [t.example]\n  routes:\n    - {host: "
+         "a.example}\n"
+         "    - {host: b.example, dlp: {outbound_on_match: block}}\n    - {host: c.example, tls: "
+         "{passthrough: true}}\n"
+         "    - {host: api.openai.com, role: openai_api_key}\n",
+         "{\"protocol\":1," HOST_DNS
+         ",\"routes\":[{\"host\":\"a.example\",\"dlp\":{\"outbound_on_match\":\"supervise\"}},"
+         "{\"host\":\"b.example\"},{\"host\":\"c.example\",\"tls\":{\"passthrough\":true}},"
+         "{\"host\":\"api.openai.com\",\"dlp\":{\"outbound_on_match\":\"redact\",\"inbound_on_match\":"
+         "\"log\","
+         "\"transcript\":true}}],\"hold\":{\"denied\":false}}"},
+        {"supervise: true\negress: {on_denied: block, routes: [{host: a.example, dlp: {outbound_detectors: "
+         "false}}]}",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[{\"host\":\"a.example\",\"dlp\":{\"outbound\":[],"
+         "\"outbound_on_match\":\"supervise\"}}]}"},
         {"egress: {routes: []}", "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
         {"egress:\n  routes:\n    - {host: db.example, tcp: [{port: 5432}, {port: 6379}]}\n"
          "    - {host: host.stopper.internal, tcp: [{port: 5432}]}\n"

@@ -7,6 +7,8 @@
 
 #include "tests/unit/suite.h"
 
+#define VALUE "00112233445566778899aabbccddeeff"
+
 static struct hold_request good(void)
 {
     struct hold_request request;
@@ -61,7 +63,9 @@ START_TEST(a_record_is_taken_and_a_malformed_one_is_not)
     BAD(strcpy(bad.rule, "a\033[31mb"));
     BAD(strcpy(bad.surface, "caf\xc3\xa9"));
     BAD(bad.surface[sizeof bad.surface - 1] = 'x'); /* behind its end */
-    BAD(memset(bad.value, 'x', sizeof bad.value));  /* without an end */
+    BAD(strcpy(bad.value, VALUE));                  /* of a host there is none */
+    BAD(strcpy(bad.detector, "token_patterns"));
+    BAD(memset(bad.value, 'x', sizeof bad.value)); /* without an end */
     BAD(strcpy(bad.method, "GE T"));
     BAD(strcpy(bad.method, "G:T"));
     BAD(bad.method[0] = '\0');
@@ -79,6 +83,7 @@ END_TEST
 START_TEST(kinds_have_names)
 {
     ck_assert_str_eq(hold_kind_name(HOLD_DENIED_HOST), "denied-host");
+    ck_assert_str_eq(hold_kind_name(HOLD_MATCH), "match");
     ck_assert_str_eq(hold_kind_name(0), "");
     ck_assert_str_eq(hold_kind_name(HOLD_KINDS), "");
 }
@@ -92,6 +97,29 @@ static unsigned take_all(struct hold_rate *rate, uint64_t now_ms)
         count++;
     return count;
 }
+
+START_TEST(of_a_match_the_record_tells_what_was_found_by_its_hash)
+{
+    static const char *const values[] = {
+        "", "00112233445566778899aabbccddeef", "00112233445566778899aabbccddeeff0",
+        "00112233445566778899AABBCCDDEEFF", "a secret of so many bytes, it is"};
+    struct hold_request request = good();
+
+    request.kind = HOLD_MATCH;
+    strcpy(request.detector, "token_patterns");
+    strcpy(request.surface, "header value");
+    strcpy(request.value, VALUE);
+    ck_assert_int_eq(read_it(&request), 0);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        struct hold_request bad = request;
+        memset(bad.value, 0, sizeof bad.value);
+        strcpy(bad.value, values[i]);
+        ck_assert_msg(read_it(&bad) == -1, "%s", values[i]);
+    }
+    memset(request.detector, 0, sizeof request.detector);
+    ck_assert_int_eq(read_it(&request), -1);
+}
+END_TEST
 
 START_TEST(so_many_at_once_and_so_many_a_second)
 {
@@ -110,5 +138,6 @@ START_TEST(so_many_at_once_and_so_many_a_second)
 }
 END_TEST
 
-SUITE_MAIN("hold", a_record_is_taken_and_a_malformed_one_is_not, kinds_have_names,
+SUITE_MAIN("hold", a_record_is_taken_and_a_malformed_one_is_not,
+           of_a_match_the_record_tells_what_was_found_by_its_hash, kinds_have_names,
            so_many_at_once_and_so_many_a_second)

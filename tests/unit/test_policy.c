@@ -195,7 +195,7 @@ START_TEST(what_is_not_understood_is_refused_with_its_place)
         {ROUTE("\"dlp\":{\"inbound\":[\"entropy\"]}"),
          "policy: routes: [0]: dlp: inbound: [0]: no detector of this direction"},
         {ROUTE("\"dlp\":{\"outbound_on_match\":\"log\"}"),
-         "policy: routes: [0]: dlp: outbound_on_match: expected \"block\" or \"redact\""},
+         "policy: routes: [0]: dlp: outbound_on_match: expected \"block\", \"redact\" or \"supervise\""},
         {ROUTE("\"dlp\":{\"inbound_on_match\":\"redact\"}"),
          "policy: routes: [0]: dlp: inbound_on_match: expected \"block\", \"annotate\" or \"log\""},
         {ROUTE("\"tcp\":[5432],\"dlp\":{\"budget\":1024}"),

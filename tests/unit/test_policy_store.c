@@ -14,6 +14,7 @@
 #define POLICY                                                                                               \
     "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\","          \
     "\"allow_private\":[\"10.0.0.0/8\"],\"tls\":{\"passthrough\":true}}]}"
+#define KEY     "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
 #define SIDECAR "\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"own\":[\"10.7.7.0/30\",\"192.0.2.7/32\"]}"
 
 static struct net net;
@@ -282,12 +283,14 @@ START_TEST(approvals_lie_over_the_policy_in_force)
     char digest[sizeof store.current.digest];
 
     set_up();
+    ck_assert_uint_eq(strspn(store.value_key, "0123456789abcdef"), 2 * APPROVAL_KEY);
+    strcpy(store.value_key, KEY);
     ck_assert_int_eq(approve("[]"), -1);
     ck_assert_str_eq(err.text, "the policy has nothing held for the operator");
     ck_assert_int_eq(stage(HELD), 0);
     section_is(store.next.fds[POLICY_FOR_PROXY],
                "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
-               "\"a.example\"}],\"base\":1,\"generation\":1," SIDECAR "}");
+               "\"a.example\"}],\"base\":1,\"value_key\":\"" KEY "\",\"generation\":1," SIDECAR "}");
     ck_assert_int_eq(approve("[" APPROVAL "]"), -1);
     ck_assert_str_eq(err.text, "the policy has nothing held for the operator"); /* none is current yet */
     policy_store_commit(&store);
@@ -295,7 +298,8 @@ START_TEST(approvals_lie_over_the_policy_in_force)
     ck_assert_msg(approve("[" APPROVAL "]") == 0, "%s", err.text);
     section_is(store.next.fds[POLICY_FOR_PROXY],
                "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
-               "\"a.example\"}],\"approvals\":[" APPROVAL "],\"base\":1,\"generation\":2," SIDECAR "}");
+               "\"a.example\"}],\"approvals\":[" APPROVAL "],\"base\":1,\"value_key\":\"" KEY
+               "\",\"generation\":2," SIDECAR "}");
     section_is(
         store.next.fds[POLICY_FOR_DNS],
         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"
@@ -332,6 +336,51 @@ START_TEST(a_new_policy_keeps_the_approvals_that_it_leaves_room_for)
         policy_store_commit(&store);
         ck_assert_msg(json_array_size(store.current.approvals) == table[i].kept, "%s", table[i].policy);
         ck_assert_uint_eq(store.current.base, 3);
+        policy_store_commit(&store);
+    }
+}
+END_TEST
+
+#define VALUE                                                                                                \
+    "{\"id\":8,\"host\":\"a.example\",\"port\":443,\"tls\":true,\"value\":"                                  \
+    "\"00112233445566778899aabbccddeeff\","                                                                  \
+    "\"surface\":\"body\",\"once\":false}"
+#define ASKS(dlp)                                                                                            \
+    "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"dlp\":{" dlp "}}],\"hold\":{\"denied\":false}}"
+#define SUPERVISE "\"outbound_on_match\":\"supervise\""
+
+START_TEST(approvals_of_values_are_for_the_proxy_and_last_while_the_route_asks)
+{
+    static const struct {
+        const char *policy;
+        size_t kept;
+    } table[] = {
+        {ASKS(SUPERVISE), 1},
+        {ASKS(""), 0},
+        {ASKS(SUPERVISE ",\"outbound\":[]"), 0},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"*.example\",\"dlp\":{" SUPERVISE "}}],\"hold\":{}}", 1},
+        {"{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"dlp\":{" SUPERVISE "}}]}",
+         0}, /* nobody can be asked */
+        {"{\"protocol\":1,\"routes\":[],\"hold\":{\"denied\":true}}", 0},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        set_up();
+        strcpy(store.value_key, KEY);
+        ck_assert_msg(stage(ASKS(SUPERVISE)) == 0, "%s", err.text);
+        policy_store_commit(&store);
+        ck_assert_msg(approve("[" VALUE "]") == 0, "%s", err.text);
+        section_is(store.next.fds[POLICY_FOR_PROXY],
+                   "{\"protocol\":1,\"hold\":{\"denied\":false},\"routes\":[{\"host\":\"a.example\",\"dlp\":"
+                   "{" SUPERVISE "}}],\"approvals\":[" VALUE "],\"base\":1,\"value_key\":\"" KEY
+                   "\",\"generation\":2," SIDECAR "}");
+        section_is(store.next.fds[POLICY_FOR_DNS],
+                   "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"}],\"approvals\":[],"
+                   "\"generation\":2," SIDECAR "}");
+        policy_store_commit(&store);
+        ck_assert_msg(stage(table[i].policy) == 0, "%s", err.text);
+        policy_store_commit(&store);
+        ck_assert_msg(json_array_size(store.current.approvals) == table[i].kept, "%s", table[i].policy);
         policy_store_commit(&store);
     }
 }
@@ -403,4 +452,5 @@ SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
            what_only_the_sidecar_may_say_is_refused_from_outside,
            secrets_stay_with_their_version_and_out_of_the_sections,
            an_empty_policy_allows_nothing_and_is_a_policy, approvals_lie_over_the_policy_in_force,
-           a_new_policy_keeps_the_approvals_that_it_leaves_room_for, approvals_keep_the_secrets)
+           a_new_policy_keeps_the_approvals_that_it_leaves_room_for,
+           approvals_of_values_are_for_the_proxy_and_last_while_the_route_asks, approvals_keep_the_secrets)

@@ -104,12 +104,17 @@ $B/headers/%.h.ok: %.h $(recipe) | $(DEPS)/ready
 -include $(patsubst %.o,%.d,$(objects)) $(patsubst %,$B/headers/%.ok.d,$(HEADERS))
 $(DEPS)/ready: image/deps/packages.txt; $(Q)ARCH=$(ARCH) image/deps/deps.sh
 
+# What is searched for, compiled as far as it is the same everywhere.
+$B/stopper-dlp.db: $B/stopper-dlpc
+	@echo "  DB   $@"
+	$(Q)$(if $(cross),qemu-aarch64-static -L $(SYSROOT)) $< --base >$@
+
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## */  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 deps: ## install the Debian packages, build wolfSSL, llhttp and libmnl, fetch the lab's npm registry (cached in the user's cache folder)
 	$(Q)ARCH=$(ARCH) image/deps/deps.sh
 	$(Q)image/deps/registry.sh
-all: $(PROGRAMS:%=$B/%) ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
+all: $(PROGRAMS:%=$B/%) $B/stopper-dlp.db ## build the programs (VARIANT=release|debug|asan|cov, CC=gcc|clang)
 tests: $(patsubst %,$B/tests/%,$(TESTS) $(TOOLS))
 demo: ## show on this machine, in under a minute, what the appliance does
 	$(Q)image/deps/deps.sh

@@ -86,6 +86,13 @@ class Root:
                 self.debian.package(f"{part}:{self.options.arch}")
             self.links.append((path, part))
 
+    def data(self, name, path):
+        source = f"{self.options.programs}/{name}"
+        if not os.path.exists(source):
+            raise Missing(f"{source} is not there: make all")
+        with open(source, "rb") as file:
+            self.put(path, file.read(), NAME)
+
     def file(self, path, mode=0o755):
         real = self.debian.real(path)
         if not os.path.exists(real):
@@ -153,7 +160,7 @@ class Root:
                           f"{sorted(self.libraries - listed)}")
 
     FIRST = {"program": program, "file": file}  # these say what is needed of the others
-    THEN = {"loader": loader, "lib": lib, "roots": roots, "users": users, "groups": groups, "licence": licence, "empty": empty, "folder": folder}
+    THEN = {"loader": loader, "lib": lib, "roots": roots, "users": users, "groups": groups, "licence": licence, "data": data, "empty": empty, "folder": folder}
 
     def assemble(self, declared):
         """Puts all of it together. Returns the list of materials, which is in it too."""

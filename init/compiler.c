@@ -27,6 +27,7 @@ void compiler_init(struct compiler *compiler, uv_loop_t *loop, const char *execu
 
     *compiler = (struct compiler){.loop = loop, .done = done, .ctx = ctx};
     snprintf(compiler->path, sizeof compiler->path, "%.*s/stopper-dlpc", directory, executable);
+    snprintf(compiler->base, sizeof compiler->base, "%.*s/stopper-dlp.db", directory, executable);
 }
 
 static bool database_sound(int fd)
@@ -51,6 +52,8 @@ static void on_closed(uv_handle_t *handle)
     compiler->running = false;
     int database = compiler->database;
     if (!compiler->late && database_sound(database)) {
+        if (compiler->last_len > 0)
+            fprintf(stderr, "stopper-init: stopper-dlpc: %s\n", compiler->last);
         compiler->done(compiler->ctx, database, NULL);
         return;
     }
@@ -108,10 +111,11 @@ static void on_limit(uv_timer_t *timer)
 }
 
 /* fds: the child's. Returns 0, or -1 with err. */
-static int start(struct compiler *compiler, const int fds[3], struct err *err)
+static int start(struct compiler *compiler, const int fds[4], struct err *err)
 {
     static const char *const argv[] = {"stopper-dlpc", NULL};
-    const struct spawn spawn = {.path = compiler->path, .argv = argv, .fds = fds, .fd_count = 3};
+    const struct spawn spawn = {
+        .path = compiler->path, .argv = argv, .fds = fds, .fd_count = COMPILER_BASE_FD + 1};
     pid_t pid = spawn_start(&spawn, err);
 
     if (pid < 0)
@@ -137,7 +141,8 @@ static void watch(struct compiler *compiler)
 
 int compiler_start(struct compiler *compiler, int source, struct err *err)
 {
-    int words[2] = {-1, -1}, fds[3] = {source, -1, -1}, status = -1;
+    int words[2] = {-1, -1}, status = -1;
+    int fds[COMPILER_BASE_FD + 1] = {source, -1, -1, -1};
 
     if (compiler->running)
         return err_set(err, "something else is being compiled");
@@ -146,7 +151,10 @@ int compiler_start(struct compiler *compiler, int source, struct err *err)
         err_set_errno(err, "memory for the compiler");
     } else {
         fds[2] = words[1];
+        fds[COMPILER_BASE_FD] = open(compiler->base, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         status = start(compiler, fds, err);
+        if (fds[COMPILER_BASE_FD] >= 0)
+            close(fds[COMPILER_BASE_FD]);
     }
     if (words[1] >= 0)
         close(words[1]);

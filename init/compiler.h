@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * compiler: makes the database of what is searched for in traffic (dlp/rules.h). The expressions' compiler is large, so it
- * runs in a program of its own, stopper-dlpc, that lives for this one task: in a jail, as a user of its own, with three
- * descriptors: what to compile (0), an empty memfd for the database (1), and a pipe for words (2). It gets nothing
- * else, and leaves nothing but the memfd, which counts when it is sealed.
+ * runs in a program of its own, stopper-dlpc, that lives for this one task: in a jail, as a user of its own, with four
+ * descriptors: what to compile (0), an empty memfd for the database (1), a pipe for words (2), and what the build has compiled
+ * already, stopper-dlp.db beside the program (3; it does without when that is missing, and says so). It gets nothing else, and leaves nothing but the memfd, which counts when it is sealed.
  */
 #ifndef INIT_COMPILER_H
 #define INIT_COMPILER_H
@@ -15,11 +15,12 @@
 #include "core/err.h"
 
 #define COMPILER_MAX      (64 << 20) /* bytes of a database */
-#define COMPILER_LIMIT_MS 15000u     /* from exec to its end */
+#define COMPILER_BASE_FD  3
+#define COMPILER_LIMIT_MS 15000u /* from exec to its end */
 
 struct compiler {
     uv_loop_t *loop;
-    char path[4096]; /* the program's */
+    char path[4096], base[4096]; /* the program's, and its base's */
     /* called from the loop, once for each start: the sealed database, now the callee's; or -1 with err */
     void (*done)(void *ctx, int database, const struct err *err);
     void *ctx;

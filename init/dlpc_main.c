@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * stopper-dlpc: compiles what is searched for in traffic, and ends (init/compiler.h). Descriptor 0 is a sealed memfd with the
- * known secrets as JSON, {"NAME": "value"}; 1 the empty memfd for the database; 2 takes words when it fails. Nothing of
- * the agent's or an upstream's comes here; it is jailed all the same, before it reads anything: what it runs is the
+ * known secrets as JSON, {"NAME": "value"}; 1 the empty memfd for the database; 2 takes words when it fails; 3 the base that the build made
+ * (stopper-dlpc --base), to which the secrets are added. Without one that fits all is compiled, and 2 says so. Nothing of the agent's or an upstream's comes here; it is jailed all the same, before it reads anything: what it runs is the
  * largest library of all.
  */
 #define _GNU_SOURCE
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/secret.h"
@@ -49,6 +50,32 @@ static int limits_set(void)
     return SECCOMP_SANITIZED ? 0 : setrlimit(RLIMIT_AS, &(struct rlimit){MEMORY_MAX, MEMORY_MAX});
 }
 
+/* The build's base, which is trusted as this program is; empty: there is none. */
+static struct str base_map(void)
+{
+    struct stat status;
+    void *map = MAP_FAILED;
+
+    if (fstat(COMPILER_BASE_FD, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+        status.st_size <= COMPILER_MAX)
+        map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, COMPILER_BASE_FD, 0);
+    return map != MAP_FAILED ? (struct str){map, (size_t)status.st_size} : (struct str){NULL, 0};
+}
+
+static int add_secrets(const struct dlp_known *known, size_t count, struct err *err)
+{
+    struct str base = base_map();
+    int status =
+        base.len > 0 ? dlp_compile(known, count, base, STDOUT_FILENO, err) : err_set(err, "there is no base");
+
+    if (base.len > 0)
+        munmap((void *)base.ptr, base.len);
+    if (status == 0)
+        return 0;
+    fprintf(stderr, "%s: all is compiled anew\n", err->text);
+    return dlp_compile(known, count, (struct str){NULL, 0}, STDOUT_FILENO, err);
+}
+
 static int compile(const struct secrets *secrets, struct err *err)
 {
     struct dlp_known *known = calloc(secrets->count + 1, sizeof *known);
@@ -60,16 +87,29 @@ static int compile(const struct secrets *secrets, struct err *err)
             .name = secrets->entries[i].name,
             .value = secret_expose(secrets->entries[i].value),
             .kind = strcmp(secrets->entries[i].name, SECRET_CANARY) == 0 ? DLP_CANARY : DLP_HOSTS};
-    int status = dlp_compile(known, secrets->count, STDOUT_FILENO, err);
+    int status = add_secrets(known, secrets->count, err);
     free(known);
     return status;
 }
 
-int main(void)
+/* A part of the build. */
+static int base_make(void)
+{
+    struct err err = {""};
+
+    return dlp_base_write(stdout, &err) == 0 ? 0 : fail(err.text);
+}
+
+int main(int argc, char **argv)
 {
     struct secrets *secrets = NULL;
     struct err err = {""};
     struct str json;
+
+    if (argc == 2 && strcmp(argv[1], "--base") == 0)
+        return base_make();
+    if (argc > 1)
+        return fail("usage: stopper-dlpc --base >FILE");
 
     secret_json();
     json_object_seed(0); /* opens /dev/urandom now: the jail has no files */

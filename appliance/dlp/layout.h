@@ -12,7 +12,9 @@
 #include "dlp/rules.h"
 
 #define DLP_MAGIC "stopdlp1"
-#define DLP_PAGE  4096
+#define DLP_BASE_MAGIC                                                                                       \
+    "stopbas1" /* of a base (dlpc/compile.h): its parts are as the library serializes them */
+#define DLP_PAGE 4096
 
 enum dlp_base {
     DLP_BASE_WORDS,   /* tokens that are one word (classes.h), of DLP_WORD_MIN bytes at least */
@@ -42,6 +44,10 @@ struct dlp_layout {
 uint32_t dlp_rule_phrase(size_t phrase);
 uint32_t dlp_rule_entropy(void);
 uint32_t dlp_rule_known(size_t value);
+
+/* Whether a layout that stands at the beginning of `size` bytes is of this magic, whole, and made from this program's tables.
+ * 0, or -1 with err. */
+int dlp_layout_check(const struct dlp_layout *layout, size_t size, const char *magic, struct err *err);
 
 /* Tells tables apart. Both programs ask the same function of their own tables. */
 uint64_t dlp_tables_digest(void);

@@ -63,9 +63,9 @@ static bool inside(const struct dlp_layout *layout, struct dlp_part part)
     return part.at % DLP_PAGE == 0 && part.at <= layout->size && part.size <= layout->size - part.at;
 }
 
-static int check(const struct dlp_layout *layout, size_t size, struct err *err)
+int dlp_layout_check(const struct dlp_layout *layout, size_t size, const char *magic, struct err *err)
 {
-    if (size < sizeof *layout || memcmp(layout->magic, DLP_MAGIC, sizeof layout->magic) != 0 ||
+    if (size < sizeof *layout || memcmp(layout->magic, magic, sizeof layout->magic) != 0 ||
         layout->size != size) {
         err_set(err, "dlp: this is no database, or one of another version");
         return -1;
@@ -160,7 +160,7 @@ struct dlp_rules *dlp_rules_open(int fd, struct err *err)
         map,
         rules
             ->size); /* as far as the limit allows: the pages are shared memory, which may be swapped out else */
-    if (check(rules->layout, rules->size, err) != 0 || open_parts(rules, err) != 0) {
+    if (dlp_layout_check(rules->layout, rules->size, DLP_MAGIC, err) != 0 || open_parts(rules, err) != 0) {
         dlp_rules_free(rules);
         return NULL;
     }

@@ -22,6 +22,15 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
+/* What a base is compiled for. Without AVX2 text would be searched 5 % slower, base64 and binary bytes 27 %; a processor that
+ * has it not refuses the base. */
+static const hs_platform_info_t base_platform = {
+#ifdef __x86_64__
+    .cpu_features = HS_CPU_FEATURES_AVX2,
+#endif
+    .tune = HS_TUNE_FAMILY_GENERIC,
+};
+
 /* What one database is made of. */
 struct list {
     const char **expressions;
@@ -119,25 +128,51 @@ static int sort_phrases(struct work *work, struct err *err)
     return 0;
 }
 
-static int compile(struct work *work, size_t base, struct err *err)
+static int compile(struct work *work, size_t base, const hs_platform_info_t *platform, struct err *err)
 {
     struct list *list = &work->lists[base];
-    hs_platform_info_t platform;
     hs_compile_error_t *wrong = NULL;
 
     if (list->count == 0)
         return 0;
-    if (hs_populate_platform(&platform) != HS_SUCCESS) {
-        err_set(err, "this processor is not one that can be compiled for");
-        return -1;
-    }
-    if (hs_compile_multi(list->expressions, list->flags, list->ids, list->count, HS_MODE_BLOCK, &platform,
+    if (hs_compile_multi(list->expressions, list->flags, list->ids, list->count, HS_MODE_BLOCK, platform,
                          &work->bases[base], &wrong) == HS_SUCCESS)
         return 0;
     err_set(err, "expression %d of database %zu: %s", wrong != NULL ? wrong->expression : -1, base,
             wrong != NULL ? wrong->message : "cannot be compiled");
     hs_free_compile_error(wrong);
     return -1;
+}
+
+static int compile_all(struct work *work, const hs_platform_info_t *platform, struct err *err)
+{
+    work->layout.loose_min = UINT32_MAX;
+    for (size_t i = 0; i < DLP_BASES; i++)
+        if (list_init(&work->lists[i], dlp_token_count + dlp_phrase_count) != 0)
+            return err_set(err, "no memory");
+    if (sort_tokens(work, err) != 0 || sort_phrases(work, err) != 0)
+        return -1;
+    for (size_t i = 0; i < DLP_BASES; i++)
+        if (compile(work, i, platform, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* Takes from a base what else would be compiled. */
+static int base_read(struct work *work, struct str base, struct err *err)
+{
+    struct dlp_layout *layout = &work->layout;
+
+    if (base.len >= sizeof *layout)
+        memcpy(layout, base.ptr, sizeof *layout);
+    if (dlp_layout_check(layout, base.len, DLP_BASE_MAGIC, err) != 0)
+        return -1;
+    for (size_t i = 0; i < DLP_BASES; i++)
+        /* The library checks its own version, the processor, and a sum of all bytes. */
+        if (hs_deserialize_database(base.ptr + layout->bases[i].at, layout->bases[i].size, &work->bases[i]) !=
+            HS_SUCCESS)
+            return err_set(err, "dlp: database %zu is damaged, or for another processor or library", i);
+    return 0;
 }
 
 static uint64_t page(uint64_t size)
@@ -157,6 +192,7 @@ static int plan(struct work *work, struct err *err)
     layout->size = page(sizeof *layout);
     for (size_t i = 0; i < DLP_BASES; i++) {
         size_t size = 0;
+        layout->bases[i] = (struct dlp_part){0, 0};
         if (work->bases[i] == NULL)
             continue;
         if (hs_database_size(work->bases[i], &size) != HS_SUCCESS) {
@@ -190,7 +226,7 @@ static int fill(struct work *work, int fd, struct err *err)
 {
     size_t size = work->layout.size;
 
-    if (ftruncate(fd, (off_t)size) != 0) {
+    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size) != 0) {
         err_set(err, "no memory for the database: %s", strerror(errno));
         return -1;
     }
@@ -212,21 +248,23 @@ static int fill(struct work *work, int fd, struct err *err)
     return result;
 }
 
-int dlp_compile(const struct dlp_known *known, size_t count, int fd, struct err *err)
+/* A new one for this processor. */
+static int compile_here(struct work *work, struct err *err)
 {
-    struct work work = {.layout.loose_min = UINT32_MAX};
+    hs_platform_info_t platform;
+
+    if (hs_populate_platform(&platform) != HS_SUCCESS)
+        return err_set(err, "this processor is not one that can be compiled for");
+    return compile_all(work, &platform, err);
+}
+
+int dlp_compile(const struct dlp_known *known, size_t count, struct str base, int fd, struct err *err)
+{
+    struct work work = {.known = NULL};
     int result = -1;
 
-    for (size_t i = 0; i < DLP_BASES; i++)
-        if (list_init(&work.lists[i], dlp_token_count + dlp_phrase_count) != 0) {
-            err_set(err, "no memory");
-            goto out;
-        }
-    if (sort_tokens(&work, err) != 0 || sort_phrases(&work, err) != 0)
+    if ((base.len > 0 ? base_read(&work, base, err) : compile_here(&work, err)) != 0)
         goto out;
-    for (size_t i = 0; i < DLP_BASES; i++)
-        if (compile(&work, i, err) != 0)
-            goto out;
     if (count > 0) {
         work.known = dlpc_known_make(known, count, &work.known_size, err);
         if (work.known == NULL)
@@ -240,6 +278,53 @@ int dlp_compile(const struct dlp_known *known, size_t count, int fd, struct err 
     }
     result = 0;
 out:
+    work_fini(&work);
+    return result;
+}
+
+static int write_at(FILE *to, uint64_t *at, uint64_t offset, const void *bytes, size_t len)
+{
+    for (; *at < offset; ++*at)
+        if (putc(0, to) == EOF)
+            return -1;
+    *at += len;
+    return fwrite(bytes, 1, len, to) == len ? 0 : -1;
+}
+
+/* The databases stay serialized: the processor that builds need not be able to use them. */
+static int base_put(struct work *work, FILE *to)
+{
+    uint64_t at = 0;
+    int result = write_at(to, &at, 0, &work->layout, sizeof work->layout);
+
+    for (size_t i = 0; i < DLP_BASES && result == 0; i++) {
+        char *bytes = NULL;
+        size_t len = 0;
+        if (work->bases[i] == NULL)
+            continue;
+        if (hs_serialize_database(work->bases[i], &bytes, &len) != HS_SUCCESS ||
+            len != work->layout.bases[i].size)
+            result = -1;
+        else
+            result = write_at(to, &at, work->layout.bases[i].at, bytes, len);
+        free(bytes);
+    }
+    if (result != 0 || write_at(to, &at, work->layout.size, "", 0) != 0)
+        return -1;
+    return fflush(to) == 0 && !ferror(to) ? 0 : -1;
+}
+
+int dlp_base_write(FILE *to, struct err *err)
+{
+    struct work work = {.known = NULL};
+    int result = -1;
+
+    if (compile_all(&work, &base_platform, err) == 0 && plan(&work, err) == 0) {
+        memcpy(work.layout.magic, DLP_BASE_MAGIC, sizeof work.layout.magic);
+        result = base_put(&work, to);
+        if (result != 0)
+            err_set(err, "the base could not be written");
+    }
     work_fini(&work);
     return result;
 }

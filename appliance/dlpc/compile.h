@@ -6,6 +6,8 @@
 #ifndef DLPC_COMPILE_H
 #define DLPC_COMPILE_H
 
+#include <stdio.h>
+
 #include "core/err.h"
 #include "dlp/rules.h"
 
@@ -16,8 +18,14 @@ struct dlp_known {
     enum dlp_known_kind kind;
 };
 
-/* Writes the database into `fd`, an empty memfd made with MFD_ALLOW_SEALING, and seals it against every change. Errors name
- * the token or the secret's name, and never hold a value. Returns 0 or -1. */
-int dlp_compile(const struct dlp_known *known, size_t count, int fd, struct err *err);
+/* Writes the database into `fd`, a memfd made with MFD_ALLOW_SEALING, and seals it against every change. `base` is what
+ * dlp_base_write wrote: only the secrets are added to it then; or it is empty: all is compiled, for this processor. A base that
+ * was made from other tables, by another version, for another processor or library, or that is cut or damaged is an error,
+ * and `fd` can be used again. Errors name the token or the secret's name, and never hold a value. Returns 0 or -1. */
+int dlp_compile(const struct dlp_known *known, size_t count, struct str base, int fd, struct err *err);
+
+/* Writes all that does not depend on the secrets, compiled: the same bytes wherever and whenever it is done. They are for every
+ * processor of the architecture, except that amd64's has to have AVX2. Returns 0, or -1 with err. */
+int dlp_base_write(FILE *to, struct err *err);
 
 #endif

@@ -64,5 +64,5 @@ class Built:
                 elif words[0] == "folder":
                     folders[words[1]] = int(words[2], 8)
                 else:
-                    files.add(words[2] if words[0] == "program" else words[1])
+                    files.add(words[2] if words[0] in ("program", "data") else words[1])
         return files, folders

@@ -9,7 +9,7 @@ import pytest
 import probes
 from container import NEEDED, SEALED, ContainerBottle, Engine
 from lab import SIDECAR_ADDRESS, Lab
-from spaces import WAIT
+from spaces import WAIT, wait_for
 from world import NAMES, RESOLVER
 
 SECRET = "value-of-the-token"
@@ -60,6 +60,17 @@ def test_a_mounted_policy_alone_makes_a_sidecar(lab, mounted):
     assert [line["authorization"] for line in map(json.loads, lab.world.log()) if line["uri"] == "/echo"] == [f"Bearer {SECRET}"]
     assert mounted.bare("dns", server=SIDECAR_ADDRESS, name="allowed.test")["addresses"] == [NAMES["allowed.test"]]
     assert mounted.status()["generation"] == 1
+
+
+def test_the_images_own_base_fits_its_programs(lab, engine, mounted):
+    assert mounted.status()["generation"] == 1  # compiled with a secret: see above
+    assert "stopper-dlpc" not in mounted.errors()
+    without = ContainerBottle(lab, engine, "--policy", "/etc/stopper/policy.json", "--secrets", "/etc/stopper/secrets.json", options=(
+        "--volume", f"{lab.dir}/mounted:/etc/stopper:ro", "--volume", "/dev/null:/stopper/stopper-dlp.db:ro"))
+    try:
+        wait_for(lambda: "stopper-init: stopper-dlpc: there is no base: all is compiled anew\n" in without.errors(), "its words")
+    finally:
+        without.close()
 
 
 def test_it_answers_through_the_engines_exec(mounted):

@@ -31,6 +31,7 @@ class Rig:
         try:
             shutil.copy(program("stopper-init"), self.dir)
             shutil.copy(program("stopper-dlpc"), self.dir)
+            shutil.copy(os.path.join(os.path.dirname(program("stopper-dlpc")), "stopper-dlp.db"), self.dir)
             for name in "stopper-dns", "stopper-proxy":
                 shutil.copy(os.path.join(HERE, "standin.py"), os.path.join(self.dir, name))
                 os.chmod(os.path.join(self.dir, name), 0o755)

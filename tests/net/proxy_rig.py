@@ -270,7 +270,7 @@ exec prlimit --nofile={files} "$0"
 
 COMPILE = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
-exec "$0" 0<&{0} 1>&{1} {0}<&- {1}>&-
+exec "$0" 0<&{0} 1>&{1} 3<"${{0%/*}}/stopper-dlp.db" {0}<&- {1}>&-
 """
 databases = {}  # by the known secrets: sealed memfds
 

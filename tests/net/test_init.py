@@ -553,6 +553,27 @@ def test_a_policy_whose_search_does_not_compile_changes_nothing(rig):
     assert init.audit.wait(kind="test", database=5)
 
 
+def test_a_base_that_does_not_fit_is_passed_over_and_it_says_so(rig):
+    path = os.path.join(rig.dir, "stopper-dlp.db")
+    with open(path, "rb") as file:
+        whole = file.read()
+    init = Init(rig, policy=POLICY)
+    assert init.audit.wait(kind="test", database=1)
+    assert "stopper-dlpc" not in init.errors()  # the control: it fits
+
+    def other(content, name, words):
+        os.unlink(path)
+        if content is not None:
+            with open(path, "wb") as file:
+                file.write(content)
+        assert init.ctl("apply", stdin=json.dumps({"policy": POLICY, "secrets": {name: "some-new-value"}}))[0] == 0
+        assert init.errors() == words
+    first = "stopper-init: stopper-dlpc: dlp: this is no database, or one of another version: all is compiled anew\n"
+    other(whole[:-1], "CUT", first)
+    other(None, "MISSING", first + "stopper-init: stopper-dlpc: there is no base: all is compiled anew\n")
+    assert init.audit.wait(kind="test", database=3)
+
+
 # ---- control
 
 def ask(init, data):

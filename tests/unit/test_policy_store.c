@@ -411,6 +411,7 @@ END_TEST
 START_TEST(closed_is_what_is_staged_and_nothing_else_changes)
 {
     set_up();
+    strcpy(store.value_key, KEY);
     ck_assert_int_eq(policy_store_stage_egress(&store, &err), -1);
     ck_assert_str_eq(err.text, "no policy is in force");
     ck_assert_int_eq(stage(HELD), 0);
@@ -421,8 +422,8 @@ START_TEST(closed_is_what_is_staged_and_nothing_else_changes)
     ck_assert_int_eq(policy_store_stage_egress(&store, &err), 0);
     section_is(store.next.fds[POLICY_FOR_PROXY],
                "{\"protocol\":1,\"hold\":{\"denied\":true},\"ignore\":[\"t.example\"],\"routes\":[{\"host\":"
-               "\"a.example\"}],\"approvals\":[" APPROVAL
-               "],\"closed\":true,\"base\":1,\"generation\":3," SIDECAR "}");
+               "\"a.example\"}],\"approvals\":[" APPROVAL "],\"closed\":true,\"base\":1,\"value_key\":\"" KEY
+               "\",\"generation\":3," SIDECAR "}");
     section_is(
         store.next.fds[POLICY_FOR_DNS],
         "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\"}],"

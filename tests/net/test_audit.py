@@ -15,6 +15,7 @@ import pytest
 from host import Host
 from lab import BUILD, program
 from spaces import WAIT, wait_for
+from test_dlp_outbound import github
 from world import RESOLVER
 
 FAILED, USAGE, UNFIT = 125, 2, 1
@@ -55,6 +56,7 @@ class Story:
             agent = bottle.agent
             assert agent.http(host="plain.test", path="/x?secret=1")["status"] == 200
             assert agent.https(host="allowed.test")["status"] == 200
+            assert agent.http(host="plain.test", path="/?x=" + github())["status"] == 403
             assert agent.https(host="denied.test", ca=None)["status"] == 403
             for _ in range(3):
                 assert agent.http(host="denied.test", address="203.0.113.9")["status"] == 403
@@ -181,7 +183,8 @@ def test_filters_choose_lines_and_people_read_them(story):
         line for line in story.lines if line["kind"] in ("dns", "tcp")]
     assert [json.loads(line) for line in story.shown(name, "--json", "--host", "*.test", "--deny", "--kind", "http")] == [
         line for line in story.lines if line.get("host", "").endswith(".test") and line["kind"] == "http" and line["verdict"] == "block"]
-    shown, = story.shown(name, "--host", "PLAIN.test", "--kind", "http")
+    shown, found = story.shown(name, "--host", "PLAIN.test", "--kind", "http")
+    assert found.endswith(" block  http      GET plain.test:80/ 403 dlp-match [plain.test] token_patterns: github-token in the query")
     line = next(line for line in story.lines if line.get("host") == "plain.test" and line["kind"] == "http")
     assert shown == f"{line['time']} allow  http      GET plain.test:80/x 200 [plain.test]"
     assert len(story.shown(story.kept)) == len(story.lines)

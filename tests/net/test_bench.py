@@ -16,7 +16,7 @@ def test_the_benchmark_measures_every_figure_of_every_box(tmp_path):
     figures = json.loads(out.read_text())
     assert set(figures) == {"kept", "new", "down", "up", "memory"}
     for figure, boxes in figures.items():
-        assert set(boxes) == {"stopper", "haproxy", "haproxy-always"}
+        assert set(boxes) == {"stopper", "stopper-unsearched", "haproxy", "haproxy-always"}
         # the memory that a thousand connections add may be some that was freed before, under the sanitizer
         assert all(len(values) == 1 and (values[0] > 0 or figure == "memory") for values in boxes.values()), figures
     assert all(word in done.stdout for word in ("kept connections", "a connection each", "to the client", "to the server", "of memory"))

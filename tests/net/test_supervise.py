@@ -7,6 +7,7 @@ import gzip
 import json
 import select
 import subprocess
+import threading
 
 import pytest
 
@@ -313,16 +314,18 @@ def test_an_upstream_that_goes_away_ends_it(rig):
 
 
 def test_an_upstream_that_answers_before_the_verdict_is_heard(rig):
-    raw = bytearray()
+    raw, asked = bytearray(), threading.Event()
 
     def serve(stream):
         raw.extend(stream.recv(65536))
+        asked.wait(WAIT)
         stream.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!")
         while data := stream.recv(65536):
             raw.extend(data)
     rig.upstream(PUBLIC, 80, serve)
     with rig.client(send=chunked("ask.test", [b"x" * 90000, document(TOKEN)])) as client:
         number, _ = rig.desk.held()
+        asked.set()
         answer = client.message()
         assert (answer.status, answer.body) == (413, b"no!")
         rig.desk.ended(number)

@@ -105,22 +105,6 @@ static struct str value_of(const struct h1_head *head, const char *name)
     return count > 0 ? field->value : str_of("");
 }
 
-/* The values of all its fields; more than fit are no coding that is known. */
-static struct str codings(const struct h1_head *head, char *text, size_t size)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < head->field_count; i++) {
-        const struct h1_field *field = &head->fields[i];
-        if (!str_equal_nocase(field->name, str_of("content-encoding")))
-            continue;
-        int put = snprintf(text + len, size - len, "%s%.*s", len > 0 ? ", " : "",
-                           (int)(field->value.len < size ? field->value.len : size), field->value.ptr);
-        len = len + (size_t)put < size ? len + (size_t)put : size - 1;
-    }
-    return (struct str){text, len};
-}
-
 enum denial inbound_begin(struct session *session, const struct h1_head *head)
 {
     const struct exchange *x = &session->exchange;
@@ -130,7 +114,7 @@ enum denial inbound_begin(struct session *session, const struct h1_head *head)
 
     if (rules->inbound == 0 || head->framing == H1_NO_BODY || !textual(type))
         return DENIAL_NONE;
-    struct str coding = codings(head, text, sizeof text);
+    struct str coding = search_codings(head, text, sizeof text);
     if (rules->inbound_on_match == DLP_RULES_ANNOTATE && coding.len > 0 &&
         !str_equal_nocase(coding, str_of("identity")))
         return DENIAL_UPSTREAM_ENCODING; /* nothing can be put into it, and nothing but identity was accepted */

@@ -64,27 +64,10 @@ void outbound_end(struct http *http)
 
 /* Beginning. */
 
-/* All values of a field, as one; "" when it is not there. */
-static struct str joined(const struct h1_head *head, const char *name, char *text, size_t size)
-{
-    size_t len = 0, count;
-
-    h1_head_find(head, name, &count);
-    for (size_t i = 0; count > 0 && i < head->field_count; i++) {
-        const struct h1_field *field = &head->fields[i];
-        if (!str_equal_nocase(field->name, str_of(name)))
-            continue;
-        int put = snprintf(text + len, size - len, "%s%.*s", len > 0 ? ", " : "",
-                           (int)(field->value.len < size ? field->value.len : size), field->value.ptr);
-        len = len + (size_t)put < size ? len + (size_t)put : size - 1;
-    }
-    return (struct str){text, len};
-}
-
 static struct outbound *begin(struct session *session, struct dlp_engine *engine, const struct h1_head *head)
 {
     struct outbound *outbound = calloc(1, sizeof *outbound);
-    char type[128], coding[128];
+    char coding[128];
 
     if (outbound == NULL)
         return NULL;
@@ -95,14 +78,12 @@ static struct outbound *begin(struct session *session, struct dlp_engine *engine
     outbound->carry = search_carry(outbound->search, session->exchange.host);
     buf_init(&outbound->held, DLP_HELD_MAX + DLP_HOLD + IN_MAX);
     buf_init(&outbound->packed, IN_MAX);
-    struct str encoding = joined(head, "content-encoding", coding, sizeof coding);
+    struct str encoding = search_codings(head, coding, sizeof coding);
     if (outbound->rules.transcript && head->framing != H1_NO_BODY &&
         dlp_unpack_new(encoding, &outbound->unpack) == DLP_NO_VIOLATION && outbound->unpack != NULL)
         encoding = str_of("");
-    const struct dlp_message message = {.detectors = outbound->rules.outbound,
-                                        .content_type = joined(head, "content-type", type, sizeof type),
-                                        .content_encoding = encoding,
-                                        .carry = outbound->carry};
+    const struct dlp_message message = {
+        .detectors = outbound->rules.outbound, .content_encoding = encoding, .carry = outbound->carry};
     if (outbound->carry != NULL)
         outbound->before = *outbound->carry;
     if (outbound->carry != NULL)

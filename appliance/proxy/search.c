@@ -145,3 +145,21 @@ void search_describe(const struct dlp_engine *engine, const struct dlp_finding *
              rule != NULL ? rule->name : "?", dlp_surface_name(finding->surface),
              finding->across ? ", begun in an earlier request" : "");
 }
+
+struct str search_codings(const struct h1_head *head, char *text, size_t size)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < head->field_count; i++) {
+        const struct h1_field *field = &head->fields[i];
+        if (!str_equal_nocase(field->name, str_of("content-encoding")))
+            continue;
+        if (field->value.len + 1 > size - len)
+            return str_of("too-long");
+        if (len > 0)
+            text[len++] = ',';
+        memcpy(text + len, field->value.ptr, field->value.len);
+        len += field->value.len;
+    }
+    return (struct str){text, len};
+}

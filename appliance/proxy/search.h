@@ -7,6 +7,7 @@
 #define PROXY_SEARCH_H
 
 #include "core/err.h"
+#include "core/h1_head.h"
 #include "core/policy.h"
 #include "dlp/scan.h"
 
@@ -31,5 +32,9 @@ void search_carry_back(struct search *search, struct dlp_carry *carry); /* NULL 
 /* A finding in words, without what was found: "known_secrets: FORGE_TOKEN in the header value". */
 void search_describe(const struct dlp_engine *engine, const struct dlp_finding *finding, char *text,
                      size_t size);
+
+/* The values of all fields content-encoding, as one list; `text` is its memory. A list that does not fit is one unknown coding: what
+ * was cut off it could be the one that counts. */
+struct str search_codings(const struct h1_head *head, char *text, size_t size);
 
 #endif

@@ -281,7 +281,7 @@ def test_what_was_let_through_before_a_finding_is_cut_off_there(rig, recorder):
     assert recorder.answered == 0 and nothing_of(recorder, SECRET)
 
 
-@pytest.mark.parametrize("coding", ["compress", "gzip, gzip, gzip", "x" * 300])
+@pytest.mark.parametrize("coding", ["compress", "gzip, gzip, gzip", "x" * 300, "identity," + " " * 300 + "gzip", "," * 300 + "gzip"])
 def test_a_coding_that_cannot_be_read_is_refused_under_every_setting(rig, recorder, coding):
     for host in "block.test", "redact.test", "provider.test":
         with rig.client(send=post(host, b"abc", f"Content-Encoding: {coding}\r\n")) as client:

@@ -43,8 +43,15 @@ struct outbound {
 struct part {
     enum dlp_surface surface;
     struct str value;
-    bool own; /* the agent's own credential, which the route lets through */
+    bool own;        /* the agent's own credential, which the route lets through */
+    struct str name; /* of a field: it is searched with its value */
 };
+
+/* Where the places of a finding are. */
+static struct str text_of(const struct part *part, const struct dlp_finding *finding)
+{
+    return finding->surface == DLP_NAME ? part->name : part->value;
+}
 
 void outbound_end(struct http *http)
 {
@@ -175,10 +182,11 @@ static size_t add_parts(struct dlp_scan *scan, const struct session *session, co
     size_t count = 0;
 
     if (route->wildcard)
-        add(scan, parts, &count, (struct part){DLP_HOST, str_of(request->host), false}, str_of(NULL));
-    add(scan, parts, &count, (struct part){DLP_PATH, request->path, false}, str_of(NULL));
+        add(scan, parts, &count, (struct part){DLP_HOST, str_of(request->host), false, {NULL, 0}},
+            str_of(NULL));
+    add(scan, parts, &count, (struct part){DLP_PATH, request->path, false, {NULL, 0}}, str_of(NULL));
     if (query.len > 1)
-        add(scan, parts, &count, (struct part){DLP_QUERY, {query.ptr + 1, query.len - 1}, false},
+        add(scan, parts, &count, (struct part){DLP_QUERY, {query.ptr + 1, query.len - 1}, false, {NULL, 0}},
             str_of(NULL));
     for (size_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
@@ -186,10 +194,11 @@ static size_t add_parts(struct dlp_scan *scan, const struct session *session, co
             continue;
         bool cookie = str_equal_nocase(field->name, str_of("cookie"));
         bool own = route->auth.scheme == AUTH_PASSTHROUGH && forward_carries(field->name);
-        add(scan, parts, &count, (struct part){DLP_NAME, field->name, false}, field->name);
+        if (cookie || field->value.len == 0)
+            add(scan, parts, &count, (struct part){DLP_NAME, field->name, false, field->name}, field->name);
         if (field->value.len > 0)
-            add(scan, parts, &count, (struct part){cookie ? DLP_COOKIE : DLP_VALUE, field->value, own},
-                field->name);
+            add(scan, parts, &count,
+                (struct part){cookie ? DLP_COOKIE : DLP_VALUE, field->value, own, field->name}, field->name);
     }
     return count;
 }
@@ -212,9 +221,9 @@ static enum denial ask_head(struct session *session, const struct outbound *outb
         if (finding->surface == DLP_PATH)
             ask_cover_path(session, finding);
         if (approved)
-            approved = finding->end <= part->value.len &&
+            approved = finding->end <= text_of(part, finding).len &&
                        ask_approved(session, outbound->engine, finding,
-                                    (struct str){part->value.ptr + finding->start,
+                                    (struct str){text_of(part, finding).ptr + finding->start,
                                                  (size_t)(finding->end - finding->start)});
     }
     return approved ? DENIAL_NONE : DENIAL_DLP_MATCH;
@@ -258,7 +267,7 @@ static enum denial search_head(struct session *session, const struct h1_head *he
     for (size_t i = 0; i < count && *covered; i++)
         if (findings[i].field < part_count &&
             !(parts[findings[i].field].own && findings[i].detector == DLP_TOKENS))
-            cover(parts[findings[i].field].value, findings[i].start, findings[i].end);
+            cover(text_of(&parts[findings[i].field], &findings[i]), findings[i].start, findings[i].end);
     if (denial != DENIAL_NONE)
         *outbound->carry = outbound->before;
     if (denial != DENIAL_NONE || head->framing == H1_NO_BODY)

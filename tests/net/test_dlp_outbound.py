@@ -281,6 +281,14 @@ def test_what_was_let_through_before_a_finding_is_cut_off_there(rig, recorder):
     assert recorder.answered == 0 and nothing_of(recorder, SECRET)
 
 
+def test_what_is_in_a_name_is_covered_there_and_its_value_stays(rig, recorder):
+    said = "a value that is long enough to tell"
+    with rig.client(send=get("redact.test", "/", f"X-{github()}: {said}\r\n")) as client:
+        assert client.message().status == 200
+    wait_until(lambda: said.encode() in recorder.raw)
+    assert github()[4:].encode() not in recorder.raw and b"*" * 36 + f": {said}".encode() in recorder.raw
+
+
 @pytest.mark.parametrize("coding", ["compress", "gzip, gzip, gzip", "x" * 300, "identity," + " " * 300 + "gzip", "," * 300 + "gzip"])
 def test_a_coding_that_cannot_be_read_is_refused_under_every_setting(rig, recorder, coding):
     for host in "block.test", "redact.test", "provider.test":

@@ -74,7 +74,8 @@ static int child_descriptors(const struct spawn *spawn, int report)
 
 static void child_run(const struct spawn *spawn, int report)
 {
-    static char *const environment[] = {NULL};
+    static const char *const nothing[] = {NULL};
+    const char *const *environment = spawn->environment != NULL ? spawn->environment : nothing;
 
     report = child_descriptors(spawn, report);
     if (setsid() < 0)
@@ -83,7 +84,7 @@ static void child_run(const struct spawn *spawn, int report)
         child_fail(report, "chdir");
     umask(077);
     signals_default(); /* the parent's handlers are gone with exec, what it ignores is not */
-    execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, environment);
+    execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, (char *const *)(uintptr_t)environment);
     child_fail(report, "execve");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * spawn: starts a program with exactly the descriptors that it is given, a clean environment, default signals
- * and an own session. Nothing else of the parent is inherited.
+ * spawn: starts a program with exactly the descriptors that it is given, an environment of its own,
+ * default signals and an own session. Nothing else of the parent is inherited.
  */
 #ifndef SYS_SPAWN_H
 #define SYS_SPAWN_H
@@ -12,10 +12,11 @@
 #include "core/err.h"
 
 struct spawn {
-    const char *path;        /* absolute */
-    const char *const *argv; /* NULL-terminated */
-    const int *fds;          /* fds[i] becomes descriptor i; -1 = /dev/null */
-    size_t fd_count;         /* at least 3 */
+    const char *path;               /* absolute */
+    const char *const *argv;        /* NULL-terminated */
+    const int *fds;                 /* fds[i] becomes descriptor i; -1 = /dev/null */
+    size_t fd_count;                /* at least 3 */
+    const char *const *environment; /* "NAME=VALUE", NULL-terminated; NULL: none at all */
 };
 
 /* Returns the pid, or -1 with err (an exec that fails is reported here too). The descriptors stay the

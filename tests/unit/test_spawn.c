@@ -120,6 +120,34 @@ START_TEST(the_environment_is_empty)
 }
 END_TEST
 
+START_TEST(the_environment_is_the_one_that_was_given)
+{
+    static const char *const environment[] = {"ONE=1", "TWO=two words", NULL};
+    const char *argv[] = {"env", NULL};
+    int out[2], fds[3] = {-1, -1, 2}, status;
+    char text[256];
+    size_t len = 0;
+    ssize_t got;
+    struct err err = {""};
+
+    ck_assert_int_eq(setenv("THREE", "3", 1), 0);
+    ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
+    fds[1] = out[1];
+    struct spawn spawn = {
+        .path = "/usr/bin/env", .argv = argv, .fds = fds, .fd_count = 3, .environment = environment};
+    pid_t pid = spawn_start(&spawn, &err);
+    ck_assert_msg(pid > 0, "%s", err.text);
+    close(out[1]);
+    while ((got = read(out[0], text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)got;
+    text[len] = '\0';
+    close(out[0]);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    ck_assert_str_eq(text, "ONE=1\nTWO=two words\n");
+}
+END_TEST
+
 /* The value of a mask line of /proc/self/status as the program sees it. */
 static unsigned long long mask_of(const char *name)
 {
@@ -219,6 +247,7 @@ int main(void)
     tcase_add_test(tcase, descriptors_change_places);
     tcase_add_test(tcase, it_works_with_standard_descriptors_closed);
     tcase_add_test(tcase, the_environment_is_empty);
+    tcase_add_test(tcase, the_environment_is_the_one_that_was_given);
     tcase_add_test(tcase, signals_are_at_their_defaults);
     tcase_add_test(tcase, it_leads_a_session_and_stands_in_the_root);
     tcase_add_test(tcase, an_exec_that_fails_is_reported);

@@ -143,6 +143,7 @@ static void put_connection(struct json_out *out, const struct audit *audit)
 size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT_LINE_MAX])
 {
     struct json_out out;
+    bool git = audit->repository.len > 0;
 
     json_out_begin(&out, line, AUDIT_UNSEALED_MAX - 1);
     put_time(&out, wall_us);
@@ -155,10 +156,10 @@ size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT
     put_str(&out, "detector", str_of(audit->detector), CAP_WORD);
     put_str(&out, "pattern", str_of(audit->pattern), CAP_NAME);
     put_str(&out, "surface", str_of(audit->surface), CAP_WORD);
-    put_str(&out, "host", audit->host, audit->kind == AUDIT_GIT ? CAP_REF : CAP_TEXT);
+    put_str(&out, "host", audit->host, git ? CAP_REF : CAP_TEXT);
     put_str(&out, "method", audit->method, CAP_WORD);
     put_str(&out, "path", audit->path, CAP_TEXT);
-    if (audit->kind == AUDIT_GIT)
+    if (git)
         put_git(&out, audit);
     else
         put_connection(&out, audit);

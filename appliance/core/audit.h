@@ -51,7 +51,7 @@ struct audit {
     struct str method,
         path; /* HTTP; the path without its query. Git: "fetch" or "push"; of the first finding */
     /* Git alone, which has in turn no protocol, alpn, tls_version and address. */
-    struct str repository; /* its name in the manifest */
+    struct str repository; /* its name in the manifest: with it the line is about git */
     struct str ref;        /* in full */
     struct str old_id,
         new_id;        /* what it names before and afterwards, in hexadecimal digits; nothing: zeros */

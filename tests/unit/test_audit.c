@@ -156,8 +156,11 @@ END_TEST
 
 static char *found(const struct audit_finding *findings, size_t count)
 {
-    struct audit audit = {
-        .kind = AUDIT_GIT, .verdict = AUDIT_BLOCK, .findings = findings, .finding_count = count};
+    struct audit audit = {.kind = AUDIT_GIT,
+                          .verdict = AUDIT_BLOCK,
+                          .repository = str_of("r"),
+                          .findings = findings,
+                          .finding_count = count};
     char line[AUDIT_LINE_MAX];
     json_t *json = format(&audit, line);
     char *text = json_dumps(json_object_get(json, "findings"), JSON_COMPACT);
@@ -217,7 +220,7 @@ START_TEST(a_line_of_git_has_its_own_members_in_the_place_of_a_connections)
                      "\"verdict\":\"allow\",\"method\":\"push\",\"path\":\"a.c\",\"repository\":\"app\","
                      "\"ref\":\"refs/heads/x\",\"old\":\"00\",\"new\":\"12\",\"commit\":\"12\",\"line\":3,"
                      "\"commits\":1,\"objects\":4}\n");
-    audit.kind = AUDIT_TCP;
+    audit.repository = str_of("");
     json_t *json = format(&audit, line);
     ck_assert_ptr_null(json_object_get(json, "ref"));
     ck_assert_ptr_nonnull(json_object_get(json, "alpn"));

@@ -9,7 +9,7 @@ hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
 $B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
-	manifest_match presets suffix overlay placeholder templates layers places sha256 report)
+	manifest_push host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl libmd
@@ -19,11 +19,12 @@ $(eval $(call hostctl.test,frontmatter,hostctl/frontmatter.c hostctl/report.c))
 $(eval $(call hostctl.test,manifest,$(hostctl.manifest)))
 $(eval $(call hostctl.test,manual,$(hostctl.manifest)))
 $(eval $(call hostctl.test,presets,$(hostctl.manifest)))
-$(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c))
+$(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c hostctl/compile_gate.c))
 $(eval $(call hostctl.test,secrets,$(hostctl.manifest) hostctl/secrets.c))
 $(eval $(call hostctl.test,layers,$(hostctl.manifest)))
 $(eval $(call hostctl.test,placeholder,$(hostctl.manifest)))
 $(eval $(call hostctl.test,sha256,hostctl/sha256.c))
+$(eval $(call hostctl.test,host_key,hostctl/host_key.c hostctl/sha256.c))
 $(eval $(call hostctl.test,starter,$(addprefix hostctl/,starter.c starter_url.c starter_tools.c rt_oci_run.c)))
 $(eval $(call hostctl.test,fuzz_starter,tests/fuzz/fuzz_starter.c $(hostctl.manifest) $(addprefix hostctl/,starter.c starter_url.c starter_tools.c starter_write.c rt_oci_run.c)))
 $(eval $(call hostctl.test,resolvconf,hostctl/resolvconf.c))

@@ -123,10 +123,11 @@ int up_load(struct up_load *load)
         free(extra_ca);
         return complain(load, &err);
     }
-    if (load->manifest->dns_count == 0 && (load->manifest->route_count > 0 || manifest_holds(load->manifest)))
+    if (load->manifest->dns_count == 0 &&
+        (load->manifest->route_count > 0 || load->manifest->repo_count > 0 || manifest_holds(load->manifest)))
         count = resolvconf_read(upstreams, &err);
     if (count >= 0)
-        load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, &err);
+        load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, true, &err);
     free(extra_ca);
     if (load->policy != NULL && fixed_take(load->manifest, load->agent.prompt, &load->fixed) != 0) {
         err_set(&err, "out of memory");

@@ -24,7 +24,6 @@
 #define MANIFEST_ENV_MAX      4096
 #define MANIFEST_IGNORE_MAX   1000
 #define MANIFEST_IN_MAX       POLICY_MAX_IN
-#define MANIFEST_REPOS_MAX    1000
 
 /* A text of the manifest, and where it stands. Its file is one of the manifest's `files`. */
 struct manifest_word {
@@ -75,7 +74,7 @@ struct manifest_route {
 /* A repository of git-gate.repos. No part of it is enforced by this version yet. */
 struct manifest_repo {
     struct manifest_word name;
-    char *url, *host; /* host: of the url, which overlays go by; an IPv6 address in brackets */
+    char *url, *host; /* host: of the url, which overlays go by: canonical, or an address without brackets */
 };
 
 /* A variable whose value is not in the manifest. */

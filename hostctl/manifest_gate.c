@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* manifest_gate: the values under git-gate; see manifest_keys.c, whose table calls these. A URL is taken apart here
- * and nowhere else; what two programs could read differently (no user, the scp form) is an error. */
+/* manifest_gate: the values under git-gate; see manifest_keys.c, whose table calls these. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/gate.h"
 #include "hostctl/manifest_reader.h"
-
-#define URL_FORM "ssh://user@host[:port]/path"
 
 static int keep_text(struct manifest_reader *reader, const struct node *node, char **into)
 {
@@ -38,16 +36,14 @@ int manifest_take_user_email(struct manifest_reader *reader, const struct node *
 
 int manifest_take_repo(struct manifest_reader *reader, const struct node *node)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     struct manifest *manifest = reader->manifest;
     struct str name = key_of(node);
 
-    if (manifest->repo_count >= MANIFEST_REPOS_MAX) {
-        COMPLAIN(reader, node, "more than %d repositories", MANIFEST_REPOS_MAX);
+    if (manifest->repo_count >= GATE_REPOS_MAX) {
+        COMPLAIN(reader, node, "more than %d repositories", GATE_REPOS_MAX);
         return -1;
     }
-    if (name.len == 0 || name.len > 64 || strspn(name.ptr, letters) != name.len || name.ptr[0] == '-' ||
-        str_equal(name, str_of(".")) || str_equal(name, str_of("..")))
+    if (!gate_is_name(name))
         report_add(
             reader->report, node->key_line, reader->path,
             "the name of a repository is 1 to 64 letters, digits, \".\", \"_\" and \"-\", does not begin "
@@ -61,84 +57,19 @@ int manifest_take_repo(struct manifest_reader *reader, const struct node *node)
     return repos[manifest->repo_count++].name.text != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
-/* The canonical form of a URL's host, also of an address. Returns 0 or -1. */
-static int canon_host(struct str host, char out[HOST_MAX + 1])
-{
-    bool brackets = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
-    struct str literal = brackets ? (struct str){host.ptr + 1, host.len - 2} : host;
-    char text[IP_TEXT];
-    struct ip ip;
-
-    if (ip_parse(literal, &ip) == 0 && brackets == (ip.family == 6)) {
-        ip_format(&ip, text);
-        snprintf(out, HOST_MAX + 1, "%s%s%s", brackets ? "[" : "", text, brackets ? "]" : "");
-        return 0;
-    }
-    return host_canon(host, out);
-}
-
-/* The number behind the colon, 22 without one; 0 when it is none. */
-static unsigned long port_of(struct str text)
-{
-    char digits[6] = "";
-
-    if (text.len == 0 || text.len > 5)
-        return 0;
-    memcpy(digits, text.ptr, text.len);
-    if (strspn(digits, "0123456789") != text.len || digits[0] == '0')
-        return 0;
-    unsigned long port = strtoul(digits, NULL, 10);
-    return port <= 65535 ? port : 0;
-}
-
-/* Takes the part behind "ssh://" apart. Returns NULL, or what is wrong. */
-static const char *take_apart(const char *rest, char host[HOST_MAX + 1])
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    const char *slash = strchr(rest, '/'), *at = strchr(rest, '@'), *colon;
-
-    if (slash == NULL || slash[1] == '\0')
-        return "has no path";
-    if (at == NULL || at > slash || at == rest)
-        return "has no user";
-    if (strspn(rest, letters) != (size_t)(at - rest) || rest[0] == '-')
-        return "has a user that is not letters, digits, \".\", \"_\" and \"-\"";
-    struct str authority = {at + 1, (size_t)(slash - at - 1)};
-    const char *bracket =
-        authority.len > 0 && authority.ptr[0] == '[' ? memchr(authority.ptr, ']', authority.len) : NULL;
-    const char *from = bracket != NULL ? bracket : authority.ptr;
-    colon = memchr(from, ':', (size_t)(slash - from));
-    struct str name = {authority.ptr, colon != NULL ? (size_t)(colon - authority.ptr) : authority.len};
-    if (canon_host(name, host) != 0)
-        return "has no host that is a name or an address";
-    if (colon != NULL && port_of((struct str){colon + 1, (size_t)(slash - colon - 1)}) == 0)
-        return "has a bad port: 1 to 65535";
-    for (const char *c = slash; *c != '\0'; c++)
-        if (*c <= ' ' || *c >= 0x7f || strchr("\"'\\?#*[", *c) != NULL)
-            return "has a character in its path that is not taken";
-    return NULL;
-}
-
 int manifest_take_url(struct manifest_reader *reader, const struct node *node)
 {
     struct manifest_repo *repo = &reader->manifest->repos[reader->manifest->repo_count - 1];
-    char host[HOST_MAX + 1], quoted[REPORT_QUOTED];
-    const char *problem;
+    char quoted[REPORT_QUOTED];
+    struct gate_url url;
+    const char *problem = gate_url_take(text_of(node), &url);
 
-    if (strlen(node->text) != node->len)
-        problem = "holds a NUL character";
-    else if (strncmp(node->text, "ssh://", 6) == 0)
-        problem = take_apart(node->text + 6, host);
-    else if (strstr(node->text, "://") == NULL && strchr(node->text, ':') != NULL)
-        problem = "is the scp form";
-    else
-        problem = "is no ssh:// URL";
     if (problem != NULL) {
-        COMPLAIN(reader, node, "%s %s; write " URL_FORM, report_quote(text_of(node), quoted), problem);
+        COMPLAIN(reader, node, "%s %s; write " GATE_URL_FORM, report_quote(text_of(node), quoted), problem);
         return 0;
     }
     repo->url = strdup(node->text);
-    repo->host = strdup(host);
+    repo->host = strdup(url.host);
     return repo->url != NULL && repo->host != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
@@ -211,27 +142,10 @@ int manifest_take_api_url(struct manifest_reader *reader, const struct node *nod
     return 0;
 }
 
-/* "TYPE BASE64", as in known_hosts(5) without the host. */
 int manifest_take_host_key(struct manifest_reader *reader, const struct node *node)
 {
-    static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-                                        "ecdsa-sha2-nistp521", "ssh-rsa"};
-    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *space = strchr(node->text, ' ');
-    bool good = false;
-
-    for (size_t i = 0; space != NULL && i < sizeof types / sizeof types[0]; i++)
-        good = good || (strlen(types[i]) == (size_t)(space - node->text) &&
-                        memcmp(types[i], node->text, strlen(types[i])) == 0);
-    if (good) {
-        size_t len = strspn(space + 1, base64), padding = strspn(space + 1 + len, "=");
-        good = len >= 40 && padding <= 2 && (len + padding) % 4 == 0 &&
-               (size_t)(space + 1 - node->text) + len + padding == node->len;
-    }
-    if (!good)
-        COMPLAIN(
-            reader, node,
-            "must be TYPE BASE64, such as \"ssh-ed25519 AAAA...\"; types: ssh-ed25519, ecdsa-sha2-nistp256, "
-            "ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, ssh-rsa");
+    if (!gate_is_host_key(text_of(node)))
+        COMPLAIN(reader, node,
+                 "must be TYPE BASE64, such as \"ssh-ed25519 AAAA...\"; types: " GATE_HOST_KEY_TYPES);
     return 0;
 }

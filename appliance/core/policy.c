@@ -379,6 +379,7 @@ int policy_parse(struct str json, bool internal, struct policy **policy, struct 
                                                     {"generation", read_generation, true},
                                                     {"sidecar", read_sidecar, true},
                                                     {"extra_ca", read_extra_ca, false},
+                                                    {"gate", gate_read, false},
                                                     {"on_canary", read_on_canary, false},
                                                     {"closed", read_closed, true},
                                                     {NULL, NULL, false}};
@@ -439,6 +440,7 @@ void policy_unref(struct policy *policy)
     if (policy->engine != NULL)
         policy->engine_free(policy->engine);
     approvals_fini(&policy->approvals);
+    gate_free(policy->gate);
     secrets_free(policy->secrets);
     free((char *)policy->extra_ca.ptr);
     free(policy->routes);
@@ -515,23 +517,42 @@ void route_name(const struct route *route, char out[HOST_MAX + 3])
     snprintf(out, HOST_MAX + 3, "%s%s", route->wildcard ? "*." : "", route->host);
 }
 
+static bool is_host_address(const struct policy *policy, const struct ip *ip)
+{
+    return policy->host_address.family == 4 && ip->family == 4 &&
+           memcmp(policy->host_address.bytes, ip->bytes, 4) == 0;
+}
+
+static bool is_own(const struct policy *policy, const struct ip *ip)
+{
+    for (size_t i = 0; i < policy->own_count; i++)
+        if (cidr_contains(&policy->own[i], ip))
+            return true;
+    return false;
+}
+
 bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip)
 {
     enum ip_class class = ip_classify(ip);
-    bool host = policy->host_address.family == 4 && ip->family == 4 &&
-                memcmp(policy->host_address.bytes, ip->bytes, 4) == 0;
+    bool host = is_host_address(policy, ip);
 
     if (host || route->host_service)
         return host && route->host_service;
-    if (class == IP_FORBIDDEN)
+    if (class == IP_FORBIDDEN || is_own(policy, ip))
         return false;
-    for (size_t i = 0; i < policy->own_count; i++)
-        if (cidr_contains(&policy->own[i], ip))
-            return false;
     if (class == IP_PUBLIC)
         return true;
     for (size_t i = 0; i < route->allow_private_count; i++)
         if (cidr_contains(&route->allow_private[i], ip))
             return true;
     return false;
+}
+
+bool policy_may_push(const struct policy *policy, const struct gate_repo *repo, const struct ip *ip)
+{
+    bool host = is_host_address(policy, ip), service = strcmp(repo->from.host, POLICY_HOST_SERVICE) == 0;
+
+    if (host || service)
+        return host && service;
+    return ip_classify(ip) != IP_FORBIDDEN && !is_own(policy, ip);
 }

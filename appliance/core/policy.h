@@ -28,6 +28,7 @@
  *                                                                 "dlp" those in which something was found; so long (1
  *                                                                 to 3600; 300 is the default)
  *    "ignore": ["t.example.com", "*.t.example.com"],              optional; hosts whose requests never wait
+ *    "gate": {"repos": […], …},                                    optional; core/gate.h
  *    "on_canary": "stop",                                         optional; once the canary is seen, the egress closes
  *    "generation": 3,                                             by init only
  *    "base": 2,                                                   by init only: the generation of what was sent, under
@@ -64,6 +65,7 @@
 #include "core/cidr.h"
 #include "core/dlp_rules.h"
 #include "core/err.h"
+#include "core/gate.h"
 #include "core/host.h"
 #include "core/match.h"
 #include "core/secret.h"
@@ -146,6 +148,7 @@ struct policy {
     size_t own_count;
     struct ip host_address; /* of the machine that runs the bottle; family 0 when none leads there */
     struct approvals approvals;
+    struct gate *gate;       /* NULL: no repositories */
     struct str extra_ca;     /* PEM; empty = none */
     struct secrets *secrets; /* of the proxy only; the policy's own */
     void *attached;          /* what a worker derives from the whole; goes with it */
@@ -209,5 +212,9 @@ void route_name(const struct route *route, char out[HOST_MAX + 3]);
 /* Whether this route may lead to this address: public, or private and named by allow_private; never
  * forbidden, never the sidecar's own, never the host's. That is for the host service's route alone, and all of it. */
 bool policy_may_dial(const struct policy *policy, const struct route *route, const struct ip *ip);
+
+/* Whether the ssh leg of this repository may lead to this address: public or private, since the operator named the host;
+ * never forbidden, never the sidecar's own. The host's address is for the name POLICY_HOST_SERVICE alone. */
+bool policy_may_push(const struct policy *policy, const struct gate_repo *repo, const struct ip *ip);
 
 #endif

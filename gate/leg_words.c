@@ -110,7 +110,7 @@ enum denial leg_words_why(struct str words, const struct gate_url *url, unsigned
     leg_words_host(url, host);
     if (row == NULL) {
         last_line(words, more, sizeof more - 4);
-        snprintf(text, LEG_TEXT_SIZE, "%.90s: %s", host, more[0] != '\0' ? more : "the connection was lost");
+        snprintf(text, LEG_TEXT_SIZE, "%.90s: %.160s", host, more[0] != '\0' ? more : "the connection was lost");
         return DENIAL_UPSTREAM_UNREACHABLE;
     }
     if (row->form == WITH_FINGERPRINT)
@@ -119,6 +119,6 @@ enum denial leg_words_why(struct str words, const struct gate_url *url, unsigned
         snprintf(more, sizeof more, " for the user %s", url->user);
     if (row->form == WITH_SECONDS)
         snprintf(more, sizeof more, " within %u s", seconds);
-    snprintf(text, LEG_TEXT_SIZE, "%.120s %s%s", host, row->sentence, more);
+    snprintf(text, LEG_TEXT_SIZE, "%.100s %s%.90s", host, row->sentence, more);
     return row->reason;
 }

@@ -13,7 +13,7 @@
 
 #define READ_SIZE 512u
 #define RETRY_MS  20u
-#define RETRIES   100u /* a caller that takes nothing for two seconds gets no more */
+#define RETRIES   50u /* a caller that takes nothing for a second gets no more */
 
 /* Whoever writes waits for nobody: bytes go through a pipe of our own, from which they are moved without waiting. Returns how
  * many were, or -1 with errno. */

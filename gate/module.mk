@@ -11,3 +11,12 @@ stopper-gate-relay.layers :=
 all: $B/gate-hooks/pre-receive
 $B/gate-hooks/pre-receive: $B/stopper-gate-relay
 	$(Q)mkdir -p $(@D); ln -sf ../stopper-gate-relay $(@D)/proc-receive; ln -sf ../stopper-gate-relay $@
+
+PROGRAMS += stopper-push
+stopper-push.src := $(wildcard gate/leg_*.c) appliance/sys/resolve.c
+stopper-push.layers := sys core
+stopper-push.pkg := ldns libuv jansson
+
+test_leg_words.with := gate/leg_words.c gate/leg_stderr.c
+test_leg_words.pkg := libuv
+test_leg_command.with := gate/leg_command.c gate/leg_words.c

@@ -135,6 +135,10 @@
       "Try again later.")                                                                                    \
     X(UPSTREAM_TLS, "upstream-tls", 502, "The host's TLS was not trusted.",                                  \
       "Its operator has to mend it; a CA of your own goes into egress.extra_ca.")                            \
+    X(GATE_HOST_KEY, "gate-host-key", 0, "The repository's host does not have the host key that is pinned.", \
+      "If its key was changed on purpose, the operator has to change host_key of this repository.")          \
+    X(GATE_KEY, "gate-key", 0, "The repository's host does not take the key of this repository.",            \
+      "The operator has to register the key there, with the right to write where pushes are meant.")         \
     X(DNS_NAME, "dns-name", 0, "This name is not allowed: the answer is the sidecar's own address.",         \
       "The operator would have to add the host to egress.routes.")                                           \
     X(DNS_TYPE, "dns-type", 0, "Only A queries are answered with data.", "Use IPv4 addresses.")              \

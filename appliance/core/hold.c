@@ -2,6 +2,7 @@
 /* hold: see hold.h. */
 #include "core/hold.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "core/dlp_rules.h"
@@ -59,13 +60,12 @@ static bool is_match(const struct hold_request *request)
 
 static bool is_request(const struct hold_request *request)
 {
-    static const struct hold_push none;
     char host[HOST_MAX + 1], path[HOLD_PATH_MAX + 1];
 
     return request->port != 0 && request->tls <= 1 && request->body >= -1 && request->query <= UINT32_MAX &&
            is_match(request) && request->method[0] != '\0' && is_token(request->method) &&
            host_canon(str_of(request->host), host) == 0 && strcmp(host, request->host) == 0 &&
-           url_path(str_of(request->path), path) == URL_OK && memcmp(&request->push, &none, sizeof none) == 0;
+           url_path(str_of(request->path), path) == URL_OK;
 }
 
 bool hold_is_id(const char *text)
@@ -102,11 +102,21 @@ static bool is_push(const struct hold_request *request)
            push->allow_comment <= 1 && push->zero == 0;
 }
 
+struct str hold_bytes(const struct hold_request *request)
+{
+    size_t len = request->kind == HOLD_PUSH ? sizeof *request : offsetof(struct hold_request, push);
+
+    return (struct str){(const char *)request, len};
+}
+
 int hold_read(struct str bytes, struct hold_request *request)
 {
-    if (bytes.len != sizeof *request)
+    memset(request, 0, sizeof *request);
+    if (bytes.len != sizeof *request && bytes.len != offsetof(struct hold_request, push))
         return -1;
-    memcpy(request, bytes.ptr, sizeof *request);
+    memcpy(request, bytes.ptr, bytes.len);
+    if (bytes.len != hold_bytes(request).len)
+        return -1;
     if (hold_kind_name(request->kind)[0] == '\0' || request->seconds < 1 ||
         request->seconds > HOLD_SECONDS_MAX)
         return -1;

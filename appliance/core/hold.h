@@ -62,7 +62,7 @@ struct hold_push {
 
 /* Texts are NUL-terminated and zero behind it; printable ASCII. Of a push: port, tls, query and body are 0, method and host "",
  * the path is the file's, as it is shown, "" without one; `detector` is "" when none found it (protect_paths), and never that
- * of known secrets, which nobody is asked about; `value` may be "". Of all others: push is all zero. */
+ * of known secrets, which nobody is asked about; `value` may be "". Of all others push is not sent. */
 struct hold_request {
     uint32_t kind;
     uint32_t seconds; /* that it waits; 1 to HOLD_SECONDS_MAX */
@@ -108,6 +108,10 @@ bool hold_is_value(const char *text);
 
 /* Whether it is written as an object's id is: 40 or 64 hexadecimal digits. */
 bool hold_is_id(const char *text);
+
+/* What of it is sent: all of a push's; of all others what stands before `push`, so that as many as may come at once find room in
+ * a socket. */
+struct str hold_bytes(const struct hold_request *request);
 
 /* Reads a record that a worker sent; it may be hostile. Returns 0, or -1 when any of the above does not hold. */
 int hold_read(struct str bytes, struct hold_request *request);

@@ -15,7 +15,7 @@ from test_proxy_timeouts import EARLY, LATE, Timed
 
 HOLD, HOLD_END, VERDICT = 8, 9, 10
 APPLIED, (APPROVED, REFUSED, OFTEN, CROWDED, UNHEARD) = 3, (1, 2, 3, 4, 5)
-RECORD = struct.Struct("=IIHB5xQQq32s64s32s32s40s24s254s1025sx824x")  # the last are a push's
+RECORD = struct.Struct("=IIHB5xQQq32s64s32s32s40s24s254s1025sx")
 FIELDS = ("kind", "seconds", "port", "tls", "base", "query", "body", "event", "rule", "detector", "surface", "value", "method", "host", "path")
 HELD = {"denied": True}
 MAX, AT_ONCE_S = 256, 9  # core/hold.h: how many wait; after how long as many as may come at once may again

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hostctl/gate_remotes.h"
 #include "hostctl/manifest_reader.h"
 
 static struct gate_push *push_of(struct manifest_reader *reader)
@@ -182,25 +183,29 @@ size_t manifest_protected(const struct manifest *manifest, const struct manifest
     return repo->push.protect_paths.count;
 }
 
-/* Without what forges leave out or add: "/" and ".git" at the end. */
-static struct str plain_path(const struct gate_url *url)
-{
-    struct str path = str_of(url->path);
-
-    while (path.len > 1 && path.ptr[path.len - 1] == '/')
-        path.len--;
-    if (path.len > 5 && memcmp(path.ptr + path.len - 4, ".git", 4) == 0)
-        path.len -= 4;
-    return path;
-}
-
 const struct manifest_repo *manifest_repo_at(const struct manifest *manifest, const struct gate_url *url)
 {
     for (size_t i = 0; i < manifest->repo_count; i++) {
         const struct gate_url *own = &manifest->repos[i].from;
         if (strcmp(own->host, url->host) == 0 && own->port == url->port &&
-            str_equal(plain_path(own), plain_path(url)))
+            str_equal(gate_remote_path(own), gate_remote_path(url)))
             return &manifest->repos[i];
     }
     return NULL;
+}
+
+size_t manifest_gate_host_ports(const struct manifest *manifest, uint16_t ports[POLICY_MAX_PORTS])
+{
+    size_t count = 0, kept = 0;
+
+    for (size_t i = 0; i < manifest->repo_count; i++) {
+        const struct gate_url *url = &manifest->repos[i].from;
+        bool known = strcmp(url->host, POLICY_HOST_SERVICE) != 0;
+        for (size_t j = 0; j < kept && !known; j++)
+            known = ports[j] == url->port;
+        count += !known;
+        if (!known && kept < POLICY_MAX_PORTS)
+            ports[kept++] = url->port;
+    }
+    return count;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-init
-stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c compiler.c supervise.c handover.c listeners.c outfit.c words.c rollout.c \
+stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c compiler.c supervise.c hearing.c kinds.c handover.c listeners.c outfit.c words.c rollout.c \
 	policy_store.c packets.c audit_mux.c audit_line.c digest.c ca.c control.c ctl.c deploy_key.c desk.c gate_keys.c holds.c shutter.c meter.c mounted.c try.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv

@@ -42,6 +42,27 @@ static int keep_pattern(struct manifest_reader *reader, const struct node *node,
     return list[patterns->count] != NULL ? (patterns->count++, 0) : OUT_OF_MEMORY(reader);
 }
 
+/* Whether the pattern ends within one of its parts (core/glob.h). */
+static bool is_open(const char *at)
+{
+    for (; *at != '\0'; at++) {
+        if (*at == '\\' && *++at == '\0')
+            return true;
+        if (*at != '[')
+            continue;
+        at += 1 + (at[1] == '!' || at[1] == '^');
+        if (*at == ']') /* the first stands for itself */
+            at++;
+        while (*at != '\0' && *at != ']') {
+            const char *class = strncmp(at, "[:", 2) == 0 ? strstr(at + 2, ":]") : NULL;
+            at = class != NULL ? class + 2 : at + 1;
+        }
+        if (*at == '\0')
+            return true;
+    }
+    return false;
+}
+
 /* What no ref and no path of a pattern has; NULL when it is fine. */
 static const char *word_problem(const struct node *node)
 {
@@ -50,10 +71,12 @@ static const char *word_problem(const struct node *node)
     for (size_t i = 0; i < node->len; i++)
         if ((unsigned char)node->text[i] <= ' ' || node->text[i] == 0x7f)
             return "holds a space or a control character; \"*\" stands for these, too";
-    return strstr(node->text, "//") != NULL ? "holds an empty part" : NULL;
+    if (strstr(node->text, "//") != NULL)
+        return "holds an empty part";
+    return is_open(node->text) ? "ends within a set [...], or with a \\, and so matches nothing" : NULL;
 }
 
-/* git-check-ref-format(1), "*" aside. */
+/* git-check-ref-format(1), without what stands for something else. */
 static const char *ref_problem(const struct node *node)
 {
     const char *problem = word_problem(node);
@@ -62,10 +85,10 @@ static const char *ref_problem(const struct node *node)
         return problem;
     if (strncmp(node->text, "refs/", 5) != 0)
         return "does not begin with refs/: a branch is refs/heads/NAME, a tag refs/tags/NAME";
-    if (strpbrk(node->text, "~^:?[\\") != NULL || strstr(node->text, "..") != NULL ||
+    if (strpbrk(node->text, "~:\\") != NULL || strstr(node->text, "..") != NULL ||
         strstr(node->text, "@{") != NULL || strstr(node->text, "/.") != NULL ||
         strchr("/.", node->text[node->len - 1]) != NULL)
-        return "is the name of no ref: no ~ ^ : ? [ \\ @{ .. and no part that begins with a dot";
+        return "is the name of no ref: no ~ : \\ @{ .. and no part that begins with a dot";
     return NULL;
 }
 

@@ -9,7 +9,7 @@ hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
 $B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
-	manifest_push host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
+	manifest_push gate_remotes host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl libmd
@@ -21,6 +21,9 @@ $(eval $(call hostctl.test,manual,$(hostctl.manifest)))
 $(eval $(call hostctl.test,presets,$(hostctl.manifest)))
 $(eval $(call hostctl.test,compile,$(hostctl.manifest) hostctl/compile.c hostctl/compile_gate.c))
 $(eval $(call hostctl.test,secrets,$(hostctl.manifest) hostctl/secrets.c))
+$(eval $(call hostctl.test,key_files,$(hostctl.manifest) hostctl/key_files.c))
+$(eval $(call hostctl.test,known_hosts,hostctl/known_hosts.c hostctl/host_key.c hostctl/sha256.c hostctl/state.c))
+$(eval $(call hostctl.test,host_keys,$(hostctl.manifest) $(addprefix hostctl/,host_keys.c known_hosts.c state.c rt_oci_run.c terminal.c)))
 $(eval $(call hostctl.test,layers,$(hostctl.manifest)))
 $(eval $(call hostctl.test,placeholder,$(hostctl.manifest)))
 $(eval $(call hostctl.test,sha256,hostctl/sha256.c))
@@ -35,7 +38,8 @@ $(eval $(call hostctl.test,guard,hostctl/guard.c hostctl/mount.c hostctl/state.c
 $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_engine.c rt_oci_run.c state.c)))
 $(eval $(call hostctl.test,gitea,hostctl/gitea.c hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
-$(eval $(call hostctl.test,fixed,hostctl/fixed.c hostctl/sha256.c hostctl/state.c))
+$(eval $(call hostctl.test,fixed,$(hostctl.manifest) hostctl/fixed.c hostctl/state.c))
+$(eval $(call hostctl.test,gate_remotes,$(hostctl.manifest)))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
 $(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hostctl/manifest_forge.h"
 #include "hostctl/manifest_reader.h"
 #include "hostctl/placeholder.h"
 
@@ -386,6 +387,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
     }
     check_repo_names(manifest, report);
     check_repo_places(manifest, report);
+    manifest_check_forges(manifest, report);
     check_tcp_names(manifest, report);
     placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {

@@ -8,6 +8,7 @@
 
 #include "hostctl/agent.h"
 #include "hostctl/compile.h"
+#include "hostctl/deploy_key.h"
 #include "hostctl/places.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/secrets.h"
@@ -108,6 +109,8 @@ int up_load(struct up_load *load)
     report_init(&report, load->file);
     bool bad = load_layers(load, &report) != 0;
     if (load->manifest != NULL) {
+        if (load->forge != NULL) /* before the variables go */
+            deploy_keys_ready(load->manifest, load->forge, &report);
         load->secrets = secrets_take(load->manifest, &report);
         extra_ca_read(load->manifest, &report, &extra_ca);
     }

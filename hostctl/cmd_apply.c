@@ -49,7 +49,7 @@ static int apply(const struct command *command, const struct runtime *runtime, c
     up_load_same(load, state);
     if (up_load(load) != 0)
         return EXIT_USAGE;
-    json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, &err);
+    json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, load->keys, &err);
     if (generation < 0)
         return command_fail(command, &err);
     tell_fixed(command, load, state, !runtime->images);

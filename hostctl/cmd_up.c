@@ -435,7 +435,10 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     if (result == 0)
         result = deploy_keys_register(plan->load.manifest, &plan->forge, runtime, state, spec.interrupt, err);
     if (result == 0)
-        result = sidecar_apply(runtime, state, plan->load.policy, plan->load.secrets, err) < 0 ? -1 : 0;
+        result =
+            sidecar_apply(runtime, state, plan->load.policy, plan->load.secrets, plan->load.keys, err) < 0
+                ? -1
+                : 0;
     if (result == 0) {
         json_t *ca = sidecar_ca(runtime, state, err);
         spec.ca = json_string_value(json_object_get(ca, "pem"));

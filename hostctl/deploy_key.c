@@ -140,6 +140,7 @@ static void guard(const struct state *state)
 
 void deploy_keys_ready(const struct manifest *manifest, struct forge *forge, struct report *report)
 {
+    const char *own = report->file;
     bool any = false;
     char path[128];
     struct err err;
@@ -156,6 +157,7 @@ void deploy_keys_ready(const struct manifest *manifest, struct forge *forge, str
             report_add(report, repo->key.line, "", "%s", err.text);
         any = true;
     }
+    report->file = own;
 }
 
 /* "ssh-ed25519 BASE64 COMMENT", which goes into a request and to another machine: nothing else is taken. */

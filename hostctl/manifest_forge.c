@@ -55,6 +55,8 @@ void manifest_forge(const struct manifest_repo *repo, struct manifest_forge *for
 
 void manifest_check_forges(const struct manifest *manifest, struct report *report)
 {
+    const char *own = report->file;
+
     for (size_t i = 0; i < manifest->repo_count; i++) {
         const struct manifest_repo *repo = &manifest->repos[i];
         struct manifest_forge forge;
@@ -76,4 +78,5 @@ void manifest_check_forges(const struct manifest *manifest, struct report *repor
                        "%s ends in " API ", which Stopper adds by itself: leave it out",
                        report_quote(str_of(repo->key.api_url), quoted));
     }
+    report->file = own;
 }

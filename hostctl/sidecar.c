@@ -60,7 +60,7 @@ static int check_protocol(const struct runtime *runtime, const struct state *sta
 }
 
 json_int_t sidecar_apply(const struct runtime *runtime, const struct state *state, const char *policy,
-                         const struct secrets *secrets, struct err *err)
+                         const struct secrets *secrets, const char *keys, struct err *err)
 {
     json_t *answer = NULL;
 
@@ -68,7 +68,7 @@ json_int_t sidecar_apply(const struct runtime *runtime, const struct state *stat
         (answer = sidecar_ask(runtime, state, "wait-ready", str_of(NULL), err)) == NULL)
         return -1;
     json_decref(answer);
-    char *text = secrets_apply_text(policy, secrets);
+    char *text = secrets_apply_text(policy, secrets, keys);
     if (text == NULL)
         return err_set(err, "out of memory");
     answer = sidecar_ask(runtime, state, "apply", str_of(text), err);

@@ -20,9 +20,9 @@ json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, co
  * err. */
 json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, struct err *err);
 
-/* Puts the policy and its secrets in force, once the sidecar is known to speak our protocol and to be ready. Returns the
+/* Puts the policy, its secrets and its keys (key_files_text; NULL: none) in force, once the sidecar is known to speak our protocol and to be ready. Returns the
  * generation, or -1 with err; then nothing has changed. */
 json_int_t sidecar_apply(const struct runtime *runtime, const struct state *state, const char *policy,
-                         const struct secrets *secrets, struct err *err);
+                         const struct secrets *secrets, const char *keys, struct err *err);
 
 #endif

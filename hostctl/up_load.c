@@ -9,6 +9,8 @@
 #include "hostctl/agent.h"
 #include "hostctl/compile.h"
 #include "hostctl/deploy_key.h"
+#include "hostctl/host_keys.h"
+#include "hostctl/key_files.h"
 #include "hostctl/places.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/secrets.h"
@@ -91,6 +93,20 @@ static int load_layers(struct up_load *load, struct report *report)
     return report->count == 0 ? 0 : -1;
 }
 
+/* Keys of repositories, and of the hosts where they are. Nobody is asked anything while there are errors. */
+static int take_gate(struct up_load *load, struct report *report)
+{
+    struct keys *keys = load->manifest->repo_count > 0 ? key_files_read(load->manifest, report) : NULL;
+
+    if (load->manifest->repo_count == 0)
+        return 0;
+    if (report->count == 0 && host_keys_take(load->manifest, load->command, report) == 0 &&
+        (load->keys = key_files_text(load->manifest, keys)) == NULL)
+        report_add(report, 0, "", "out of memory");
+    keys_free(keys);
+    return report->count == 0 ? 0 : -1;
+}
+
 int up_load(struct up_load *load)
 {
     struct ip upstreams[POLICY_MAX_UPSTREAMS];
@@ -112,7 +128,10 @@ int up_load(struct up_load *load)
         if (load->forge != NULL) /* before the variables go */
             deploy_keys_ready(load->manifest, load->forge, &report);
         load->secrets = secrets_take(load->manifest, &report);
+        if (load->forge != NULL)
+            forge_wipe(load->forge); /* before a program is started */
         extra_ca_read(load->manifest, &report, &extra_ca);
+        bad = take_gate(load, &report) != 0 || bad;
     }
     report_print(&report, stderr);
     bad = bad || report.count > 0;
@@ -166,6 +185,7 @@ int up_load_skills(const struct up_load *load, struct mount *mounts, size_t *cou
 void up_load_fini(struct up_load *load)
 {
     secret_json_free(load->policy);
+    secrets_text_free(load->keys);
     secrets_free(load->secrets);
     if (load->manifest != load->agent.manifest)
         manifest_free(load->manifest);

@@ -27,6 +27,7 @@ struct up_load {
     struct manifest *manifest; /* the agent's, or own */
     char *policy;              /* what the sidecar gets */
     struct secrets *secrets;
+    char *keys;                  /* the text of its member "keys"; NULL: no repositories */
     char seed[PLACEHOLDER_SEED]; /* of placeholders; "": a new one is made */
     struct fixed fixed;          /* what no apply changes */
 };

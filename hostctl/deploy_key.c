@@ -153,9 +153,34 @@ void deploy_keys_ready(const struct manifest *manifest, struct forge *forge, str
         snprintf(path, sizeof path, "git-gate.repos.%s.key.forge_token_env", repo->name.text);
         if (forge_take(forge, repo->key.forge_token_env.text, &err) == NULL)
             report_add(report, repo->key.forge_token_env.line, path, "%s", err.text);
+        snprintf(path, sizeof path, "git-gate.repos.%s.key", repo->name.text);
         if (!any && gitea_ready(&err) != 0)
-            report_add(report, repo->key.line, "", "%s", err.text);
+            report_add(report, repo->key.line, path, "%s", err.text);
         any = true;
+    }
+    report->file = own;
+}
+
+void deploy_keys_kept(const struct manifest *manifest, const struct state *state, struct report *report)
+{
+    const char *own = report->file;
+
+    for (size_t i = 0; i < manifest->repo_count; i++) {
+        const struct manifest_repo *repo = &manifest->repos[i];
+        struct manifest_forge at;
+        struct entry_of entry;
+        char path[128];
+        if (repo->key.provider != PROVIDER_GITEA)
+            continue;
+        manifest_forge(repo, &at);
+        const struct gitea gitea = {.url = at.url, .owner = at.owner, .repo = at.repo};
+        if (entry_read(json_object_get(state_deploy_keys(state), repo->name.text), &entry) && entry.id > 0 &&
+            same_place(&gitea, &entry))
+            continue;
+        report_file(report, repo->name.file);
+        snprintf(path, sizeof path, "git-gate.repos.%s.key", repo->name.text);
+        report_add(report, repo->key.line, path,
+                   "the forge gets a deploy key when a bottle is started: end it, and start it again");
     }
     report->file = own;
 }

@@ -29,6 +29,9 @@
 /* Takes the tokens that a manifest names, and looks for curl where one is. Complains of what is missing. */
 void deploy_keys_ready(const struct manifest *manifest, struct forge *forge, struct report *report);
 
+/* Complains of every such repository that a bottle that runs has no key for: none is made while it runs. */
+void deploy_keys_kept(const struct manifest *manifest, const struct state *state, struct report *report);
+
 /* Registers a key for each such repository, with a sidecar that runs. Needs the lock. Returns 0, or -1 with err; what was
  * registered by then is in the record. */
 int deploy_keys_register(const struct manifest *manifest, const struct forge *forge,

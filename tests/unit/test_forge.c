@@ -102,7 +102,8 @@ START_TEST(a_manifest_is_told_all_that_is_missing_by_line)
     report_print(&report, to);
     fclose(to);
     ck_assert_str_eq(
-        out, "m.yaml:6: the program curl is missing, which speaks to the forge: install the package curl\n"
+        out, "m.yaml:6: git-gate.repos.a.key: the program curl is missing, which speaks to the forge: "
+             "install the package curl\n"
              "m.yaml:7: git-gate.repos.a.key.forge_token_env: the environment variable TOKEN_A is not "
              "set\n");
     ck_assert_uint_eq(report.count, 2);

@@ -3,7 +3,8 @@
  * leg: what a session of stopper-gate and stopper-push say to each other: one ssh to one upstream. The session connects to
  * LEG_SOCKET (SOCK_SEQPACKET), sends one request with three descriptors (SCM_RIGHTS: ssh's stdin, stdout and stderr), and
  * gets one reply when ssh has ended, or at once when none was started. When the session closes the connection ssh is killed.
- * One connection, one request. stopper-push must never write to the three descriptors itself: what it has to say is in the
+ * One connection, one request. stopper-push must never read or write the first two descriptors itself. To the third go the
+ * upstream's own words, in whole lines, without control characters, 64 KiB at most; what stopper-push has to say is in the
  * reply's text, which the session shows to the agent.
  */
 #ifndef GATE_LEG_H
@@ -31,13 +32,13 @@ struct leg_request {
 };
 
 enum leg_outcome {
-    LEG_ENDED = 1,    /* ssh ran, and `status` is how it ended */
+    LEG_ENDED = 1,    /* ssh ran, or could not log in, and `status` is how it ended */
     LEG_UNKNOWN,      /* no such repository in the policy in force */
     LEG_NOT_RESOLVED, /* the host's name has no address, or only such as must not be dialled */
     LEG_NO_KEY,       /* the repository has no key */
     LEG_BUSY,         /* too many at once */
     LEG_BAD,          /* not a request of this version */
-    LEG_FAILED,       /* ssh could not be started */
+    LEG_FAILED,       /* here: ssh could not be started */
     LEG_OUTCOMES,
 };
 
@@ -45,7 +46,8 @@ enum leg_outcome {
 struct leg_reply {
     uint32_t outcome;         /* enum leg_outcome */
     int32_t status;           /* with LEG_ENDED: the exit status, or 128 + the signal's number */
-    char text[LEG_TEXT_SIZE]; /* printable ASCII, NUL-terminated: why not, in a sentence; "" with LEG_ENDED */
+    char text[LEG_TEXT_SIZE]; /* printable ASCII, NUL-terminated: why not, in a sentence; with LEG_ENDED
+                               when ssh itself has failed (status 255), else "" */
 };
 
 _Static_assert(sizeof(struct leg_request) == 80 && sizeof(struct leg_reply) == 264,

@@ -443,6 +443,7 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
         json_t *ca = sidecar_ca(runtime, state, err);
         spec.ca = json_string_value(json_object_get(ca, "pem"));
         spec.ca_subject_hash = json_string_value(json_object_get(ca, "subject_hash"));
+        spec.remotes = plan->load.remotes;
         result = ca != NULL ? runtime->agent(&spec, &entry->spec, state, &session, err) : -1;
         json_decref(ca);
     }
@@ -486,7 +487,7 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
-    uint16_t host_ports[2 * POLICY_MAX_PORTS];
+    uint16_t host_ports[MANIFEST_HOST_PORTS];
     plan->spec.host_ports = host_ports;
     plan->spec.host_port_count = fixed_host_ports(plan->load.manifest, host_ports);
     plan->spec.interrupt = signals_interrupt_fd();

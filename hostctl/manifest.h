@@ -25,6 +25,8 @@
 #define MANIFEST_ENV_MAX      4096
 #define MANIFEST_IGNORE_MAX   1000
 #define MANIFEST_IN_MAX       POLICY_MAX_IN
+#define MANIFEST_HOST_PORTS                                                                                  \
+    (3 * POLICY_MAX_PORTS) /* of the host's services, those of raw TCP and the gate's among them */
 
 /* A text of the manifest, and where it stands. Its file is one of the manifest's `files`. */
 struct manifest_word {
@@ -182,6 +184,10 @@ bool manifest_gate_asks(const struct manifest *manifest);
  * which a forge takes orders. Returns how many; the list is static or the manifest's. */
 size_t manifest_protected(const struct manifest *manifest, const struct manifest_repo *repo,
                           const char *const **list);
+
+/* The ports of repositories on the machine that runs the bottle (POLICY_HOST_SERVICE), each once. Returns how many there
+ * are, of which no more than fit are told. */
+size_t manifest_gate_host_ports(const struct manifest *manifest, uint16_t ports[POLICY_MAX_PORTS]);
 
 /* The repository at this place, which is said with and without ".git" and "/" at the end; NULL: none. */
 const struct manifest_repo *manifest_repo_at(const struct manifest *manifest, const struct gate_url *url);

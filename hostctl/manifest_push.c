@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hostctl/gate_remotes.h"
 #include "hostctl/manifest_reader.h"
 
 static struct gate_push *push_of(struct manifest_reader *reader)
@@ -41,6 +42,27 @@ static int keep_pattern(struct manifest_reader *reader, const struct node *node,
     return list[patterns->count] != NULL ? (patterns->count++, 0) : OUT_OF_MEMORY(reader);
 }
 
+/* Whether the pattern ends within one of its parts (core/glob.h). */
+static bool is_open(const char *at)
+{
+    for (; *at != '\0'; at++) {
+        if (*at == '\\' && *++at == '\0')
+            return true;
+        if (*at != '[')
+            continue;
+        at += 1 + (at[1] == '!' || at[1] == '^');
+        if (*at == ']') /* the first stands for itself */
+            at++;
+        while (*at != '\0' && *at != ']') {
+            const char *class = strncmp(at, "[:", 2) == 0 ? strstr(at + 2, ":]") : NULL;
+            at = class != NULL ? class + 2 : at + 1;
+        }
+        if (*at == '\0')
+            return true;
+    }
+    return false;
+}
+
 /* What no ref and no path of a pattern has; NULL when it is fine. */
 static const char *word_problem(const struct node *node)
 {
@@ -49,10 +71,12 @@ static const char *word_problem(const struct node *node)
     for (size_t i = 0; i < node->len; i++)
         if ((unsigned char)node->text[i] <= ' ' || node->text[i] == 0x7f)
             return "holds a space or a control character; \"*\" stands for these, too";
-    return strstr(node->text, "//") != NULL ? "holds an empty part" : NULL;
+    if (strstr(node->text, "//") != NULL)
+        return "holds an empty part";
+    return is_open(node->text) ? "ends within a set [...], or with a \\, and so matches nothing" : NULL;
 }
 
-/* git-check-ref-format(1), "*" aside. */
+/* git-check-ref-format(1), without what stands for something else. */
 static const char *ref_problem(const struct node *node)
 {
     const char *problem = word_problem(node);
@@ -61,10 +85,10 @@ static const char *ref_problem(const struct node *node)
         return problem;
     if (strncmp(node->text, "refs/", 5) != 0)
         return "does not begin with refs/: a branch is refs/heads/NAME, a tag refs/tags/NAME";
-    if (strpbrk(node->text, "~^:?[\\") != NULL || strstr(node->text, "..") != NULL ||
+    if (strpbrk(node->text, "~:\\") != NULL || strstr(node->text, "..") != NULL ||
         strstr(node->text, "@{") != NULL || strstr(node->text, "/.") != NULL ||
         strchr("/.", node->text[node->len - 1]) != NULL)
-        return "is the name of no ref: no ~ ^ : ? [ \\ @{ .. and no part that begins with a dot";
+        return "is the name of no ref: no ~ : \\ @{ .. and no part that begins with a dot";
     return NULL;
 }
 
@@ -182,25 +206,29 @@ size_t manifest_protected(const struct manifest *manifest, const struct manifest
     return repo->push.protect_paths.count;
 }
 
-/* Without what forges leave out or add: "/" and ".git" at the end. */
-static struct str plain_path(const struct gate_url *url)
-{
-    struct str path = str_of(url->path);
-
-    while (path.len > 1 && path.ptr[path.len - 1] == '/')
-        path.len--;
-    if (path.len > 5 && memcmp(path.ptr + path.len - 4, ".git", 4) == 0)
-        path.len -= 4;
-    return path;
-}
-
 const struct manifest_repo *manifest_repo_at(const struct manifest *manifest, const struct gate_url *url)
 {
     for (size_t i = 0; i < manifest->repo_count; i++) {
         const struct gate_url *own = &manifest->repos[i].from;
         if (strcmp(own->host, url->host) == 0 && own->port == url->port &&
-            str_equal(plain_path(own), plain_path(url)))
+            str_equal(gate_remote_path(own), gate_remote_path(url)))
             return &manifest->repos[i];
     }
     return NULL;
+}
+
+size_t manifest_gate_host_ports(const struct manifest *manifest, uint16_t ports[POLICY_MAX_PORTS])
+{
+    size_t count = 0, kept = 0;
+
+    for (size_t i = 0; i < manifest->repo_count; i++) {
+        const struct gate_url *url = &manifest->repos[i].from;
+        bool known = strcmp(url->host, POLICY_HOST_SERVICE) != 0;
+        for (size_t j = 0; j < kept && !known; j++)
+            known = ports[j] == url->port;
+        count += !known;
+        if (!known && kept < POLICY_MAX_PORTS)
+            ports[kept++] = url->port;
+    }
+    return count;
 }

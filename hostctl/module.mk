@@ -9,7 +9,7 @@ hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
 $B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
-	manifest_push manifest_forge host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
+	manifest_push manifest_forge gate_remotes host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl libmd
@@ -39,10 +39,12 @@ $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_
 $(eval $(call hostctl.test,forge,$(hostctl.manifest) $(addprefix hostctl/,forge.c deploy_key.c gitea.c rt_oci_run.c state.c sidecar.c secrets.c)))
 $(eval $(call hostctl.test,gitea,hostctl/gitea.c hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
-$(eval $(call hostctl.test,fixed,hostctl/fixed.c hostctl/sha256.c hostctl/state.c))
+$(eval $(call hostctl.test,fixed,$(hostctl.manifest) hostctl/fixed.c hostctl/state.c))
+$(eval $(call hostctl.test,gate_remotes,$(hostctl.manifest)))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
 $(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))
+$(eval $(call hostctl.test,held_show,hostctl/held_show.c hostctl/escape.c))
 $(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
 $(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
 $(eval $(call hostctl.test,runtimes_macos,$(filter-out hostctl/main.c,$(hostctl.macos))))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hostctl/gate_remotes.h"
 #include "hostctl/manifest_forge.h"
 #include "hostctl/manifest_reader.h"
 #include "hostctl/placeholder.h"
@@ -363,6 +364,21 @@ static void check_repo_places(const struct manifest *manifest, struct report *re
     }
 }
 
+/* What a bottle is told of them has its bounds. */
+static void check_repo_bounds(const struct manifest *manifest, struct report *report)
+{
+    uint16_t ports[POLICY_MAX_PORTS];
+    size_t count = manifest_gate_host_ports(manifest, ports), size = gate_remotes_size(manifest);
+
+    if (count > POLICY_MAX_PORTS)
+        report_add(report, 0, "git-gate.repos",
+                   "%zu ports of " POLICY_HOST_SERVICE "; at most %d are allowed", count, POLICY_MAX_PORTS);
+    if (size > REMOTES_MAX)
+        report_add(report, 0, "git-gate.repos",
+                   "the URLs have %zu bytes, in all forms that lead to the gate; at most %u are allowed",
+                   size, REMOTES_MAX);
+}
+
 /* Each has an address of its own. */
 static void check_tcp_names(const struct manifest *manifest, struct report *report)
 {
@@ -388,6 +404,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
     check_repo_names(manifest, report);
     check_repo_places(manifest, report);
     manifest_check_forges(manifest, report);
+    check_repo_bounds(manifest, report);
     check_tcp_names(manifest, report);
     placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {

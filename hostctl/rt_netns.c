@@ -339,8 +339,9 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    struct shim_bottle bottle = {gateway,      spec->ca,         spec->ca_subject_hash, spec->user_namespaces,
-                                 spec->mounts, spec->mount_count};
+    struct shim_bottle bottle = {
+        gateway,      spec->ca,          spec->ca_subject_hash, spec->user_namespaces,
+        spec->mounts, spec->mount_count, spec->remotes};
     return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 

@@ -49,13 +49,15 @@ struct bottle_spec {
     const char *name;
     enum uplink uplink;
     const uint16_t *host_ports; /* sidecar: of the machine that hostctl runs on, which the bottle may reach */
-    size_t host_port_count;     /* 2 * POLICY_MAX_PORTS at most */
+    size_t host_port_count;     /* MANIFEST_HOST_PORTS at most */
     struct image_spec image;
     bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;
     size_t mount_count;
     const char *ca; /* agent: the certificate (PEM) that the agent is to trust beside its own, and its hash */
     const char *ca_subject_hash;
+    const json_t
+        *remotes;  /* agent: what its git is to be led to the gate for (gate_remotes.h); NULL: nothing */
     int interrupt; /* becomes readable when the user wants an end: functions below that wait also wait for
                       this, leave it unread, and fail with "interrupted" */
 };

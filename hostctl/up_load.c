@@ -9,6 +9,7 @@
 #include "hostctl/agent.h"
 #include "hostctl/compile.h"
 #include "hostctl/deploy_key.h"
+#include "hostctl/gate_remotes.h"
 #include "hostctl/host_keys.h"
 #include "hostctl/key_files.h"
 #include "hostctl/places.h"
@@ -101,7 +102,8 @@ static int take_gate(struct up_load *load, struct report *report)
     if (load->manifest->repo_count == 0)
         return 0;
     if (report->count == 0 && host_keys_take(load->manifest, load->command, report) == 0 &&
-        (load->keys = key_files_text(load->manifest, keys)) == NULL)
+        ((load->keys = key_files_text(load->manifest, keys)) == NULL ||
+         (load->remotes = gate_remotes(load->manifest)) == NULL))
         report_add(report, 0, "", "out of memory");
     keys_free(keys);
     return report->count == 0 ? 0 : -1;
@@ -186,6 +188,7 @@ void up_load_fini(struct up_load *load)
 {
     secret_json_free(load->policy);
     secrets_text_free(load->keys);
+    json_decref(load->remotes);
     secrets_free(load->secrets);
     if (load->manifest != load->agent.manifest)
         manifest_free(load->manifest);

@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "core/err.h"
 #include "core/secret.h"
 #include "hostctl/fixed.h"
@@ -28,6 +30,7 @@ struct up_load {
     char *policy;              /* what the sidecar gets */
     struct secrets *secrets;
     char *keys;                  /* the text of its member "keys"; NULL: no repositories */
+    json_t *remotes;             /* gate_remotes.h; likewise */
     char seed[PLACEHOLDER_SEED]; /* of placeholders; "": a new one is made */
     struct fixed fixed;          /* what no apply changes */
 };

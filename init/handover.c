@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "init/kinds.h"
 #include "sys/channel.h"
 
 /* Immediately before their policy. */
@@ -19,10 +20,10 @@ static int secrets_send(int channel, const struct policy_version *version)
     return status;
 }
 
-int handover_belongings(int channel, const struct policy_version *version)
+int handover_belongings(int channel, const struct policy_version *version, unsigned may)
 {
-    if (version->database >= 0 &&
+    if (may & KIND_DATABASE && version->database >= 0 &&
         channel_send(channel, CHANNEL_DATABASE, version->generation, version->database, str_of("")) < 0)
         return -1;
-    return secrets_send(channel, version);
+    return may & KIND_SECRETS ? secrets_send(channel, version) : 0;
 }

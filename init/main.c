@@ -29,6 +29,7 @@
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/desk.h"
+#include "init/kinds.h"
 #include "init/meter.h"
 #include "init/mounted.h"
 #include "init/net.h"
@@ -41,6 +42,7 @@
 #include "init/supervise.h"
 #include "init/try.h"
 #include "sys/privs.h"
+#include "sys/users.h"
 #include "sys/worker.h"
 
 #define OPEN_FILES 65536u /* that workers may have at most; each limits itself further */
@@ -230,6 +232,7 @@ static int step_wall(struct init *init, struct err *err)
 {
     struct nft_place place = {.interfaces = {[NFT_LO] = "lo"},
                               .agent_prefix = init->net.agent_prefix,
+                              .agent_address = init->net.agent_address,
                               .host_loopback = init->net.host.family == 4 && init->net.host.bytes[0] == 127};
     memcpy(place.interfaces[NFT_EGRESS], init->net.egress.name, IFNAMSIZ);
     memcpy(place.interfaces[NFT_AGENT], init->net.agent.name, IFNAMSIZ);
@@ -256,8 +259,15 @@ static int step_directories(struct init *init, struct err *err)
     (void)init;
     if (mkdir("/run", 0755) < 0 && errno != EEXIST)
         return err_set_errno(err, "/run");
-    return directory_make(CONTROL_DIRECTORY, 0700, err) < 0 ? -1
-                                                            : directory_make(WORKER_EMPTY_ROOT, 0555, err);
+    if (directory_make(CONTROL_DIRECTORY, 0700, err) < 0 ||
+        directory_make(WORKER_EMPTY_ROOT, 0555, err) < 0 || directory_make(GATE_DIRECTORY, 0700, err) < 0 ||
+        directory_make(PUSH_DIRECTORY, 0700, err) < 0)
+        return -1;
+    if (privs_share(GATE_DIRECTORY, USER_GATE, 0750, err) < 0 ||
+        privs_share(PUSH_DIRECTORY, USER_PUSH, 0770, err) < 0)
+        return -1;
+    /* Not made here: without it the gate does not serve, and says so. */
+    return access(GATE_STORAGE, F_OK) < 0 ? 0 : privs_share(GATE_STORAGE, USER_GATE, 0770, err);
 }
 
 static int step_loop(struct init *init, struct err *err)

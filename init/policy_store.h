@@ -17,7 +17,14 @@
 #include "core/secret.h"
 #include "init/net.h"
 
-enum policy_section { POLICY_FOR_DNS, POLICY_FOR_PROXY, POLICY_SECTIONS, POLICY_FOR_NOBODY };
+enum policy_section {
+    POLICY_FOR_DNS,
+    POLICY_FOR_PROXY,
+    POLICY_FOR_GATE,
+    POLICY_FOR_PUSH,
+    POLICY_SECTIONS,
+    POLICY_FOR_NOBODY
+};
 
 struct policy_version {
     uint64_t generation; /* 0 = none */
@@ -30,10 +37,11 @@ struct policy_version {
     json_t *approvals;        /* core/policy.h's "approvals"; NULL = none */
     json_t *budgets;          /* for status: [{"host": …, "bytes": a minute}]; NULL = no version */
     bool closed;              /* the egress is, whatever the operator sent */
-    bool searches;            /* some route has something searched for: a database is needed */
+    bool searches;            /* something is searched for, on a route or in pushes: a database is needed */
+    bool gates;               /* it has repositories */
     int source;               /* of the database: what init/compiler.h takes, sealed; -1 = none is needed */
     char source_digest[AUDIT_POLICY_TEXT + 1];
-    int database; /* sealed memfd, for the proxy only; -1 = none yet */
+    int database; /* sealed memfd, for proxy and gate; -1 = none yet */
 };
 
 struct policy_store {

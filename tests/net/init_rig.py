@@ -32,7 +32,7 @@ class Rig:
             shutil.copy(program("stopper-init"), self.dir)
             shutil.copy(program("stopper-dlpc"), self.dir)
             shutil.copy(os.path.join(os.path.dirname(program("stopper-dlpc")), "stopper-dlp.db"), self.dir)
-            for name in "stopper-dns", "stopper-proxy":
+            for name in "stopper-dns", "stopper-proxy", "stopper-gate", "stopper-push":
                 shutil.copy(os.path.join(HERE, "standin.py"), os.path.join(self.dir, name))
                 os.chmod(os.path.join(self.dir, name), 0o755)
             self.sidecar, self.agent, self.world = (Space(self, name) for name in ("sidecar", "agent", "world"))

@@ -18,7 +18,7 @@ import struct
 import sys
 
 POLICY, READY, APPLIED, REFUSED, CA, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
-USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
+USERS = {"stopper-proxy": 61001, "stopper-dns": 61002, "stopper-gate": 61005, "stopper-push": 61006}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy
 NAMES = {}  # of the secrets, the same
@@ -91,6 +91,14 @@ def serve(name, mode, channel, audit, listeners):
             elif ready.type == socket.SOCK_DGRAM:
                 data, peer = ready.recvfrom(2048)
                 ready.sendto(name.encode() + b" " + data, peer)
+            elif ready.family == socket.AF_UNIX:
+                sock = ready.accept()[0]
+                sock.send(name.encode())
+                sock.close()
+            elif name == "stopper-gate":  # nothing redirects to it
+                sock = ready.accept()[0]
+                sock.sendall(f"{name} {sock.getsockname()[0]} {sock.getsockname()[1]}\n".encode())
+                sock.close()
             else:
                 sock = ready.accept()[0]
                 port, address = struct.unpack("!2xH4s8x", sock.getsockopt(socket.SOL_IP, ORIGINAL_DESTINATION, 16))
@@ -115,7 +123,7 @@ def take_policy(name, mode, channel, audit):
         NAMES["secrets"] = sorted(json.loads(held))
         return
     if kind == DATABASE:
-        assert name == "stopper-proxy" and held
+        assert name in ("stopper-proxy", "stopper-gate") and held
         NAMES["database"] = generation
         return
     assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")

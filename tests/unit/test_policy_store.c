@@ -90,12 +90,52 @@ START_TEST(each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole)
 }
 END_TEST
 
+#define HOST_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi"
+#define REPO     "{\"name\":\"app\",\"url\":\"ssh://git@h.example/app\",\"host_key\":\"" HOST_KEY "\""
+
+/* Where the repositories are is for those that lead there, what may be pushed for the gate alone, and no route for either. */
+START_TEST(the_gate_and_its_leg_get_repositories_and_no_routes)
+{
+    static const char gate[] =
+        "\"gate\":{\"repos\":[" REPO
+        ",\"push\":{\"deny\":[\"refs/heads/main\"]}}],\"on_finding\":\"supervise\",\"scanner\":\"/s\"}";
+    char policy[1024], expected[1024];
+
+    set_up();
+    strcpy(store.value_key, KEY);
+    snprintf(policy, sizeof policy,
+             "{\"protocol\":1,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[{\"host\":\"a.example\"}],%s}",
+             gate);
+    ck_assert_msg(stage(policy) == 0, "%s", err.text);
+    ck_assert(store.next.gates && store.next.searches);
+    snprintf(
+        expected, sizeof expected,
+        "{\"protocol\":1,%s,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[],\"base\":1,\"value_key\":\"" KEY
+        "\",\"generation\":1," SIDECAR "}",
+        gate);
+    section_is(store.next.fds[POLICY_FOR_GATE], expected);
+    section_is(store.next.fds[POLICY_FOR_PUSH], "{\"protocol\":1,\"routes\":[],\"gate\":{\"repos\":[" REPO
+                                                "}]},\"generation\":1," SIDECAR "}");
+    section_is(store.next.fds[POLICY_FOR_DNS],
+               "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"}],\"gate\":{"
+               "\"repos\":[" REPO "}]},\"generation\":1," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_PROXY],
+        "{\"protocol\":1,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[{\"host\":\"a.example\"}],\"base\":1,"
+        "\"value_key\":\"" KEY "\",\"generation\":1," SIDECAR "}");
+    policy_store_drop(&store);
+    ck_assert(!store.next.gates);
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[],\"gate\":{\"repos\":[]}}"), -1);
+    ck_assert_str_eq(err.text, "policy: gate: repos: expected an array of 1 to 1000 repositories");
+}
+END_TEST
+
 /* Else they would not compute the same addresses. */
-START_TEST(raw_ports_go_to_all)
+START_TEST(raw_ports_go_to_all_that_have_routes)
 {
     set_up();
     ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}]}"), 0);
-    for (int i = 0; i < POLICY_SECTIONS; i++)
+    for (int i = POLICY_FOR_DNS; i <= POLICY_FOR_PROXY; i++)
         section_is(store.next.fds[i], "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}],"
                                       "\"generation\":1," SIDECAR "}");
     policy_store_drop(&store);
@@ -447,7 +487,8 @@ END_TEST
 
 SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
            what_is_searched_for_is_compiled_once_for_equal_secrets, each_kind_of_worker_gets_its_own_section,
-           each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole, raw_ports_go_to_all,
+           each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole,
+           raw_ports_go_to_all_that_have_routes, the_gate_and_its_leg_get_repositories_and_no_routes,
            where_the_host_is_goes_to_all, a_section_cannot_be_written,
            generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,

@@ -401,6 +401,11 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation)
             worker_kill(&supervisor->slots[i], "it did not close the egress");
 }
 
+bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker)
+{
+    return strcmp(supervisor->slots[worker.slot].kind->name, "stopper-gate") == 0;
+}
+
 /* ---- as a whole ---- */
 
 bool supervisor_serving(const struct supervisor *supervisor, struct err *why)

@@ -37,6 +37,9 @@ enum channel_type {
     /* Proxy -> init, under a policy with on_canary: stop: the canary was found on its way out. generation: of the worker's
      * policy; text: the id of the audit line that tells of it. */
     CHANNEL_CANARY,
+    /* init -> stopper-push, immediately before that generation's CHANNEL_POLICY: generation, fd = sealed memfd with the JSON
+     * object that core/keys.h reads. Never sent to any other worker. */
+    CHANNEL_KEYS,
 };
 
 #define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */

@@ -6,6 +6,7 @@
 #ifndef SYS_SPAWN_H
 #define SYS_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,6 +18,9 @@ struct spawn {
     const int *fds;                 /* fds[i] becomes descriptor i; -1 = /dev/null */
     size_t fd_count;                /* at least 3 */
     const char *const *environment; /* "NAME=VALUE", NULL-terminated; NULL: none at all */
+    bool with_parent; /* it stays in the parent's session and group, and is killed when the parent ends */
+    int (*last)(
+        void); /* the child's last act before the program: system calls only. Not 0: it is not started. NULL: none */
 };
 
 /* Returns the pid, or -1 with err (an exec that fails is reported here too). The descriptors stay the

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+push_check := $(wildcard gate/push_*.c)
+TOOLS += check_push
+check_push.src := tests/bench/check_push.c $(push_check) $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
+check_push.layers := dlp sys core
+check_push.pkg := libhs zlib jansson
+check_push.static-deps := wolfssl
+check_push.libs := -lm

@@ -55,8 +55,9 @@ int main(int argc, char **argv)
     own = now(CLOCK_PROCESS_CPUTIME_ID) - own;
     getrusage(RUSAGE_CHILDREN, &children);
     printf("%s %.3f s, CPU %.3f s and git's %.3f s, %llu objects %llu bytes %llu commits\n",
-           answers[check->answer], wall, own, (unsigned long long)check->objects,
-           (unsigned long long)check->bytes, (unsigned long long)check->commits);
+           answers[check->answer], wall, own, seconds(children.ru_utime) + seconds(children.ru_stime),
+           (unsigned long long)check->objects, (unsigned long long)check->bytes,
+           (unsigned long long)check->commits);
     for (size_t i = 0; i < check->count; i++)
         printf("%s\n", check->findings[i].text);
     if (check->answer == PUSH_FAILED)

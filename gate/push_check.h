@@ -18,6 +18,7 @@
 
 #include "core/approval.h"
 #include "core/err.h"
+#include "core/gate.h"
 #include "core/hold.h"
 #include "dlp/scan.h"
 
@@ -34,28 +35,14 @@ struct push_update {
     const char *new_id; /* all zeros: it is deleted */
 };
 
-/* The rules of one repository. Borrowed. */
-struct push_rules {
-    const char *name;        /* of the repository, as the manifest has it */
-    const char *url;         /* its upstream */
-    const char *const *urls; /* of all declared repositories, this one too: what submodules may name */
-    size_t url_count;
-    const char *const *allow,
-        *const *deny, *const *protect; /* globs (core/glob.h); no `allow` at all allows every ref */
-    size_t allow_count, deny_count, protect_count;
-    bool force, remove;  /* may a ref move to what does not descend from it; be deleted */
-    uint64_t pack_max;   /* bytes; 0 = no bound of its own */
-    bool supervise;      /* on_finding: supervise */
-    bool asks;           /* somebody may be asked at all: the bottle is supervised */
-    const char *scanner; /* an outside scanner's path; NULL = none */
-};
-
 struct push_check_input {
     const char *git;     /* the program: "/usr/bin/git" */
     const char *git_dir; /* the mirror: "/gate/NAME.git"; its objects are in objects/ below it */
     const char
         *quarantine; /* GIT_QUARANTINE_PATH; NULL or "": nothing came (deletions, or what is there already) */
-    const struct push_rules *rules;
+    const struct gate *gate;      /* all repositories: which ones a submodule may name */
+    const struct gate_repo *repo; /* the one that is pushed to, and its rules */
+    bool asks;                    /* somebody may be asked: the policy has "hold" */
     const struct push_update *updates;
     size_t update_count;
     const char *const *options; /* push options */
@@ -65,7 +52,7 @@ struct push_check_input {
         *key;         /* APPROVAL_KEY bytes, for the hashes; NULL: none are made, and nothing can be asked */
     unsigned seconds; /* that all of it may take; 0 = PUSH_SECONDS */
     /* Whether the operator has approved this already (its hash is set); it is listed as PUSH_APPROVED then. NULL: nothing is. */
-    bool (*approved)(void *user, const struct push_rules *rules, const char *hash);
+    bool (*approved)(void *user, const char *hash);
     void *user;
 };
 
@@ -110,6 +97,7 @@ struct push_finding {
     char hash[HOLD_VALUE +
               1];       /* keyed, of what was found (or of path and content): what an approval is for; "" */
     bool allow_comment; /* the line says gitleaks:allow */
+    bool canary;        /* the bottle's: nobody's secret, so whoever sends it has searched for it */
     char text[768];     /* one line for the agent, which names all of this */
 };
 

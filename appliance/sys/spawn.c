@@ -81,12 +81,14 @@ static void child_run(const struct spawn *spawn, int report, pid_t parent)
     report = child_descriptors(spawn, report);
     if (spawn->tied && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent))
         child_fail(report, "prctl"); /* the parent may be gone already */
-    if (setsid() < 0)
+    if (!spawn->same_session && setsid() < 0)
         child_fail(report, "setsid");
     if (chdir("/") != 0)
         child_fail(report, "chdir");
     umask(077);
     signals_default(); /* the parent's handlers are gone with exec, what it ignores is not */
+    if (spawn->last != NULL && spawn->last() != 0)
+        child_fail(report, "last");
     execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, (char *const *)(uintptr_t)environment);
     child_fail(report, "execve");
 }
@@ -112,7 +114,7 @@ pid_t spawn_start(const struct spawn *spawn, struct err *err)
 {
     sigset_t all, before;
     int report[2];
-    pid_t pid, self = getpid();
+    pid_t pid, parent;
 
     if (spawn->fd_count < 3 || spawn->fd_count > SPAWN_FDS_MAX)
         return err_set(err, "%s: %zu descriptors", spawn->path, spawn->fd_count);
@@ -121,9 +123,10 @@ pid_t spawn_start(const struct spawn *spawn, struct err *err)
     /* No handler of the parent may run in the child. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
+    parent = getpid();
     pid = fork();
     if (pid == 0)
-        child_run(spawn, report[1], self);
+        child_run(spawn, report[1], parent);
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(report[1]);
     if (pid < 0)

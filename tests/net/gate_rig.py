@@ -236,7 +236,7 @@ class Rig:
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def upstream(self, name, branch="main", push=None):
+    def upstream(self, name, branch="main"):
         """A bare repository; it becomes the gate's when apply is called."""
         path = self.path("up", f"{name}.git")
         self.run("git", "init", "--quiet", "--bare", f"--initial-branch={branch}", path)
@@ -246,7 +246,7 @@ class Rig:
     def apply(self, push=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **members})
+        self.gate.apply({"repos": repos}, **members)
 
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"

@@ -121,7 +121,7 @@ class Leg:
 
 
 def clean_environment():
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1",
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TEMPLATE_DIR": "",
             "GIT_CONFIG_GLOBAL": os.path.join(HERE, "gate_rig.gitconfig")}
 
 
@@ -229,9 +229,21 @@ class Rig:
         for name in "root", "gate", "leg", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()
-        self.repos = {}
+        self.repos, self.template = {}, None
         self.leg = Leg(os.path.join(self.dir, "leg"), self.repos)
         self.gate = Gate(self.space, self.dir)
+
+    def begun(self, name):
+        """An upstream with one commit on main: (its path, that commit)."""
+        if self.template is None:
+            at = self.path("work", "template")
+            self.git("init", "--quiet", at)
+            first = self.commit(at)
+            self.run("git", "clone", "--quiet", "--bare", at, self.path("up", "template.git"))
+            self.template = first
+        shutil.copytree(self.path("up", "template.git"), self.path("up", f"{name}.git"))
+        self.repos[name] = self.path("up", f"{name}.git")
+        return self.repos[name], self.template
 
     def path(self, *names):
         return os.path.join(self.dir, *names)

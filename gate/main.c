@@ -26,11 +26,18 @@ static int read_self(void)
 static int serve(void)
 {
     static struct worker worker;
+    static struct jails jails;
     struct err err;
 
     worker_open(&worker, "stopper-gate");
     struct server *server = server_new(&worker, WORKER_FD_LISTENERS, self, &err);
-    if (server == NULL || server_ready(server, &err) != 0) {
+    if (server == NULL) {
+        fprintf(stderr, "stopper-gate: %s\n", err.text);
+        return 1;
+    }
+    jails_gate(&jails, self, SERVER_STORAGE);
+    worker_jail(&jails.jail);
+    if (server_ready(server, &err) != 0) {
         fprintf(stderr, "stopper-gate: %s\n", err.text);
         return 1;
     }

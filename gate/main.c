@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gate/jails.h"
 #include "gate/server.h"
 #include "gate/session.h"
 
@@ -35,7 +36,7 @@ static int serve(void)
         fprintf(stderr, "stopper-gate: %s\n", err.text);
         return 1;
     }
-    jails_gate(&jails, self, SERVER_STORAGE);
+    jails_gate(&jails, self, GATE_ROOT);
     worker_jail(&jails.jail);
     if (server_ready(server, &err) != 0) {
         fprintf(stderr, "stopper-gate: %s\n", err.text);

@@ -3,14 +3,9 @@
 """A worker for tests of stopper-init, started under the name of a real one: it speaks the channel, serves its listeners
 with a word that says who answered, and misbehaves as the file NAME.mode beside it says.
 
-<<<<<<< HEAD
 Modes, several with blanks between them: silent (never READY), note (READY with words), dies (with a last word), refuse, mute (never answers a
-policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp).
-=======
-Modes, several with blanks between them: silent (never READY), dies (with a last word), refuse, mute (never answers a
 policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp),
 holds (what comes in a connection is a record of something held, which init is asked about; what goes back is its verdict).
->>>>>>> gate-hold
 SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
 """
 import array

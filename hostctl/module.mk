@@ -37,6 +37,7 @@ $(eval $(call hostctl.test,fixed,hostctl/fixed.c hostctl/sha256.c hostctl/state.
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
 $(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))
+$(eval $(call hostctl.test,held_show,hostctl/held_show.c hostctl/escape.c))
 $(eval $(call hostctl.test,audit_verify,hostctl/audit_verify.c))
 $(eval $(call hostctl.test,audit_kept,hostctl/audit_kept.c hostctl/state.c))
 $(eval $(call hostctl.test,runtimes_macos,$(filter-out hostctl/main.c,$(hostctl.macos))))

@@ -48,6 +48,11 @@ static void audit(struct supervisor *supervisor, enum audit_verdict verdict, con
     audit_mux_emit(supervisor->setup.audit, &line);
 }
 
+void worker_say(const struct worker_slot *slot, enum audit_verdict verdict, const char *detail)
+{
+    audit(slot->supervisor, verdict, detail);
+}
+
 /* ---- one process ---- */
 
 /* Whether the policy in force, or the one that is offered, has it serve. */
@@ -399,6 +404,11 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation)
         if (supervisor->slots[i].kind->section != POLICY_FOR_NOBODY &&
             supervisor->slots[i].applied != generation)
             worker_kill(&supervisor->slots[i], "it did not close the egress");
+}
+
+bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker)
+{
+    return strcmp(supervisor->slots[worker.slot].kind->name, "stopper-gate") == 0;
 }
 
 /* ---- as a whole ---- */

@@ -88,6 +88,9 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation);
 void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, uint64_t number,
                      struct str text);
 
+/* Whether this worker is the gate: what it holds are pushes, and nobody else's are. */
+bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker);
+
 /* Ends everything: with status 0 by SIGTERM and after 2 s SIGKILL, else by SIGKILL at once. Then on_stopped.
  */
 void supervisor_stop(struct supervisor *supervisor, int status);

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,18 +73,21 @@ static int child_descriptors(const struct spawn *spawn, int report)
     return count;
 }
 
-static void child_run(const struct spawn *spawn, int report)
+static void child_run(const struct spawn *spawn, int report, pid_t parent)
 {
-    static char *const environment[] = {NULL};
+    static const char *const nothing[] = {NULL};
+    const char *const *environment = spawn->environment != NULL ? spawn->environment : nothing;
 
     report = child_descriptors(spawn, report);
+    if (spawn->tied && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent))
+        child_fail(report, "prctl"); /* the parent may be gone already */
     if (setsid() < 0)
         child_fail(report, "setsid");
     if (chdir("/") != 0)
         child_fail(report, "chdir");
     umask(077);
     signals_default(); /* the parent's handlers are gone with exec, what it ignores is not */
-    execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, environment);
+    execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, (char *const *)(uintptr_t)environment);
     child_fail(report, "execve");
 }
 
@@ -108,7 +112,7 @@ pid_t spawn_start(const struct spawn *spawn, struct err *err)
 {
     sigset_t all, before;
     int report[2];
-    pid_t pid;
+    pid_t pid, self = getpid();
 
     if (spawn->fd_count < 3 || spawn->fd_count > SPAWN_FDS_MAX)
         return err_set(err, "%s: %zu descriptors", spawn->path, spawn->fd_count);
@@ -119,7 +123,7 @@ pid_t spawn_start(const struct spawn *spawn, struct err *err)
     sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
     if (pid == 0)
-        child_run(spawn, report[1]);
+        child_run(spawn, report[1], self);
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(report[1]);
     if (pid < 0)

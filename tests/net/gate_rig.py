@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 
-from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, REFUSAL, Space, sealed
+from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, Space, database, sealed
 from spaces import WAIT, Failed, alive, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -169,8 +169,10 @@ class Gate:
                 self.lines.append(json.loads(line))
                 self.changed.notify_all()
 
-    def apply(self, gate, **members):
+    def apply(self, gate, known=None, **members):
+        """known: name -> value, of the secrets that are searched for."""
         self.generation += 1
+        socket.send_fds(self.channel, [HEAD.pack(DATABASE, 0, self.generation)], [database(known or {})])
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": "127.0.0.1", "own": []}, "routes": [], "gate": gate, **members}
         blob = sealed(json.dumps(policy).encode())

@@ -67,8 +67,7 @@ static int start(const struct push_git *git, enum push_objects_in where, const c
                               .fds = fds,
                               .fd_count = 3,
                               .environment = environment,
-                              .tied = true,
-                              .same_session = true};
+                              .with_parent = true};
         child->pid = spawn_start(&spawn, err);
     }
     free(dir);

@@ -128,8 +128,7 @@ int push_outside_begin(struct push_run *run)
                           .argv = name != NULL && strcmp(name, "/gitleaks") == 0 ? gitleaks : alone,
                           .fds = fds,
                           .fd_count = 3,
-                          .tied = true,
-                              .same_session = true,
+                          .with_parent = true,
                           .last = confine};
     outside->child.pid = spawn_start(&spawn, &run->check->error);
     close(ends[0]);

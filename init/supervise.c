@@ -48,6 +48,11 @@ static void audit(struct supervisor *supervisor, enum audit_verdict verdict, con
     audit_mux_emit(supervisor->setup.audit, &line);
 }
 
+void worker_say(const struct worker_slot *slot, enum audit_verdict verdict, const char *detail)
+{
+    audit(slot->supervisor, verdict, detail);
+}
+
 /* ---- one process ---- */
 
 /* Whether the policy in force, or the one that is offered, has it serve. */
@@ -403,7 +408,7 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation)
 
 bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker)
 {
-    return strcmp(supervisor->slots[worker.slot].kind->name, "stopper-gate") == 0;
+    return supervisor->slots[worker.slot].kind->section == POLICY_FOR_GATE;
 }
 
 /* ---- as a whole ---- */

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 
-from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, REFUSAL, Space, sealed
+from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, Space, database, sealed
 from spaces import WAIT, Failed, alive, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -36,6 +36,7 @@ mount -t tmpfs none "$1/root/run"
 mkdir -p "$1/root/run/stopper/empty" "$1/root/run/stopper-gate"
 mount --bind "$1/gate" "$1/root/gate"
 mount --bind "$1/leg" "$1/root/run/stopper-gate"
+chown 61005:61005 "$1/gate" && chmod 700 "$1/gate"
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
 exec chroot "$1/root" "$0"
 """
@@ -49,6 +50,7 @@ class Leg:
         self.before, self.environment = None, {}
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(os.path.join(folder, "leg.sock"))
+        os.chmod(os.path.join(folder, "leg.sock"), 0o666)
         self.listener.listen(64)
         self.closing = False
         self.thread = threading.Thread(target=self._accept, daemon=True)
@@ -121,7 +123,7 @@ class Leg:
 
 
 def clean_environment():
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1",
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TEMPLATE_DIR": "",
             "GIT_CONFIG_GLOBAL": os.path.join(HERE, "gate_rig.gitconfig")}
 
 
@@ -167,8 +169,10 @@ class Gate:
                 self.lines.append(json.loads(line))
                 self.changed.notify_all()
 
-    def apply(self, gate, **members):
+    def apply(self, gate, known=None, **members):
+        """known: name -> value, of the secrets that are searched for."""
         self.generation += 1
+        socket.send_fds(self.channel, [HEAD.pack(DATABASE, 0, self.generation)], [database(known or {})])
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": "127.0.0.1", "own": []}, "routes": [], "gate": gate, **members}
         blob = sealed(json.dumps(policy).encode())
@@ -229,14 +233,26 @@ class Rig:
         for name in "root", "gate", "leg", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()
-        self.repos = {}
+        self.repos, self.template = {}, None
         self.leg = Leg(os.path.join(self.dir, "leg"), self.repos)
         self.gate = Gate(self.space, self.dir)
+
+    def begun(self, name):
+        """An upstream with one commit on main: (its path, that commit)."""
+        if self.template is None:
+            at = self.path("work", "template")
+            self.git("init", "--quiet", at)
+            first = self.commit(at)
+            self.run("git", "clone", "--quiet", "--bare", at, self.path("up", "template.git"))
+            self.template = first
+        shutil.copytree(self.path("up", "template.git"), self.path("up", f"{name}.git"))
+        self.repos[name] = self.path("up", f"{name}.git")
+        return self.repos[name], self.template
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def upstream(self, name, branch="main", push=None):
+    def upstream(self, name, branch="main"):
         """A bare repository; it becomes the gate's when apply is called."""
         path = self.path("up", f"{name}.git")
         self.run("git", "init", "--quiet", "--bare", f"--initial-branch={branch}", path)
@@ -246,7 +262,7 @@ class Rig:
     def apply(self, push=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **members})
+        self.gate.apply({"repos": repos}, **members)
 
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"

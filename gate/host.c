@@ -164,11 +164,9 @@ static void on_plan(struct conn *conn, uint64_t number, struct str text)
 /* Whether they may go on is asked at the last moment: by the policy that is in force then. */
 static void on_planned(struct conn *conn)
 {
-    const struct policy *policy = conn->server->worker->policy;
-
     if (conn->crowded)
         say(conn, TALK_STOP, 0, str_of("too many refs are being pushed at once; try again later"));
-    else if (policy == NULL || policy->generation != conn->generation)
+    else if (conn->stale)
         say(conn, TALK_STOP, 0, str_of("the bottle's policy has changed meanwhile; push again"));
     else
         say(conn, TALK_GO, 0, str_of(NULL));

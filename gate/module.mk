@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-gate stopper-gate-relay
-stopper-gate.src := $(addprefix gate/,main.c server.c conn.c host.c record.c turns.c handover.c sweep.c request.c pkt.c session.c run.c child.c \
+stopper-gate.src := $(addprefix gate/,main.c jails.c server.c conn.c host.c record.c turns.c handover.c sweep.c request.c pkt.c session.c run.c child.c \
 	relay.c refresh.c push.c forward.c porcelain.c)
 stopper-gate.layers := sys core
 stopper-gate.pkg := libuv jansson
@@ -13,13 +13,14 @@ $B/gate-hooks/pre-receive: $B/stopper-gate-relay
 	$(Q)mkdir -p $(@D); ln -sf ../stopper-gate-relay $(@D)/proc-receive; ln -sf ../stopper-gate-relay $@
 
 PROGRAMS += stopper-push
-stopper-push.src := $(wildcard gate/leg_*.c) appliance/sys/resolve.c
+stopper-push.src := $(wildcard gate/leg_*.c) gate/jails.c appliance/sys/resolve.c
 stopper-push.layers := sys core
 stopper-push.pkg := ldns libuv jansson
 
 test_leg_words.with := gate/leg_words.c gate/leg_stderr.c
 test_leg_words.pkg := libuv
 test_leg_command.with := gate/leg_command.c gate/leg_words.c
+test_jails.with := gate/jails.c
 
 test_gate_pkt.with := gate/pkt.c
 test_gate_request.with := gate/request.c

@@ -127,6 +127,10 @@ static void serve(struct conn *conn, struct str line)
         return;
     }
     conn->generation = policy->generation;
+    if (policy->closed) {
+        conn_refuse(conn, DENIAL_EGRESS_CLOSED, "the bottle's egress is closed, so nothing leaves it");
+        return;
+    }
     repo = gate_find(policy->gate, str_of(conn->request.name));
     if (repo == NULL || !conn->request.exact) {
         refuse_unknown(conn, repo);

@@ -72,6 +72,7 @@ struct conn {
     struct planned *planned;
     size_t planned_count, told_count;
     bool crowded;  /* too many refs are planned already */
+    bool stale;    /* another policy has come, which says something else of its repository */
     bool spare;    /* the room of one more planned ref's line is reserved */
     bool starved;  /* it waits for that room */
     bool line_due; /* the room of its own line is reserved, and the line not written */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gate/porcelain.h"
 #include "gate/run.h"
 
 #define ARGUMENTS_MAX  (16 + 2 * RELAY_OPTIONS + 2 * TALK_REFS_MAX)
@@ -95,64 +96,26 @@ static struct update *find(struct forward *forward, struct str from, struct str 
     return found;
 }
 
-void forward_line(struct forward *forward, struct str line)
-{
-    const char *tab = line.len > 2 && line.ptr[1] == '\t' ? memchr(line.ptr + 2, '\t', line.len - 2) : NULL;
-    const char *colon = tab != NULL ? memchr(line.ptr + 2, ':', (size_t)(tab - line.ptr) - 2) : NULL;
-
-    if (colon == NULL)
-        return;
-    struct str from = {line.ptr + 2, (size_t)(colon - line.ptr) - 2},
-               to = {colon + 1, (size_t)(tab - colon) - 1};
-    struct str summary = {tab + 1, (size_t)(line.ptr + line.len - tab) - 1};
-    struct update *u = find(forward, from, to);
-    if (u == NULL || u->outcome != 0)
-        return;
-    if (memchr("*+-= ", line.ptr[0], 5) != NULL) {
-        settle(u, TALK_TAKEN, str_of(NULL));
-        return;
-    }
-    /* "[remote rejected] (pre-receive hook declined)": what is between the parentheses is what the upstream said */
-    const char *open = memmem(summary.ptr, summary.len, "] (", 3);
-    bool broke = memmem(summary.ptr, summary.len, "[remote failure]", 16) != NULL;
-    if (open != NULL && summary.ptr[summary.len - 1] == ')')
-        summary = (struct str){open + 3, (size_t)(summary.ptr + summary.len - open) - 4};
-    settle(u, broke ? TALK_UNKNOWN : TALK_DECLINED, summary);
-}
-
 static int on_line(void *ctx, struct str line)
 {
-    forward_line(ctx, line);
+    static const enum talk_outcome outcomes[] = {[PORCELAIN_TAKEN] = TALK_TAKEN,
+                                                 [PORCELAIN_DECLINED] = TALK_DECLINED,
+                                                 [PORCELAIN_BROKEN] = TALK_UNKNOWN};
+    struct porcelain_ref ref;
+    struct update *u = porcelain_read(line, &ref) == 0 ? find(ctx, ref.from, ref.to) : NULL;
+
+    if (u != NULL && u->outcome == 0)
+        settle(u, outcomes[ref.outcome], ref.reason);
     return 0;
 }
 
-/* git's own words about what the agent's git will say by itself. */
-static bool is_ours(struct str line)
-{
-    static const struct str ours[] = {STR("error: failed to push some refs to "), STR("To ssh://")};
-
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (line.len >= ours[i].len && memcmp(line.ptr, ours[i].ptr, ours[i].len) == 0)
-            return true;
-    return false;
-}
-
-/* A line of the upstream's has git's mark in front and, unless it is empty, eight blanks behind (sideband.c); the agent's git will
- * put its own there. Others are ssh's and git's. */
 static void on_word(void *ctx, struct str line)
 {
-    static const struct str mark = STR("remote: "), blanks = STR("        ");
-    struct forward *forward = ctx;
+    const struct forward *forward = ctx;
+    struct str word;
 
-    if (line.len >= mark.len && memcmp(line.ptr, mark.ptr, mark.len) == 0) {
-        line.ptr += mark.len;
-        line.len -= mark.len;
-        if (line.len >= blanks.len && memcmp(line.ptr + line.len - blanks.len, blanks.ptr, blanks.len) == 0)
-            line.len -= blanks.len;
-    } else if (is_ours(line)) {
-        return;
-    }
-    dprintf(forward->words, "%.*s\n", (int)line.len, line.ptr);
+    if (porcelain_word(line, &word))
+        dprintf(forward->words, "%.*s\n", (int)word.len, word.ptr);
 }
 
 void forward_push(struct session *session, struct forward *forward)

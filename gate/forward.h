@@ -24,7 +24,4 @@ struct forward {
 /* Afterwards every update has its outcome, with a reason unless it was taken. */
 void forward_push(struct session *session, struct forward *forward);
 
-/* Reads a line of git push --porcelain (git-push(1), OUTPUT) and sets the outcome of the update that it is about. */
-void forward_line(struct forward *forward, struct str line);
-
 #endif

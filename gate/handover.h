@@ -10,7 +10,7 @@
 /* A sealed memfd with the JSON, or -1. */
 int handover_memfd(const struct gate *gate);
 
-/* Whether both say the same about a push to this repository, and lead to the same place. */
+/* Whether both have this repository, say the same about a push to it, and lead to the same place. */
 bool handover_same(const struct gate *one, const struct gate *other, struct str name);
 
 #endif

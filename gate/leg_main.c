@@ -10,12 +10,10 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "gate/jails.h"
 #include "gate/leg_calls.h"
 #include "sys/channel.h"
-#include "sys/privs.h"
 #include "sys/users.h"
-
-#define OPEN_FILES 512 /* 64 callers with three descriptors each, a pipe and two sockets for each ssh */
 
 struct push {
     struct worker worker;
@@ -70,13 +68,8 @@ static void on_stop(void *ctx)
 
 int main(void)
 {
-    static const struct jail jail = {
-        .uid = USER_PUSH,
-        .gid = USER_PUSH,
-        .open_files = OPEN_FILES,
-        .profile = JAIL_PROXY,
-    };
     static struct push push;
+    static struct jails jails;
     struct err err;
 
     umask(077);
@@ -91,10 +84,8 @@ int main(void)
         fprintf(stderr, "stopper-push: %s\n", err.text);
         return 1;
     }
-    (void)jail;
-    if (privs_bound(0, &err) != 0 || privs_become(USER_PUSH, USER_PUSH, NULL, 0, &err) != 0 ||
-        privs_keep(0, &err) != 0 || privs_seal(&err) != 0)
-        return 1;
+    jails_push(&jails, LEG_FOLDER);
+    worker_jail(&jails.jail);
     leg_upstreams_begin(&push.calls.upstreams);
     return worker_serve(&push.worker);
 }

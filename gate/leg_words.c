@@ -110,7 +110,8 @@ enum denial leg_words_why(struct str words, const struct gate_url *url, unsigned
     leg_words_host(url, host);
     if (row == NULL) {
         last_line(words, more, sizeof more - 4);
-        snprintf(text, LEG_TEXT_SIZE, "%.90s: %.160s", host, more[0] != '\0' ? more : "the connection was lost");
+        snprintf(text, LEG_TEXT_SIZE, "%.90s: %.160s", host,
+                 more[0] != '\0' ? more : "the connection was lost");
         return DENIAL_UPSTREAM_UNREACHABLE;
     }
     if (row->form == WITH_FINGERPRINT)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gate/jails.h"
 #include "gate/server.h"
 #include "gate/session.h"
 
@@ -26,11 +27,18 @@ static int read_self(void)
 static int serve(void)
 {
     static struct worker worker;
+    static struct jails jails;
     struct err err;
 
     worker_open(&worker, "stopper-gate");
     struct server *server = server_new(&worker, WORKER_FD_LISTENERS, self, &err);
-    if (server == NULL || server_ready(server, &err) != 0) {
+    if (server == NULL) {
+        fprintf(stderr, "stopper-gate: %s\n", err.text);
+        return 1;
+    }
+    jails_gate(&jails, self, GATE_ROOT);
+    worker_jail(&jails.jail);
+    if (server_ready(server, &err) != 0) {
         fprintf(stderr, "stopper-gate: %s\n", err.text);
         return 1;
     }

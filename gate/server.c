@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * server: see server.h. The room of a line is reserved before a connection is accepted. A new policy ends the sessions of
- * repositories that it does not have; a push that had begun under another does not go on (host.c asks at its last moment).
+ * repositories that it does not have, and all of them when nothing may leave; a push does not go on when the policy says
+ * something else of its repository than when it began.
  */
 #define _GNU_SOURCE
 #include "gate/server.h"
@@ -85,15 +86,19 @@ static void on_policy(void *ctx, struct policy *old)
     struct server *server = ctx;
     const struct policy *policy = server->worker->policy;
 
-    (void)old;
     swap(&server->gate_fd, policy->gate != NULL ? handover_memfd(policy->gate) : -1);
     if (server->next_database_fd >= 0 && server->database_generation == policy->generation) {
         swap(&server->database_fd, server->next_database_fd);
         server->next_database_fd = -1;
     }
-    for (struct conn *conn = server->first; conn != NULL; conn = conn->next)
-        if (conn->pid > 0 && gate_find(policy->gate, str_of(conn->place->name)) == NULL)
+    for (struct conn *conn = server->first; conn != NULL; conn = conn->next) {
+        if (conn->pid == 0)
+            continue;
+        struct str name = str_of(conn->place->name);
+        conn->stale |= !handover_same(old->gate, policy->gate, name);
+        if (policy->closed || gate_find(policy->gate, name) == NULL)
             host_kill(conn);
+    }
 }
 
 struct server *server_new(struct worker *worker, int listener, const char *self, struct err *err)

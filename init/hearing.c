@@ -8,12 +8,28 @@
 
 #define END_LIMIT_MS 1000u /* from closing the channel to its end */
 
+/* Up to a limit, printable. */
+static void worker_note(const struct worker_slot *slot, struct str note)
+{
+    char words[161];
+    struct err text;
+    size_t len = note.len < sizeof words - 1 ? note.len : sizeof words - 1;
+
+    for (size_t i = 0; i < len; i++)
+        words[i] = note.ptr[i] >= 0x20 && note.ptr[i] <= 0x7e ? note.ptr[i] : '?';
+    words[len] = '\0';
+    err_set(&text, "worker %s: %s", slot->name, words);
+    worker_say(slot, AUDIT_ALLOW, text.text);
+}
+
 static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg)
 {
     const struct supervisor_setup *setup = &slot->supervisor->setup;
     switch (msg->type) {
     case CHANNEL_READY:
         slot->ready = true;
+        if (msg->text_len > 0)
+            worker_note(slot, (struct str){msg->text, msg->text_len});
         break;
     case CHANNEL_APPLIED:
         slot->applied = msg->generation;

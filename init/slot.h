@@ -51,6 +51,9 @@ void worker_kill(struct worker_slot *slot, const char *why);
 /* Whether it serves by now: to be asked when something has changed. */
 void worker_check(struct worker_slot *slot);
 
+/* A line of kind "lifecycle". */
+void worker_say(const struct worker_slot *slot, enum audit_verdict verdict, const char *detail);
+
 struct worker_ref worker_ref(const struct worker_slot *slot);
 
 /* Begins to hear a life's channel. */

@@ -48,6 +48,11 @@ static void audit(struct supervisor *supervisor, enum audit_verdict verdict, con
     audit_mux_emit(supervisor->setup.audit, &line);
 }
 
+void worker_say(const struct worker_slot *slot, enum audit_verdict verdict, const char *detail)
+{
+    audit(slot->supervisor, verdict, detail);
+}
+
 /* ---- one process ---- */
 
 /* Whether the policy in force, or the one that is offered, has it serve. */

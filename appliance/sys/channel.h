@@ -15,7 +15,7 @@
 
 enum channel_type {
     CHANNEL_POLICY = 1, /* init -> worker: generation, fd = sealed memfd with the worker's section (JSON) */
-    CHANNEL_READY,      /* worker -> init: jailed and serving */
+    CHANNEL_READY,      /* worker -> init: jailed and serving; text, if any, is for the audit */
     CHANNEL_APPLIED,    /* worker -> init: generation is in force */
     CHANNEL_REFUSED,    /* worker -> init: generation was not taken, text says why */
     CHANNEL_COUNTERS,   /* meter -> init: text is the JSON of init/meter.h */

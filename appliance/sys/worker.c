@@ -17,6 +17,7 @@
 #include "sys/channel.h"
 
 static const char *worker_name = "worker";
+static const char *ready_note = ""; /* what the audit is told of this life */
 
 static void end(const char *what)
 {
@@ -198,13 +199,15 @@ void worker_jail(const struct jail *jail)
 {
     struct err err;
 
+    if (jail->root == NULL && !landlock_there())
+        ready_note = "this kernel has no Landlock: files are guarded by their owners and modes alone";
     if (jail_enter(jail, &err) != 0)
         end(err.text);
 }
 
 int worker_serve(struct worker *worker)
 {
-    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_READY, 0, -1, str_of(NULL)) != 0)
+    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_READY, 0, -1, str_of(ready_note)) != 0)
         end("cannot reach stopper-init");
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     if (worker->on_stop != NULL)

@@ -3,7 +3,7 @@
 """A worker for tests of stopper-init, started under the name of a real one: it speaks the channel, serves its listeners
 with a word that says who answered, and misbehaves as the file NAME.mode beside it says.
 
-Modes, several with blanks between them: silent (never READY), dies (with a last word), refuse, mute (never answers a
+Modes, several with blanks between them: silent (never READY), note (READY with words), dies (with a last word), refuse, mute (never answers a
 policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp).
 SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
 """
@@ -53,7 +53,8 @@ def main():
     signal.signal(signal.SIGUSR1, lambda *_: mode.append("refuse"))
     signal.signal(signal.SIGUSR2, lambda *_: mode.append("mute"))
     if "silent" not in mode:
-        channel.send(struct.pack("=IIQ", READY, 0, 0))
+        note = b"I have no\nwall" if "note" in mode else b""
+        channel.send(struct.pack("=IIQ", READY, len(note), 0) + note)
     for verb, kind in (("dial", socket.SOCK_STREAM), ("send", socket.SOCK_DGRAM)):
         if verb in mode:
             at = mode.index(verb)

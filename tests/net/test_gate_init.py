@@ -86,6 +86,12 @@ def test_one_that_dies_returns_with_its_policy_and_its_listener(gated):
     assert leg(gated, 61005) == "stopper-push"
 
 
+def test_what_a_worker_notes_when_it_is_ready_is_told(rig):
+    rig.mode("stopper-gate", "note")
+    init = Init(rig, policy=GATED)
+    assert init.audit.wait(kind="lifecycle", verdict="allow", detail="worker stopper-gate: I have no?wall")
+
+
 def leg(init, user):
     """What the user hears from the leg, as a session of the gate's reaches it."""
     script = ("import socket; s=socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.settimeout(5);"

@@ -483,7 +483,8 @@ def test_the_next_up_deletes_what_bottles_without_a_record_left_and_nothing_else
 def test_apply_keeps_the_keys_and_makes_no_new_one(rig):
     bottle = rig.up().runs()
     asked = rig.forge.asked()
-    assert rig.hostctl("apply", "box", token=None)[:2] == (0, "generation 2\n")
+    done = rig.hostctl("apply", "box", token=None)
+    assert done == (0, "generation 2\n", ""), done
     path = rig.write("more", ("app", "org/app.git", rig.forge.url), ("lib", "org/lib.git", rig.forge.url))
     assert rig.hostctl("apply", "box", "-f", path, token=None) == (
         USAGE, "", f"{path}:15: git-gate.repos.lib.key: the forge gets a deploy key when a bottle is started: end it, and start it "

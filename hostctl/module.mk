@@ -39,6 +39,7 @@ $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,fixed,$(hostctl.manifest) hostctl/fixed.c hostctl/state.c))
 $(eval $(call hostctl.test,gate_remotes,$(hostctl.manifest)))
+$(eval $(call hostctl.test,explain_git,$(hostctl.manifest) hostctl/explain_git.c))
 $(eval $(call hostctl.test,forward_port,hostctl/forward_port.c))
 $(eval $(call hostctl.test,session,hostctl/session.c hostctl/signals.c hostctl/terminal.c))
 $(eval $(call hostctl.test,audit_show,hostctl/audit_show.c hostctl/escape.c))

@@ -52,59 +52,13 @@ void host_kill(struct conn *conn)
         kill(-conn->pid, SIGKILL);
 }
 
-/* ---- the end */
-
-static void on_session_closed(uv_handle_t *handle)
-{
-    struct conn *conn = handle->data;
-
-    if (handle == (uv_handle_t *)&conn->channel_poll)
-        close(conn->channel);
-    else
-        close(conn->life);
-    if (--conn->handles == 2) {
-        conn->channel = conn->life = -1;
-        conn_end(conn);
-    }
-}
+/* ---- what it says */
 
 static void lead(struct turn *leader)
 {
     if (leader != NULL)
         say(conn_of(leader), TALK_LEAD, 0, str_of(NULL));
 }
-
-/* All of its processes are gone. */
-static void session_over(struct conn *conn)
-{
-    struct place *place = conn->place;
-
-    uv_poll_stop(&conn->channel_poll);
-    uv_poll_stop(&conn->life_poll);
-    while (waitpid(conn->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    conn->pid = 0;
-    if (!conn->ended || conn->end.reason >= DENIAL_COUNT)
-        record_conn(conn, DENIAL_GIT_INTERRUPTED, str_of("the session ended early"));
-    else
-        record_conn(conn, (enum denial)conn->end.reason, str_of(conn->end.text));
-    place->dirty |= !conn->ended || conn->end.reason != DENIAL_NONE;
-    lead(turns_leave(&place->turns, &conn->turn));
-    place->connections--;
-    conn->place = NULL;
-    uv_close((uv_handle_t *)&conn->channel_poll, on_session_closed);
-    uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
-}
-
-/* Nothing is ever written to this pipe: it says when the last that holds it has gone. */
-static void on_life(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    session_over(poll->data);
-}
-
-/* ---- what it says */
 
 static void on_refreshed(struct conn *conn, uint64_t failed, struct str why)
 {
@@ -221,6 +175,22 @@ static void take(struct conn *conn, const struct channel_msg *msg)
     }
 }
 
+/* What counts of it now is how it ended. */
+static void take_last(struct conn *conn)
+{
+    static struct channel_msg msg;
+
+    while (channel_recv(conn->channel, &msg) > 0) {
+        struct str text = {msg.text, msg.text_len};
+        if (msg.fd >= 0)
+            close(msg.fd);
+        if (msg.type == TALK_REF)
+            on_ref(conn, msg.generation, text);
+        else if (msg.type == TALK_END)
+            on_end(conn, text);
+    }
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
     static struct channel_msg msg; /* too large for the stack; one loop, never re-entered */
@@ -251,6 +221,53 @@ void host_room(struct conn *conn)
         return;
     conn->starved = false;
     uv_poll_start(&conn->channel_poll, UV_READABLE, on_channel);
+}
+
+/* ---- the end */
+
+static void on_session_closed(uv_handle_t *handle)
+{
+    struct conn *conn = handle->data;
+
+    if (handle == (uv_handle_t *)&conn->channel_poll)
+        close(conn->channel);
+    else
+        close(conn->life);
+    if (--conn->handles == 2) {
+        conn->channel = conn->life = -1;
+        conn_end(conn);
+    }
+}
+
+/* All of its processes are gone; what it said last may still lie there. */
+static void session_over(struct conn *conn)
+{
+    struct place *place = conn->place;
+
+    uv_poll_stop(&conn->channel_poll);
+    uv_poll_stop(&conn->life_poll);
+    take_last(conn);
+    while (waitpid(conn->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    conn->pid = 0;
+    if (!conn->ended || conn->end.reason >= DENIAL_COUNT)
+        record_conn(conn, DENIAL_GIT_INTERRUPTED, str_of("the session ended early"));
+    else
+        record_conn(conn, (enum denial)conn->end.reason, str_of(conn->end.text));
+    place->dirty |= !conn->ended || conn->end.reason != DENIAL_NONE;
+    lead(turns_leave(&place->turns, &conn->turn));
+    place->connections--;
+    conn->place = NULL;
+    uv_close((uv_handle_t *)&conn->channel_poll, on_session_closed);
+    uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
+}
+
+/* Nothing is ever written to this pipe: it says when the last that holds it has gone. */
+static void on_life(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    session_over(poll->data);
 }
 
 /* ---- the beginning */

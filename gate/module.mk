@@ -29,3 +29,11 @@ test_gate_turns.with := gate/turns.c
 test_gate_handover.with := gate/handover.c
 test_gate_sweep.with := gate/sweep.c
 test_gate_porcelain.with := gate/porcelain.c
+
+push_check := $(wildcard gate/push_*.c)
+TOOLS += check_push
+check_push.src := tests/bench/check_push.c $(push_check) $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
+check_push.layers := dlp sys core
+check_push.pkg := libhs zlib jansson
+check_push.static-deps := wolfssl
+check_push.libs := -lm

@@ -121,7 +121,7 @@ class Leg:
 
 
 def clean_environment():
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1",
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TEMPLATE_DIR": "",
             "GIT_CONFIG_GLOBAL": os.path.join(HERE, "gate_rig.gitconfig")}
 
 
@@ -229,14 +229,26 @@ class Rig:
         for name in "root", "gate", "leg", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()
-        self.repos = {}
+        self.repos, self.template = {}, None
         self.leg = Leg(os.path.join(self.dir, "leg"), self.repos)
         self.gate = Gate(self.space, self.dir)
+
+    def begun(self, name):
+        """An upstream with one commit on main: (its path, that commit)."""
+        if self.template is None:
+            at = self.path("work", "template")
+            self.git("init", "--quiet", at)
+            first = self.commit(at)
+            self.run("git", "clone", "--quiet", "--bare", at, self.path("up", "template.git"))
+            self.template = first
+        shutil.copytree(self.path("up", "template.git"), self.path("up", f"{name}.git"))
+        self.repos[name] = self.path("up", f"{name}.git")
+        return self.repos[name], self.template
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def upstream(self, name, branch="main", push=None):
+    def upstream(self, name, branch="main"):
         """A bare repository; it becomes the gate's when apply is called."""
         path = self.path("up", f"{name}.git")
         self.run("git", "init", "--quiet", "--bare", f"--initial-branch={branch}", path)
@@ -246,7 +258,7 @@ class Rig:
     def apply(self, push=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **members})
+        self.gate.apply({"repos": repos}, **members)
 
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"

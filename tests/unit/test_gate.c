@@ -96,6 +96,7 @@ START_TEST(a_url_of_two_readings_is_refused)
         {"ssh://git@h/r\nx", NO_PATH},
         {"ssh://git@h/r?x", NO_PATH},
         {"ssh://git@h/r*", NO_PATH},
+        {"ssh://git@h/r%2e", NO_PATH}, /* git takes it for "/r." */
         {"ssh://" SIXTY_FOUR "a@h/r", "has a user of more than 64 bytes"},
     };
     struct gate_url url;

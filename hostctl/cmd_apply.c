@@ -7,6 +7,7 @@
 
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
+#include "hostctl/deploy_key.h"
 #include "hostctl/sidecar.h"
 #include "hostctl/up_load.h"
 
@@ -48,6 +49,14 @@ static int apply(const struct command *command, const struct runtime *runtime, c
         return command_fail(command, &err);
     up_load_same(load, state);
     if (up_load(load) != 0)
+        return EXIT_USAGE;
+    struct report report;
+    report_init(&report, load->file);
+    deploy_keys_kept(load->manifest, state, &report);
+    report_print(&report, stderr);
+    bool kept = report.count == 0;
+    report_fini(&report);
+    if (!kept)
         return EXIT_USAGE;
     json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, load->keys, &err);
     if (generation < 0)

@@ -80,6 +80,7 @@ enum manifest_provider { PROVIDER_UNSAID, PROVIDER_STATIC, PROVIDER_GITEA };
 struct manifest_repo {
     struct manifest_word name;
     char *url;
+    unsigned url_line;
     struct gate_url from;          /* the url, taken apart; its host is what overlays go by */
     struct manifest_word host_key; /* text NULL: not pinned */
     struct {
@@ -87,7 +88,7 @@ struct manifest_repo {
         struct manifest_word path;            /* static: of the private key, as it was written */
         struct manifest_word forge_token_env; /* gitea: the host's variable */
         char *api_url;                        /* gitea; NULL: not said */
-        unsigned line;
+        unsigned line, api_url_line;
     } key;
     struct gate_push push; /* max_pack_mb 0: not said */
     bool protect_said;

@@ -79,6 +79,7 @@ int manifest_take_url(struct manifest_reader *reader, const struct node *node)
         COMPLAIN(reader, node, "%s %s; write " GATE_URL_FORM, report_quote(text_of(node), quoted), problem);
         return 0;
     }
+    repo->url_line = node->line;
     repo->url = strdup(node->text);
     return repo->url != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
@@ -157,6 +158,7 @@ int manifest_take_api_url(struct manifest_reader *reader, const struct node *nod
                  report_quote(text_of(node), quoted));
         return 0;
     }
+    last_repo(reader)->key.api_url_line = node->line;
     last_repo(reader)->key.api_url = strdup(text);
     return last_repo(reader)->key.api_url != NULL ? 0 : OUT_OF_MEMORY(reader);
 }

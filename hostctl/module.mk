@@ -9,7 +9,7 @@ hostctl.pkg := yaml-0.1 libpsl libmd libnftnl libmnl libcap
 $B/obj/hostctl/cmd_up.o $B/obj/hostctl/cmd_doctor.o: FLAGS += -DSIDECAR_IMAGE='"$(SIDECAR_IMAGE)"'
 $(patsubst %.c,$B/obj/%.o,$(wildcard hostctl/rt_netns*.c)): FLAGS += -D_GNU_SOURCE=
 hostctl.manifest := $(patsubst %,hostctl/%.c,frontmatter node manifest manifest_keys manifest_words manifest_bottle manifest_gate \
-	manifest_push gate_remotes host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
+	manifest_push manifest_forge gate_remotes host_key manifest_match presets suffix overlay placeholder templates layers places sha256 report)
 define hostctl.test
 test_$1.std := $(hostctl.std)
 test_$1.pkg := yaml-0.1 libpsl libmd
@@ -36,6 +36,8 @@ $(eval $(call hostctl.test,mount,hostctl/mount.c))
 $(eval $(call hostctl.test,options,hostctl/options.c))
 $(eval $(call hostctl.test,guard,hostctl/guard.c hostctl/mount.c hostctl/state.c))
 $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_engine.c rt_oci_run.c state.c)))
+$(eval $(call hostctl.test,forge,$(hostctl.manifest) $(addprefix hostctl/,forge.c deploy_key.c gitea.c rt_oci_run.c state.c sidecar.c secrets.c)))
+$(eval $(call hostctl.test,gitea,hostctl/gitea.c hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,fixed,$(hostctl.manifest) hostctl/fixed.c hostctl/state.c))
 $(eval $(call hostctl.test,gate_remotes,$(hostctl.manifest)))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hostctl/gate_remotes.h"
+#include "hostctl/manifest_forge.h"
 #include "hostctl/manifest_reader.h"
 #include "hostctl/placeholder.h"
 
@@ -402,6 +403,7 @@ int manifest_check(const struct manifest *manifest, struct report *report)
     }
     check_repo_names(manifest, report);
     check_repo_places(manifest, report);
+    manifest_check_forges(manifest, report);
     check_repo_bounds(manifest, report);
     check_tcp_names(manifest, report);
     placeholder_check(manifest, report);

@@ -329,8 +329,8 @@ static bool line_that_says(struct str *text, const char *mark)
 void run_last_words(struct str text, char line[RUN_SAID])
 {
     static const char daemon[] = "docker: Error response from daemon: ";
-    /* Further lines follow: docker's hints, and how container is used. */
-    const char *const marks[] = {daemon, daemon + 8, "Error: "};
+    /* Further lines follow: docker's hints, how container is used, and what curl says of certificates. */
+    const char *const marks[] = {daemon, daemon + 8, "Error: ", "curl: ("};
     size_t at = 0;
 
     while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ')

@@ -41,8 +41,8 @@ struct run {
     unsigned limit_ms;
     char said[RUN_SAID];
 };
-/* What of a program's stderr says most: what docker's daemon answered, the first line that is an "Error: ",
- * else the last line. */
+/* What of a program's stderr says most: what docker's daemon answered, the first line that is an "Error: " or curl's, else
+ * the last line. */
 void run_last_words(struct str text, char line[RUN_SAID]);
 
 int run_words(const struct words *words, struct run *run, struct err *err);

@@ -8,6 +8,7 @@
 
 #include "hostctl/agent.h"
 #include "hostctl/compile.h"
+#include "hostctl/deploy_key.h"
 #include "hostctl/gate_remotes.h"
 #include "hostctl/host_keys.h"
 #include "hostctl/key_files.h"
@@ -126,7 +127,11 @@ int up_load(struct up_load *load)
     report_init(&report, load->file);
     bool bad = load_layers(load, &report) != 0;
     if (load->manifest != NULL) {
+        if (load->forge != NULL) /* before the variables go */
+            deploy_keys_ready(load->manifest, load->forge, &report);
         load->secrets = secrets_take(load->manifest, &report);
+        if (load->forge != NULL)
+            forge_wipe(load->forge); /* before a program is started */
         extra_ca_read(load->manifest, &report, &extra_ca);
         bad = take_gate(load, &report) != 0 || bad;
     }

@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/secret.h"
 #include "hostctl/fixed.h"
+#include "hostctl/forge.h"
 #include "hostctl/layers.h"
 #include "hostctl/mount.h"
 #include "hostctl/options.h"
@@ -23,6 +24,7 @@ struct up_load {
     const char *agent_name;    /* NULL: a bottle's file */
     bool is_agent;             /* by its name, or as recorded */
     const char *confirm;       /* a digest, or NULL */
+    struct forge *forge;       /* gets the tokens of forges; NULL: none are needed */
     struct layers_agent agent; /* of a bottle's file empty */
     struct manifest *manifest; /* the agent's, or own */
     char *policy;              /* what the sidecar gets */

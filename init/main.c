@@ -350,7 +350,8 @@ static int step_policy(struct init *init, struct err *err)
 {
     if (init->options.policy[0] == '\0')
         return 0;
-    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
+    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, init->options.keys, err) <
+        0)
         return -1;
     const struct policy_version *current = &init->policies.current;
     audit_mux_policy(init->audit, current->generation, current->digest);

@@ -161,6 +161,8 @@ static int look_at_tree(struct look *look, uint32_t index, struct str object)
         names[len++] = '\n';
         at = (size_t)(end - object.ptr) + 1 + run->id_bytes;
     }
+    place.head = len; /* lines mean nothing here */
+    place.head_surface = place.surface;
     int status = push_scan_text(run, &place, (struct str){names, len});
     free(names);
     return status;

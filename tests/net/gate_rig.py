@@ -36,6 +36,7 @@ mount -t tmpfs none "$1/root/run"
 mkdir -p "$1/root/run/stopper/empty" "$1/root/run/stopper-gate"
 mount --bind "$1/gate" "$1/root/gate"
 mount --bind "$1/leg" "$1/root/run/stopper-gate"
+chown 61005:61005 "$1/gate" && chmod 700 "$1/gate"
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
 exec chroot "$1/root" "$0"
 """
@@ -49,6 +50,7 @@ class Leg:
         self.before, self.environment = None, {}
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(os.path.join(folder, "leg.sock"))
+        os.chmod(os.path.join(folder, "leg.sock"), 0o666)
         self.listener.listen(64)
         self.closing = False
         self.thread = threading.Thread(target=self._accept, daemon=True)

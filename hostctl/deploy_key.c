@@ -207,23 +207,13 @@ static bool is_public_key(const char *key)
 static json_t *make(const struct runtime *runtime, const struct state *state, const char *name,
                     struct err *err)
 {
-    json_t *in = json_pack("{s:s}", "name", name);
-    char *text = in != NULL ? json_dumps(in, JSON_COMPACT) : NULL;
-    json_t *answer = NULL;
+    json_t *answer = sidecar_deploy_key(runtime, state, name, err);
 
-    json_decref(in);
-    if (text == NULL)
-        err_set(err, "out of memory");
-    else if ((answer = sidecar_ask(runtime, state, "deploy-key", str_of(text), err)) != NULL) {
-        const char *key = json_string_value(json_object_get(answer, "key"));
-        if (key == NULL || !is_public_key(key)) {
-            err_set(err, "sidecar: deploy-key: no answer that is understood");
-            json_decref(answer);
-            answer = NULL;
-        }
-    }
-    secret_json_free(text);
-    return answer;
+    if (answer == NULL || is_public_key(json_string_value(json_object_get(answer, "key"))))
+        return answer;
+    err_set(err, "sidecar: deploy-key: no ed25519 key");
+    json_decref(answer);
+    return NULL;
 }
 
 static int register_one(const struct gitea *gitea, const struct manifest_repo *repo, const char *key,

@@ -116,6 +116,16 @@ struct keys *key_files_read(const struct manifest *manifest, struct report *repo
     return NULL;
 }
 
+int key_files_check(const char *path, struct err *err)
+{
+    char full[PATH_MAX];
+    struct secret *key = NULL;
+    int status = places_user_file(path, full, err) == 0 ? read_key(full, &key, err) : -1;
+
+    secret_free(key);
+    return status;
+}
+
 char *key_files_text(const struct manifest *manifest, const struct keys *keys)
 {
     char *text = keys_text(keys);

@@ -13,6 +13,9 @@
  * (keys_free; an empty set where none is named), or NULL with errors in the report, which name file and line. */
 struct keys *key_files_read(const struct manifest *manifest, struct report *report);
 
+/* Whether the key at this path, as a manifest writes it, would be taken. Returns 0, or -1 with err: "is protected by …". */
+int key_files_check(const char *path, struct err *err);
+
 /* The member "keys" of what `ctl apply` takes: these keys, and null for a repository whose key the sidecar makes. To be
  * given back with secrets_text_free; NULL when memory is out. */
 char *key_files_text(const struct manifest *manifest, const struct keys *keys);

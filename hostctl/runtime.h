@@ -96,10 +96,11 @@ struct runtime {
 
     int (*sidecar)(const struct bottle_spec *spec, struct state *state, struct err *err);
 
-    /* Runs `stopper-init ctl VERB` in the sidecar with `in` as its stdin, and appends its stdout (one line of
-     * JSON) to out. Returns its exit status, 0 or 1; -1 with err when it could not be run. */
-    int (*control)(const struct state *state, const char *verb, struct str in, struct buf *out,
-                   struct err *err);
+    /* Runs `stopper-init ctl VERB [NAME]` in the sidecar with `in` as its stdin, and appends its stdout (one line
+     * of JSON) to out. name: NULL, or not an option. Returns its exit status, 0 or 1; -1 with err when it could
+     * not be run. */
+    int (*control)(const struct state *state, const char *verb, const char *name, struct str in,
+                   struct buf *out, struct err *err);
 
     /* Start a command. On success the session is the caller's, its watched processes included: the sidecar
      * and the uplink for agent(), nothing for exec(). Return 0, or -1 with err. */

@@ -13,26 +13,14 @@ import subprocess
 
 import pytest
 
-from gitea_api import Forge
+from gitea_api import VARIABLE, Forge, manifest
 from host import Host
 from lab import program
 from spaces import WAIT, tied, wait_for
-from world import RESOLVER
 
-TOKEN, VARIABLE = "0e6d1e9b2c7f4a35880fd9a1", "FORGE_TOKEN"
-HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+TOKEN = "0e6d1e9b2c7f4a35880fd9a1"
 STOPPER_FAILED, USAGE = 125, 2
 PUBLIC = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{68}( [!-~]+)?")
-
-
-def manifest(*repos, host="git.test"):
-    """repos: (name, path, api_url or None)."""
-    text = f"egress: {{dns: [{RESOLVER}]}}\ngit-gate:\n  repos:\n"
-    for name, path, url in repos:
-        text += (f"    {name}:\n      url: ssh://git@{host}/{path}\n      host_key: {HOST_KEY}\n      key:\n"
-                 f"        provider: gitea\n        forge_token_env: {VARIABLE}\n")
-        text += f"        api_url: {url}\n" if url else ""
-    return text
 
 
 class Up:
@@ -248,7 +236,7 @@ NO_REPO = "status 404: The target couldn't be found.; there is no such repositor
     ({"scopes": {"read:repository"}},
      f"status 403: token does not have at least one of required scope(s): [write:repository]; {ADMIN}"),
     ({"administers": set()}, f"status 403: user should be an owner or a collaborator with admin write of a repository; {ADMIN}"),
-    ({"sees": set()}, NO_REPO)])
+    ({"sees": set()}, NO_REPO)], ids=["unknown", "scope", "no-admin", "unseen"])
 def test_a_token_that_may_not_is_told_with_status_and_message(rig, entry, words):
     rig.forge.tokens = {TOKEN: entry} if entry is not None else {}
     try:
@@ -270,7 +258,8 @@ NOT_JSON = "and what came with it is not JSON: is that a Gitea's API?"
     (500, b'{"message": ""}', "status 500", True),
     (201, b"<html>", f"status 201, {NOT_JSON}", True),
     (201, b'{"title": "a"}', "status 201 without the id of a key", True),
-    (201, b" " * (3 << 20), "the answer is larger than 1048576 bytes", True)])
+    (201, b" " * (3 << 20), "the answer is larger than 1048576 bytes", True)],
+    ids=["in-use", "conflict", "archived", "failed", "no-json", "no-id", "huge"])
 def test_an_answer_that_is_no_success_ends_up_and_what_may_be_there_is_looked_for(rig, status, body, words, found):
     """Each comes although the key was added: only where the answer leaves that open is it looked for, and deleted."""
     rig.forge.fault("POST", status, body, after=True)
@@ -430,7 +419,7 @@ def test_a_server_that_does_not_answer_is_asked_once(rig):
 @pytest.mark.parametrize("entry, words", [
     (None, "status 401: user does not exist [uid: 0, name: ]; the server does not take this token"),
     ({"administers": set()}, f"status 403: user should be an owner or a collaborator with admin write of a repository; {ADMIN}"),
-    ({"sees": set()}, NO_REPO)])
+    ({"sees": set()}, NO_REPO)], ids=["unknown", "no-admin", "unseen"])
 def test_a_key_that_the_token_may_not_delete_is_kept_in_mind(rig, entry, words):
     """A 404 alone does not say that the key is gone: nor does that of the list."""
     bottle = rig.up().runs()
@@ -482,7 +471,8 @@ def test_the_next_up_deletes_what_bottles_without_a_record_left_and_nothing_else
 def test_apply_keeps_the_keys_and_makes_no_new_one(rig):
     bottle = rig.up().runs()
     asked = rig.forge.asked()
-    assert rig.hostctl("apply", "box", token=None)[:2] == (0, "generation 2\n")
+    done = rig.hostctl("apply", "box", token=None)
+    assert done == (0, "generation 2\n", ""), done
     path = rig.write("more", ("app", "org/app.git", rig.forge.url), ("lib", "org/lib.git", rig.forge.url))
     assert rig.hostctl("apply", "box", "-f", path, token=None) == (
         USAGE, "", f"{path}:15: git-gate.repos.lib.key: the forge gets a deploy key when a bottle is started: end it, and start it "

@@ -95,7 +95,10 @@ static void serve_all(const char *const *answers, size_t count)
     }
     close(listener);
     token = secret_new(str_of(TOKEN));
-    unsetenv("http_proxy");
+    static const char *const proxies[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                          "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof proxies / sizeof proxies[0]; i++)
+        unsetenv(proxies[i]);
     gitea = (struct gitea){
         .url = url, .owner = "org", .repo = "app", .token = token, .seconds = 20, .interrupt = -1};
 }

@@ -69,6 +69,7 @@ struct init {
     struct desk *desk;
     struct shutter *shutter;
     struct control *control;
+    bool keeps; /* there is a place for repositories */
     bool was_ready;
     uint64_t begun_ns; /* of main, before the first step */
     uint64_t started_ms, ready_ms;
@@ -169,15 +170,29 @@ static json_t *describe_denials(const struct audit_mux *audit)
     return object;
 }
 
+/* What the policy in force has of them: names and URLs, as they were sent. */
+static json_t *describe_repositories(const struct init *init)
+{
+    const json_t *repos = json_object_get(json_object_get(init->policies.current.policy, "gate"), "repos");
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(repos); i++) {
+        const json_t *repo = json_array_get(repos, i);
+        json_array_append_new(list, json_pack("{s:O, s:O}", "name", json_object_get(repo, "name"), "url",
+                                              json_object_get(repo, "url")));
+    }
+    return list;
+}
+
 static json_t *describe(void *ctx)
 {
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o}", "generation",
-        (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
-        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o, s:o}",
+        "generation", (json_int_t)init->policies.current.generation, "policy_digest",
+        init->policies.current.digest, "uptime_s",
+        (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
         init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
@@ -185,7 +200,7 @@ static json_t *describe(void *ctx)
         "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
         desk_approvals(init->desk), "budgets",
         init->policies.current.budgets != NULL ? json_incref(init->policies.current.budgets) : json_array(),
-        "egress", shutter_describe(init->shutter));
+        "repositories", describe_repositories(init), "egress", shutter_describe(init->shutter));
 }
 
 /* ---- steps ---- */
@@ -256,7 +271,6 @@ static int directory_make(const char *path, mode_t mode, struct err *err)
 
 static int step_directories(struct init *init, struct err *err)
 {
-    (void)init;
     if (mkdir("/run", 0755) < 0 && errno != EEXIST)
         return err_set_errno(err, "/run");
     if (directory_make(CONTROL_DIRECTORY, 0700, err) < 0 ||
@@ -266,8 +280,9 @@ static int step_directories(struct init *init, struct err *err)
     if (privs_share(GATE_DIRECTORY, USER_GATE, 0750, err) < 0 ||
         privs_share(PUSH_DIRECTORY, USER_PUSH, 0770, err) < 0)
         return -1;
-    /* Not made here: without it the gate does not serve, and says so. */
-    return access(GATE_STORAGE, F_OK) < 0 ? 0 : privs_share(GATE_STORAGE, USER_GATE, 0770, err);
+    /* It is not made here: a bottle without repositories has none, or the image's, in which nothing can be kept. */
+    init->keeps = access(GATE_STORAGE, W_OK) == 0 || (errno != ENOENT && errno != EROFS);
+    return init->keeps ? privs_share(GATE_STORAGE, USER_GATE, 0770, err) : 0;
 }
 
 static int step_loop(struct init *init, struct err *err)
@@ -281,6 +296,7 @@ static int step_loop(struct init *init, struct err *err)
         return err_set(err, "out of memory");
     packets_init(&init->packets, init->audit, init->ruleset_generation);
     policy_store_init(&init->policies, &init->net, init->options.proxies);
+    init->policies.keeps = init->keeps;
     struct supervisor_setup setup = {.loop = &init->loop,
                                      .audit = init->audit,
                                      .policies = &init->policies,
@@ -476,6 +492,10 @@ int main(int argc, char **argv)
 {
     mallopt(M_PERTURB, 0xa5); /* freed memory is overwritten: requests hold secrets */
     secret_json();
+    if (!secret_hide_stack()) {
+        fprintf(stderr, "stopper-init: its stack cannot be left out of core dumps\n");
+        return 1;
+    }
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)

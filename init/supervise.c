@@ -408,7 +408,7 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation)
 
 bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker)
 {
-    return strcmp(supervisor->slots[worker.slot].kind->name, "stopper-gate") == 0;
+    return supervisor->slots[worker.slot].kind->section == POLICY_FOR_GATE;
 }
 
 /* ---- as a whole ---- */

@@ -4,7 +4,8 @@
 with a word that says who answered, and misbehaves as the file NAME.mode beside it says.
 
 Modes, several with blanks between them: silent (never READY), note (READY with words), dies (with a last word), refuse, mute (never answers a
-policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp).
+policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp),
+holds (what comes in a connection is a record of something held, which init is asked about; what goes back is its verdict).
 SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
 """
 import array
@@ -17,11 +18,12 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED, CA, SECRETS, DATABASE, KEYS = 1, 2, 3, 4, 6, 7, 11, 13
+POLICY, READY, APPLIED, REFUSED, CA, SECRETS, HOLD, HOLD_END, VERDICT, DATABASE, KEYS = 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002, "stopper-gate": 61005, "stopper-push": 61006}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy
 NAMES = {}  # of the secrets, the same
+HELD = {}  # connections that wait for a verdict, by number
 
 
 def line(members):
@@ -86,9 +88,13 @@ def attempt(audit, verb, kind, address, port):
 
 def serve(name, mode, channel, audit, listeners):
     while True:
-        for ready in select.select([channel, *listeners], [], [])[0]:
+        for ready in select.select([channel, *listeners, *HELD.values()], [], [])[0]:
             if ready is channel:
                 take_policy(name, mode, channel, audit)
+            elif ready in HELD.values():
+                let_go(channel, ready)
+            elif "holds" in mode and ready.type == socket.SOCK_STREAM:
+                hold(channel, ready.accept()[0])
             elif ready.type == socket.SOCK_DGRAM:
                 data, peer = ready.recvfrom(2048)
                 ready.sendto(name.encode() + b" " + data, peer)
@@ -107,11 +113,31 @@ def serve(name, mode, channel, audit, listeners):
                 sock.close()
 
 
+def hold(channel, sock):
+    sock.setblocking(True)
+    size, = struct.unpack("=I", sock.recv(4, socket.MSG_WAITALL))
+    record = sock.recv(size, socket.MSG_WAITALL)
+    number = max(HELD, default=0) + 1
+    HELD[number] = sock
+    channel.send(struct.pack("=IIQ", HOLD, len(record), number) + record)
+
+
+def let_go(channel, sock):
+    number = next(number for number, held in HELD.items() if held is sock)
+    if sock.recv(1):
+        sys.exit("a connection says more than its record")
+    HELD.pop(number).close()
+    channel.send(struct.pack("=IIQ", HOLD_END, 0, number))
+
+
 def take_policy(name, mode, channel, audit):
     data, control, _, _ = channel.recvmsg(65536, socket.CMSG_LEN(4))
     if not data:
         sys.exit(0)
     kind, _, generation = struct.unpack("=IIQ", data[:16])
+    if kind == VERDICT:
+        HELD[generation].sendall(data[16:])
+        return
     fd = array.array("i", control[0][2])[0]
     held = os.pread(fd, os.fstat(fd).st_size, 0)
     os.close(fd)

@@ -77,7 +77,7 @@ void push_show(struct push_run *run, struct str raw, char *out, size_t size)
         snprintf(out, size, "(not shown)");
         return;
     }
-    if (is_cut_up(run, raw))
+    if (is_cut_up(run, (struct str){covered, raw.len}))
         for (size_t i = 0; i < raw.len; i++)
             covered[i] = raw.ptr[i] == '/' ? '/' : '*';
     for (size_t i = 0; i < raw.len && !cut; i++) {

@@ -49,11 +49,8 @@ static int take_line(const struct push_run *run, struct str line, struct push_id
     return 0;
 }
 
-typedef int push_on_line(struct push_run *run, struct str line, void *user);
-
-/* Reads a child's lines. Returns 0 when it has ended well, or -1: the run has failed (or `on_line` said so). */
-static int each_line(struct push_run *run, struct push_child *child, const char *what, push_on_line *on_line,
-                     void *user)
+int push_each_line(struct push_run *run, struct push_child *child, const char *what, push_on_line *on_line,
+                   void *user)
 {
     static char bytes[65536];
     size_t len = 0;
@@ -131,7 +128,7 @@ int push_objects_list(struct push_run *run)
         return 0;
     if (push_git_start(&run->git, PUSH_IN_QUARANTINE, list, -1, -1, &child, &run->check->error) != 0)
         return push_fail(run, NULL);
-    int status = each_line(run, &child, "the list of objects", on_listed, NULL);
+    int status = push_each_line(run, &child, "the list of objects", on_listed, NULL);
     push_child_stop(&child);
     return status;
 }
@@ -209,14 +206,14 @@ int push_objects_left(struct push_run *run)
     for (size_t i = 0; i < run->elsewhere.count; i++)
         run->elsewhere.all[i].reached = 0;
     int status = push_git_start(&run->git, PUSH_IN_BOTH, list, in, -1, &child, &run->check->error) == 0
-                     ? each_line(run, &child, "the walk of new objects", on_reached, NULL)
+                     ? push_each_line(run, &child, "the walk of new objects", on_reached, NULL)
                      : push_fail(run, NULL);
     push_child_stop(&child);
     close(in);
     if (status != 0 || run->over || (in = input_of(run, &run->elsewhere, is_reached, run)) < 0)
         return status != 0 || run->over ? status : -1;
     status = push_git_start(&run->git, PUSH_IN_BOTH, sizes, in, -1, &child, &run->check->error) == 0
-                 ? each_line(run, &child, "the sizes of new objects", on_sized, NULL)
+                 ? push_each_line(run, &child, "the sizes of new objects", on_sized, NULL)
                  : push_fail(run, NULL);
     push_child_stop(&child);
     close(in);
@@ -279,7 +276,7 @@ int push_objects_tips(struct push_run *run, push_on_tip *on_tip, void *user)
                      ? push_fail(run, NULL)
                      : 0;
     if (status == 0) {
-        status = each_line(run, &child, "what refs name", on_tip_line, &tips);
+        status = push_each_line(run, &child, "what refs name", on_tip_line, &tips);
         push_child_stop(&child);
     }
     for (size_t i = 0; i < tips.count && status == 0 && !run->over; i++) {

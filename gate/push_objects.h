@@ -13,6 +13,11 @@
 #define PUSH_WHOLE                                                                                           \
     8388608 /* bytes of an object that comes with others; a larger one comes alone, through a file */
 
+/* Reads a child's lines. Returns 0 when it has ended well, or -1: the run has failed, or `on_line` said so. */
+typedef int push_on_line(struct push_run *run, struct str line, void *user);
+int push_each_line(struct push_run *run, struct push_child *child, const char *what, push_on_line *on_line,
+                   void *user);
+
 /* Fills run->ids. More than there may be is a finding, and the run is over. Returns 0, or -1: the run has failed. */
 int push_objects_list(struct push_run *run);
 

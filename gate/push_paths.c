@@ -49,13 +49,16 @@ int push_paths_joined(struct str path, struct buf *out)
 
 int push_paths_scan(struct push_run *run, const struct push_place *place, struct str name)
 {
+    struct push_place whole = *place; /* lines mean nothing here */
     struct buf text;
 
     buf_init(&text, TEXT_MAX);
+    whole.head = TEXT_MAX;
+    whole.head_surface = place->surface;
     int status = buf_append(&text, name.ptr, name.len) != 0 || buf_append(&text, "\n", 1) != 0 ||
                          push_paths_joined(name, &text) != 0
                      ? push_fail(run, "a name is too long")
-                     : push_scan_text(run, place, buf_str(&text));
+                     : push_scan_text(run, &whole, buf_str(&text));
     buf_fini(&text);
     return status;
 }

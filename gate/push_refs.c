@@ -9,14 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/glob.h"
 #include "gate/push_found.h"
+#include "gate/push_objects.h"
 #include "gate/push_paths.h"
 #include "gate/push_scan.h"
+#include "gate/push_walk.h"
 
 #define FOLLOW_MAX 1024 /* refs that move, each of which git is asked about */
-#define ASK_MAX    256  /* times that git is asked which ref leads to a finding */
 
 static struct push_place place_of(size_t update)
 {
@@ -105,7 +107,10 @@ static int scan_words(struct push_run *run)
             return -1;
     }
     for (size_t i = 0; i < run->in->option_count; i++) {
-        struct push_place place = {.surface = "push option", .update = -1};
+        struct push_place place = {.surface = "push option",
+                                   .update = -1,
+                                   .head = strlen(run->in->options[i]),
+                                   .head_surface = "push option"};
         if (push_scan_text(run, &place, str_of(run->in->options[i])) != 0)
             return -1;
     }
@@ -172,29 +177,45 @@ int push_refs_follow(struct push_run *run)
     return 0;
 }
 
-int push_refs_of_findings(struct push_run *run)
+/* "COMMIT ID": the commit, and the id of the ref's that git came to it by. */
+static int on_source(struct push_run *run, struct str line, void *user)
 {
-    struct push_check *check = run->check;
-    const struct push_check_input *in = run->in;
-    size_t asked = 0;
+    size_t digits = 2 * run->id_bytes;
 
-    for (size_t i = 0; i < check->count && asked < ASK_MAX; i++) {
-        struct push_finding *f = &check->findings[i];
-        if (f->ref[0] != '\0' || (f->commit[0] == '\0' && in->update_count > 1))
+    if (line.len != 2 * digits + 1 || line.ptr[digits] != ' ')
+        return push_fail(run, "git log: a line that is no commit");
+    for (size_t i = 0; i < run->check->count; i++) {
+        struct push_finding *f = &run->check->findings[i];
+        if (f->ref[0] != '\0' || memcmp(f->commit, line.ptr, digits) != 0)
             continue;
-        for (size_t u = 0; u < in->update_count && f->ref[0] == '\0' && asked < ASK_MAX; u++) {
-            if (is_zero(in->updates[u].new_id))
-                continue;
-            int leads = in->update_count == 1 ? f->object[0] == '\0' || f->commit[0] != '\0' : -1;
-            if (leads < 0) {
-                asked++;
-                leads = is_ancestor(run, f->commit, in->updates[u].new_id);
-            }
-            if (leads < 0)
-                return -1;
-            if (leads)
-                memcpy(f->ref, check->refs[u], PUSH_SHOWN);
-        }
+        for (size_t u = 0; u < run->in->update_count && f->ref[0] == '\0'; u++)
+            if (memcmp(run->in->updates[u].new_id, line.ptr + digits + 1, digits) == 0)
+                memcpy(f->ref, run->check->refs[u], PUSH_SHOWN);
     }
     return 0;
+}
+
+int push_refs_of_findings(struct push_run *run)
+{
+    const char *log[] = {"log", "--stdin", "--not", "--all", "--format=%H %S", NULL};
+    struct push_child child;
+    size_t sought = 0;
+
+    for (size_t i = 0; i < run->check->count; i++) {
+        struct push_finding *f = &run->check->findings[i];
+        for (size_t u = 0; u < run->in->update_count && f->object[0] != '\0' && f->ref[0] == '\0'; u++)
+            if (strcmp(run->in->updates[u].new_id, f->object) == 0)
+                memcpy(f->ref, run->check->refs[u], PUSH_SHOWN);
+        sought += f->ref[0] == '\0' && f->commit[0] != '\0';
+    }
+    int in = sought > 0 ? push_walk_tips(run, "") : -1;
+    if (in < 0)
+        return sought > 0 ? -1 : 0;
+    run->over = false;
+    int status = push_git_start(&run->git, PUSH_IN_BOTH, log, in, -1, &child, &run->check->error) == 0
+                     ? push_each_line(run, &child, "git log", on_source, NULL)
+                     : push_fail(run, NULL);
+    push_child_stop(&child);
+    close(in);
+    return status;
 }

@@ -30,6 +30,11 @@ void rig_begin(struct push_rig *rig, struct dlp_engine *engine)
     snprintf(rig->quarantine, sizeof rig->quarantine, "%s/app.git/objects/tmp_objdir-incoming-1", rig->dir);
     setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
     setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1);
+    setenv("GIT_CONFIG_COUNT", "2", 1); /* nothing beside what a test asks for */
+    setenv("GIT_CONFIG_KEY_0", "maintenance.auto", 1);
+    setenv("GIT_CONFIG_VALUE_0", "false", 1);
+    setenv("GIT_CONFIG_KEY_1", "receive.autogc", 1);
+    setenv("GIT_CONFIG_VALUE_1", "false", 1);
     static const char *const roles[] = {"AUTHOR", "COMMITTER"};
     for (size_t i = 0; i < 2; i++) {
         char name[32];
@@ -141,7 +146,7 @@ struct push_check *rig_check(struct push_rig *rig)
                                      .option_count = rig->option_count,
                                      .engine = rig->engine,
                                      .key = key,
-                                     .seconds = rig->seconds,
+                                     .ms = rig->ms,
                                      .approved = rig->approved};
     struct push_check *check = push_check(&input);
 

@@ -49,10 +49,10 @@ static const struct place {
             "git checkout -q x$N; git merge -q --no-ff -m merge y$N; git rm -q side; git commit -qm clean",
      "blob", "side", 1, false, false, false},
     {"a merge alone",
-     BRANCH
-     "echo a >a; " COMMIT "git checkout -q -f -B y$N main; echo b >b; " COMMIT
-     "git checkout -q x$N; git merge -q --no-ff --no-commit y$N; echo \"$N $S\" >evil; git add evil; git "
-     "commit -qm merge",
+     BRANCH "echo a >a; " COMMIT "git checkout -q -f -B y$N main; echo b >b; " COMMIT
+            "git checkout -q x$N; git merge -q --no-ff --no-commit >/dev/null y$N; echo \"$N $S\" >evil; git "
+            "add evil; git "
+            "commit -qm merge",
      "blob", "evil", 1, false, false, false},
     {"a symlink's target", BRANCH "ln -s \"/tmp/$S\" link; " COMMIT, "blob", "link", 1, false, false, false},
     {"a commit's message",
@@ -124,9 +124,10 @@ static const struct place {
     {"a tar in gzip", BRANCH "echo \"$N $S\" >f; tar czf t.tgz f; rm f; " COMMIT, "archive", "t.tgz", 1,
      false, false, false},
     {"a zip",
-     BRANCH "{ seq 1 300; echo \"$N $S\"; } >f; python3 -c 'import zipfile; z = zipfile.ZipFile(\"z.zip\", "
-            "\"w\", zipfile.ZIP_DEFLATED); "
-            "z.write(\"README\"); z.write(\"f\")'; rm f; " COMMIT,
+     BRANCH
+     "{ seq 1 300; echo \"$N $S\"; } >f; /usr/bin/python3 -c 'import zipfile; z = zipfile.ZipFile(\"z.zip\", "
+     "\"w\", zipfile.ZIP_DEFLATED); "
+     "z.write(\"README\"); z.write(\"f\")'; rm f; " COMMIT,
      "archive", "z.zip", 301, false, false, false},
     {".gitattributes", BRANCH "echo \"# $S\" >.gitattributes; " COMMIT, "blob", ".gitattributes", 1, false,
      false, false},

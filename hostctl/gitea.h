@@ -14,7 +14,7 @@
 #include "core/err.h"
 #include "core/secret.h"
 
-#define GITEA_SECONDS   30         /* for one request, unless said otherwise */
+#define GITEA_SECONDS   15         /* for one request, unless said otherwise */
 #define GITEA_ANSWER    (1u << 20) /* bytes of one answer */
 #define GITEA_TITLE_MAX 255        /* bytes: what its database keeps of a title */
 #define GITEA_SCOPE     "Repository: Read and Write"

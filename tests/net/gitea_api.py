@@ -18,10 +18,23 @@ from datetime import datetime, timezone
 from urllib.parse import parse_qsl, urlsplit
 
 from spaces import WAIT, Failed
+from world import RESOLVER
 
 SCOPE = "write:repository"
 MAX_RESPONSE_ITEMS = 50  # of the server's settings: more are never in one answer
 SWAGGER = "/api/swagger"
+VARIABLE = "FORGE_TOKEN"  # of the manifests below
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+
+
+def manifest(*repos, host="git.test"):
+    """A bottle's, with keys of a forge. repos: (name, path, api_url or None)."""
+    text = f"egress: {{dns: [{RESOLVER}]}}\ngit-gate:\n  repos:\n"
+    for name, path, url in repos:
+        text += (f"    {name}:\n      url: ssh://git@{host}/{path}\n      host_key: {HOST_KEY}\n      key:\n"
+                 f"        provider: gitea\n        forge_token_env: {VARIABLE}\n")
+        text += f"        api_url: {url}\n" if url else ""
+    return text
 
 
 def no_duplicates(pairs):

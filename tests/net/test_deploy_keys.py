@@ -13,26 +13,14 @@ import subprocess
 
 import pytest
 
-from gitea_api import Forge
+from gitea_api import VARIABLE, Forge, manifest
 from host import Host
 from lab import program
 from spaces import WAIT, tied, wait_for
-from world import RESOLVER
 
-TOKEN, VARIABLE = "0e6d1e9b2c7f4a35880fd9a1", "FORGE_TOKEN"
-HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+TOKEN = "0e6d1e9b2c7f4a35880fd9a1"
 STOPPER_FAILED, USAGE = 125, 2
 PUBLIC = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{68}( [!-~]+)?")
-
-
-def manifest(*repos, host="git.test"):
-    """repos: (name, path, api_url or None)."""
-    text = f"egress: {{dns: [{RESOLVER}]}}\ngit-gate:\n  repos:\n"
-    for name, path, url in repos:
-        text += (f"    {name}:\n      url: ssh://git@{host}/{path}\n      host_key: {HOST_KEY}\n      key:\n"
-                 f"        provider: gitea\n        forge_token_env: {VARIABLE}\n")
-        text += f"        api_url: {url}\n" if url else ""
-    return text
 
 
 class Up:
@@ -483,7 +471,8 @@ def test_the_next_up_deletes_what_bottles_without_a_record_left_and_nothing_else
 def test_apply_keeps_the_keys_and_makes_no_new_one(rig):
     bottle = rig.up().runs()
     asked = rig.forge.asked()
-    assert rig.hostctl("apply", "box", token=None)[:2] == (0, "generation 2\n")
+    done = rig.hostctl("apply", "box", token=None)
+    assert done == (0, "generation 2\n", ""), done
     path = rig.write("more", ("app", "org/app.git", rig.forge.url), ("lib", "org/lib.git", rig.forge.url))
     assert rig.hostctl("apply", "box", "-f", path, token=None) == (
         USAGE, "", f"{path}:15: git-gate.repos.lib.key: the forge gets a deploy key when a bottle is started: end it, and start it "

@@ -25,12 +25,13 @@
 #define CPU_SECONDS     3600
 #define DATA_MAX        (UINT64_C(2) << 30) /* bytes of memory that it may make its own */
 
-/* The value "@" is filled in below. */
+/* Values that begin with "@" are filled in below. */
 static const struct {
     const char *key, *value;
 } settings[] = {
     /* No program but git's own, the relay as ssh and two hooks, and no way out but ssh. */
     {"core.hooksPath", "@hooks"},
+    {"core.sshCommand", "@relay"}, /* it wins over GIT_SSH, so a file's must not be there */
     {"protocol.allow", "never"},
     {"protocol.ssh.allow", "always"},
     {"protocol.version", "2"},
@@ -98,7 +99,6 @@ static void environment_make(struct environment *env, const struct session *sess
     set(env, "GIT_ATTR_NOSYSTEM=1");
     set(env, "GIT_NO_REPLACE_OBJECTS=1");
     set(env, "GIT_TERMINAL_PROMPT=0");
-    set(env, "GIT_SSH=%s", session->relay);
     set(env, "GIT_SSH_VARIANT=ssh");
     set(env, RELAY_VARIABLE "=%d", SESSION_FD_RELAY);
     if (child->protocol != 0)
@@ -108,6 +108,8 @@ static void environment_make(struct environment *env, const struct session *sess
         set(env, "GIT_CONFIG_KEY_%zu=%s", i, settings[i].key);
         if (strcmp(settings[i].value, "@hooks") == 0)
             set(env, "GIT_CONFIG_VALUE_%zu=%s", i, session->hooks);
+        else if (strcmp(settings[i].value, "@relay") == 0)
+            set(env, "GIT_CONFIG_VALUE_%zu=%s", i, session->relay);
         else if (strcmp(settings[i].value, "@pack") == 0)
             set(env, "GIT_CONFIG_VALUE_%zu=%um", i, session->repo->push.max_pack_mb);
         else

@@ -38,7 +38,7 @@ void conn_end(struct conn *conn)
 
     record_conn(conn, DENIAL_GIT_REQUEST, str_of("it ended without a word"));
     for (size_t i = 0; i < conn->planned_count; i++)
-        record_ref(conn, &conn->planned[i], TALK_UNKNOWN, str_of("the session ended early"));
+        record_lost(conn, &conn->planned[i]);
     if (conn->spare)
         audit_sink_release(audit);
     server->planned -= conn->planned_count;
@@ -127,7 +127,7 @@ static void serve(struct conn *conn, struct str line)
         return;
     }
     conn->generation = policy->generation;
-    if (policy->closed) {
+    if (server_closed(conn->server)) {
         conn_refuse(conn, DENIAL_EGRESS_CLOSED, "the bottle's egress is closed, so nothing leaves it");
         return;
     }

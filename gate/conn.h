@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "core/audit.h"
+#include "core/hold.h"
 #include "gate/request.h"
 #include "gate/talk.h"
 #include "gate/turns.h"
@@ -29,6 +30,7 @@ struct place {
 
 /* A ref that a session is about to push; the room of its line is reserved. */
 struct planned {
+    char id[AUDIT_ID_MAX]; /* of its line */
     char old_id[TALK_ID], new_id[TALK_ID];
     char *ref;
     bool told; /* its line is written */
@@ -48,6 +50,12 @@ struct server {
     int database_fd; /* of the search; -1 = none */
     uint64_t database_generation;
     int next_database_fd; /* for the policy of that generation, which follows */
+    struct hold_rate hold_rate;
+    uint64_t holds; /* the last number that was given */
+    size_t waiting; /* sessions that wait for the operator */
+    char
+        canary[AUDIT_ID_MAX]; /* the line that told of it; "" = it was not seen since the egress was opened */
+    uv_timer_t canary_timer;
 };
 
 struct conn {
@@ -76,6 +84,7 @@ struct conn {
     bool spare;    /* the room of one more planned ref's line is reserved */
     bool starved;  /* it waits for that room */
     bool line_due; /* the room of its own line is reserved, and the line not written */
+    uint64_t hold; /* the number under which init is asked for it; 0 = it is not */
     bool ended;    /* the session has said TALK_END */
     struct talk_end end;
 };
@@ -109,6 +118,27 @@ struct place *host_place(struct server *server, const char *name);
 void record_conn(struct conn *conn, enum denial reason, struct str detail);
 
 /* What became of a planned ref. */
-void record_ref(struct conn *conn, struct planned *planned, enum talk_outcome outcome, struct str words);
+void record_ref(struct conn *conn, struct planned *planned, const struct talk_ref *ref);
+
+/* The same, when its session does not say it any more. */
+void record_lost(struct conn *conn, struct planned *planned);
+
+/* question.c: the operator is asked for a session. Answers with a verdict at once when he cannot be. */
+void question_ask(struct conn *conn, uint64_t ref, struct str text);
+
+/* Nobody waits for it any more; fine when nobody did. */
+void question_end(struct conn *conn);
+
+/* CHANNEL_VERDICT. */
+void question_verdict(struct server *server, uint64_t number, struct str text);
+
+/* host.c: sends a session its answer. */
+void host_say(struct conn *conn, enum talk type, uint64_t number, struct str text);
+
+/* server.c: the canary was in what a session would have sent; the audit line with this id tells of it. */
+void server_canary(struct server *server, const char *id);
+
+/* Whether nothing may leave. */
+bool server_closed(const struct server *server);
 
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "gate/handover.h"
+#include "gate/session.h"
 #include "gate/sweep.h"
 #include "sys/channel.h"
 #include "sys/spawn.h"
@@ -40,7 +41,7 @@ static struct conn *conn_of(struct turn *turn)
     return (struct conn *)((char *)turn - offsetof(struct conn, turn));
 }
 
-static void say(struct conn *conn, enum talk type, uint64_t number, struct str text)
+void host_say(struct conn *conn, enum talk type, uint64_t number, struct str text)
 {
     if (conn->channel >= 0 && channel_send(conn->channel, (enum channel_type)type, number, -1, text) != 0)
         host_kill(conn); /* it does not read: it never has more than one answer to wait for */
@@ -52,59 +53,13 @@ void host_kill(struct conn *conn)
         kill(-conn->pid, SIGKILL);
 }
 
-/* ---- the end */
-
-static void on_session_closed(uv_handle_t *handle)
-{
-    struct conn *conn = handle->data;
-
-    if (handle == (uv_handle_t *)&conn->channel_poll)
-        close(conn->channel);
-    else
-        close(conn->life);
-    if (--conn->handles == 2) {
-        conn->channel = conn->life = -1;
-        conn_end(conn);
-    }
-}
+/* ---- what it says */
 
 static void lead(struct turn *leader)
 {
     if (leader != NULL)
-        say(conn_of(leader), TALK_LEAD, 0, str_of(NULL));
+        host_say(conn_of(leader), TALK_LEAD, 0, str_of(NULL));
 }
-
-/* All of its processes are gone. */
-static void session_over(struct conn *conn)
-{
-    struct place *place = conn->place;
-
-    uv_poll_stop(&conn->channel_poll);
-    uv_poll_stop(&conn->life_poll);
-    while (waitpid(conn->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    conn->pid = 0;
-    if (!conn->ended || conn->end.reason >= DENIAL_COUNT)
-        record_conn(conn, DENIAL_GIT_INTERRUPTED, str_of("the session ended early"));
-    else
-        record_conn(conn, (enum denial)conn->end.reason, str_of(conn->end.text));
-    place->dirty |= !conn->ended || conn->end.reason != DENIAL_NONE;
-    lead(turns_leave(&place->turns, &conn->turn));
-    place->connections--;
-    conn->place = NULL;
-    uv_close((uv_handle_t *)&conn->channel_poll, on_session_closed);
-    uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
-}
-
-/* Nothing is ever written to this pipe: it says when the last that holds it has gone. */
-static void on_life(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    session_over(poll->data);
-}
-
-/* ---- what it says */
 
 static void on_refreshed(struct conn *conn, uint64_t failed, struct str why)
 {
@@ -115,7 +70,7 @@ static void on_refreshed(struct conn *conn, uint64_t failed, struct str why)
     each = turns_done(&conn->place->turns, &leader);
     for (; each != NULL; each = next) {
         next = each->next;
-        say(conn_of(each), TALK_FRESH, failed, why);
+        host_say(conn_of(each), TALK_FRESH, failed, why);
     }
     lead(leader);
 }
@@ -155,6 +110,7 @@ static void on_plan(struct conn *conn, uint64_t number, struct str text)
     }
     planned = &conn->planned[conn->planned_count++];
     *planned = (struct planned){.ref = ref};
+    audit_id(planned->id);
     memcpy(planned->old_id, plan.old_id, sizeof planned->old_id);
     memcpy(planned->new_id, plan.new_id, sizeof planned->new_id);
     conn->spare = false;
@@ -165,22 +121,22 @@ static void on_plan(struct conn *conn, uint64_t number, struct str text)
 static void on_planned(struct conn *conn)
 {
     if (conn->crowded)
-        say(conn, TALK_STOP, 0, str_of("too many refs are being pushed at once; try again later"));
+        host_say(conn, TALK_STOP, 0, str_of("too many refs are being pushed at once; try again later"));
     else if (conn->stale)
-        say(conn, TALK_STOP, 0, str_of("the bottle's policy has changed meanwhile; push again"));
+        host_say(conn, TALK_STOP, 0, str_of("the bottle's policy has changed meanwhile; push again"));
     else
-        say(conn, TALK_GO, 0, str_of(NULL));
+        host_say(conn, TALK_GO, 0, str_of(NULL));
 }
 
 static void on_ref(struct conn *conn, uint64_t number, struct str text)
 {
-    struct talk_ref ref = {.outcome = 0};
+    struct talk_ref ref;
 
+    memset(&ref, 0, sizeof ref);
     if (number >= conn->planned_count || text.len < offsetof(struct talk_ref, text) || text.len >= sizeof ref)
         return;
     memcpy(&ref, text.ptr, text.len);
-    if (ref.outcome >= TALK_TAKEN && ref.outcome <= TALK_UNKNOWN)
-        record_ref(conn, &conn->planned[number], (enum talk_outcome)ref.outcome, str_of(ref.text));
+    record_ref(conn, &conn->planned[number], &ref);
 }
 
 static void on_end(struct conn *conn, struct str text)
@@ -199,7 +155,7 @@ static void take(struct conn *conn, const struct channel_msg *msg)
     switch (msg->type) {
     case TALK_REFRESH:
         if (conn->turn.state == TURN_NONE && turns_ask(&conn->place->turns, &conn->turn))
-            say(conn, TALK_LEAD, 0, str_of(NULL));
+            host_say(conn, TALK_LEAD, 0, str_of(NULL));
         break;
     case TALK_REFRESHED:
         on_refreshed(conn, msg->generation, text);
@@ -213,11 +169,33 @@ static void take(struct conn *conn, const struct channel_msg *msg)
     case TALK_REF:
         on_ref(conn, msg->generation, text);
         break;
+    case TALK_HOLD:
+        question_ask(conn, msg->generation, text);
+        break;
+    case TALK_HOLD_END:
+        question_end(conn);
+        break;
     case TALK_END:
         on_end(conn, text);
         break;
     default:
         host_kill(conn);
+    }
+}
+
+/* What counts of it now is how it ended. */
+static void take_last(struct conn *conn)
+{
+    static struct channel_msg msg;
+
+    while (channel_recv(conn->channel, &msg) > 0) {
+        struct str text = {msg.text, msg.text_len};
+        if (msg.fd >= 0)
+            close(msg.fd);
+        if (msg.type == TALK_REF)
+            on_ref(conn, msg.generation, text);
+        else if (msg.type == TALK_END)
+            on_end(conn, text);
     }
 }
 
@@ -251,6 +229,54 @@ void host_room(struct conn *conn)
         return;
     conn->starved = false;
     uv_poll_start(&conn->channel_poll, UV_READABLE, on_channel);
+}
+
+/* ---- the end */
+
+static void on_session_closed(uv_handle_t *handle)
+{
+    struct conn *conn = handle->data;
+
+    if (handle == (uv_handle_t *)&conn->channel_poll)
+        close(conn->channel);
+    else
+        close(conn->life);
+    if (--conn->handles == 2) {
+        conn->channel = conn->life = -1;
+        conn_end(conn);
+    }
+}
+
+/* All of its processes are gone; what it said last may still lie there. */
+static void session_over(struct conn *conn)
+{
+    struct place *place = conn->place;
+
+    uv_poll_stop(&conn->channel_poll);
+    uv_poll_stop(&conn->life_poll);
+    take_last(conn);
+    while (waitpid(conn->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    conn->pid = 0;
+    if (!conn->ended || conn->end.reason >= DENIAL_COUNT)
+        record_conn(conn, DENIAL_GIT_INTERRUPTED, str_of("the session ended early"));
+    else
+        record_conn(conn, (enum denial)conn->end.reason, str_of(conn->end.text));
+    place->dirty |= !conn->ended || conn->end.reason != DENIAL_NONE;
+    question_end(conn);
+    lead(turns_leave(&place->turns, &conn->turn));
+    place->connections--;
+    conn->place = NULL;
+    uv_close((uv_handle_t *)&conn->channel_poll, on_session_closed);
+    uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
+}
+
+/* Nothing is ever written to this pipe: it says when the last that holds it has gone. */
+static void on_life(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    session_over(poll->data);
 }
 
 /* ---- the beginning */
@@ -290,12 +316,25 @@ static int spawn(struct conn *conn, int channel, int life, struct err *err)
     return conn->pid > 0 ? 0 : -1;
 }
 
+/* What a session may take is its own to watch; one that cannot is ended here. */
+static void on_too_long(uv_timer_t *timer)
+{
+    host_kill(timer->data);
+}
+
 static void send_task(struct conn *conn)
 {
-    struct talk_task task = {.service = conn->request.service, .protocol = conn->request.protocol};
+    const struct approvals *approvals = &conn->server->worker->policy->approvals;
+    struct talk_task task = {.service = conn->request.service,
+                             .protocol = conn->request.protocol,
+                             .asks = approvals->asks,
+                             .seconds = approvals->hold_seconds != 0 ? approvals->hold_seconds : HOLD_SECONDS,
+                             .has_key = conn->request.service == REQUEST_PUSH && approvals->has_key};
 
+    if (task.has_key)
+        memcpy(task.key, approvals->key, sizeof task.key);
     snprintf(task.name, sizeof task.name, "%s", conn->place->name);
-    say(conn, TALK_TASK, 0, (struct str){(const char *)&task, sizeof task});
+    host_say(conn, TALK_TASK, 0, (struct str){(const char *)&task, sizeof task});
 }
 
 int host_start(struct conn *conn, struct err *err)
@@ -331,6 +370,7 @@ int host_start(struct conn *conn, struct err *err)
     conn->channel_poll.data = conn->life_poll.data = conn;
     uv_poll_start(&conn->channel_poll, UV_READABLE, on_channel);
     uv_poll_start(&conn->life_poll, UV_READABLE | UV_DISCONNECT, on_life);
+    uv_timer_start(&conn->timer, on_too_long, (SESSION_SECONDS + 60) * UINT64_C(1000), 0);
     send_task(conn);
     return 0;
 }

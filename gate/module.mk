@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-gate stopper-gate-relay
 stopper-gate.src := $(addprefix gate/,main.c jails.c server.c conn.c host.c record.c turns.c handover.c sweep.c request.c pkt.c session.c run.c child.c \
-	relay.c refresh.c push.c forward.c porcelain.c)
-stopper-gate.layers := sys core
-stopper-gate.pkg := libuv jansson
+	relay.c refresh.c push.c forward.c porcelain.c inspect.c question.c) $(wildcard gate/push_*.c)
+stopper-gate.layers := dlp sys core
+stopper-gate.pkg := libuv jansson zlib
+stopper-gate.static-deps := wolfssl
+stopper-gate.libs := -lm
 stopper-gate-relay.src := gate/relay_main.c
 stopper-gate-relay.layers :=
 
@@ -29,3 +31,13 @@ test_gate_turns.with := gate/turns.c
 test_gate_handover.with := gate/handover.c
 test_gate_sweep.with := gate/sweep.c
 test_gate_porcelain.with := gate/porcelain.c
+
+push_check := $(wildcard gate/push_*.c)
+TOOLS += check_push
+check_push.src := tests/bench/check_push.c $(push_check) $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
+check_push.layers := dlp sys core
+check_push.pkg := libhs zlib jansson
+check_push.static-deps := wolfssl
+check_push.libs := -lm
+push_rig := $(push_check) tests/gate/push_rig.c $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
+$(foreach t,test_push_places test_push_check,$(eval $t.with := $(push_rig)) $(eval $t.pkg := libhs zlib) $(eval $t.static-deps := wolfssl) $(eval $t.libs := -lm))

@@ -11,6 +11,7 @@
 
 #include "core/buf.h"
 #include "gate/forward.h"
+#include "gate/inspect.h"
 #include "gate/pkt.h"
 #include "gate/refresh.h"
 
@@ -71,49 +72,59 @@ static const char *read_commands(struct session *session, int fd)
     return wrong;
 }
 
-/* Tells the parent of every ref, and hears whether it may go on. Returns NULL, or why not. */
-static const char *plan(struct session *session)
+/* Tells the parent of every ref: the room of its line is reserved. */
+static void plan(struct session *session)
 {
-    static char why[TALK_TEXT_MAX];
-    struct str text;
-    uint64_t number;
-
     for (size_t i = 0; i < session->update_count; i++) {
         const struct update *u = &session->updates[i];
         struct talk_plan plan = {.ref = ""};
         memcpy(plan.old_id, u->old_id, sizeof plan.old_id);
         memcpy(plan.new_id, u->new_id, sizeof plan.new_id);
-        snprintf(plan.ref, sizeof plan.ref, "%s", u->ref);
+        snprintf(plan.ref, sizeof plan.ref, "%s", inspect_ref(session, i));
         session_tell(TALK_PLAN, i,
-                     (struct str){(const char *)&plan, offsetof(struct talk_plan, ref) + strlen(u->ref)});
+                     (struct str){(const char *)&plan, offsetof(struct talk_plan, ref) + strlen(plan.ref)});
     }
-    session_tell(TALK_PLANNED, session->update_count, str_of(NULL));
-    if (session_answer(session, &number, &text) == TALK_GO)
-        return NULL;
-    snprintf(why, sizeof why, "%.*s", (int)text.len, text.ptr);
-    return why;
 }
 
-static void refuse_all(struct session *session, const char *why)
+static bool refuse(struct session *session, const char *why, int words)
 {
-    for (size_t i = 0; i < session->update_count; i++) {
-        session->updates[i].outcome = TALK_REFUSED;
-        snprintf(session->updates[i].reason, sizeof session->updates[i].reason, "%s", why);
-    }
+    dprintf(words, "git-gate: the push is refused: %s\n", why);
+    inspect_refuse(session, DENIAL_GIT_REFUSED, why);
+    return false;
+}
+
+/* The last thing before a push goes on: whether it still may. */
+static bool may_go(struct session *session, int words)
+{
+    char why[TALK_TEXT_MAX];
+    struct str text;
+    uint64_t number;
+
+    session_tell(TALK_PLANNED, session->update_count, str_of(NULL));
+    if (session_answer(session, &number, &text) == TALK_GO)
+        return true;
+    snprintf(why, sizeof why, "%.*s", (int)text.len, text.ptr);
+    return refuse(session, why, words);
 }
 
 static uint8_t pre_receive(struct session *session, struct relay_call *call)
 {
     const char *wrong =
         session->updates == NULL ? read_commands(session, call->fds[0]) : "it was called twice";
+    int words = call->fds[2];
+    struct err err;
 
-    if (wrong == NULL)
-        wrong = plan(session);
-    if (wrong == NULL)
-        return 0;
-    dprintf(call->fds[2], "git-gate: the push is refused: %s\n", wrong);
-    refuse_all(session, wrong);
-    return 1;
+    if (wrong != NULL) {
+        refuse(session, wrong, words);
+        return 1;
+    }
+    int looked = inspect_look(session, call, &err);
+    plan(session);
+    if (looked != 0) {
+        refuse(session, err.text, words);
+        return 1;
+    }
+    return inspect_judge(session, words) && may_go(session, words) ? 0 : 1;
 }
 
 /* What is to be forwarded was looked at, as it is. */
@@ -231,7 +242,9 @@ void push_over(struct session *session)
 {
     for (size_t i = 0; i < session->update_count; i++) {
         const struct update *u = &session->updates[i];
-        struct talk_ref ref = {.outcome = u->outcome != 0 ? u->outcome : TALK_REFUSED};
+        struct talk_ref ref = {.outcome = u->outcome != 0 ? u->outcome : TALK_REFUSED,
+                               .reason = u->outcome != 0 ? u->denial : DENIAL_GIT_REFUSED};
+        inspect_tell(session, i, &ref);
         snprintf(ref.text, sizeof ref.text, "%s",
                  u->outcome != 0 ? u->reason : "git did not take what was sent for it");
         session_tell(TALK_REF, i,

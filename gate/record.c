@@ -45,27 +45,69 @@ void record_conn(struct conn *conn, enum denial reason, struct str detail)
     audit_sink_emit(conn->server->worker->audit, &audit);
 }
 
-void record_ref(struct conn *conn, struct planned *planned, enum talk_outcome outcome, struct str words)
+/* A ref that was refused has what its session says; a reason it has in any case. */
+static enum denial reason_of(const struct talk_ref *ref)
 {
-    static const enum denial reasons[] = {
-        [TALK_TAKEN] = DENIAL_NONE,
-        [TALK_DECLINED] = DENIAL_GIT_DECLINED,
-        [TALK_REFUSED] = DENIAL_GIT_REFUSED,
-        [TALK_UNKNOWN] = DENIAL_UPSTREAM_MALFORMED,
-    };
+    switch (ref->outcome) {
+    case TALK_TAKEN:
+        return DENIAL_NONE;
+    case TALK_DECLINED:
+        return DENIAL_GIT_DECLINED;
+    case TALK_REFUSED:
+        return ref->reason > DENIAL_NONE && ref->reason < DENIAL_COUNT ? (enum denial)ref->reason
+                                                                       : DENIAL_GIT_REFUSED;
+    default:
+        return DENIAL_UPSTREAM_MALFORMED;
+    }
+}
+
+static void emit(struct conn *conn, struct planned *planned, struct audit *audit)
+{
+    planned->told = true;
+    conn->told_count++;
+    memcpy(audit->id, planned->id, sizeof audit->id);
+    audit->single = true;
+    audit->ref = str_of(planned->ref);
+    audit->old_id = str_of(planned->old_id);
+    audit->new_id = str_of(planned->new_id);
+    audit_sink_emit(conn->server->worker->audit, audit);
+}
+
+void record_ref(struct conn *conn, struct planned *planned, const struct talk_ref *ref)
+{
+    struct audit audit = line_of(conn);
+    struct audit_finding findings[TALK_RULES_MAX];
+
+    if (planned->told)
+        return;
+    audit.reason = reason_of(ref);
+    audit.verdict = ref->canary ? AUDIT_ALARM : audit.reason == DENIAL_NONE ? AUDIT_ALLOW : AUDIT_BLOCK;
+    audit.detail = str_of(ref->text);
+    audit.detector = ref->detector;
+    audit.pattern = ref->pattern;
+    audit.surface = ref->surface;
+    audit.commit = str_of(ref->commit);
+    audit.path = str_of(ref->path);
+    audit.line = ref->line;
+    audit.commits = ref->commits;
+    audit.objects = ref->objects;
+    for (; audit.finding_count < ref->counted && audit.finding_count < TALK_RULES_MAX; audit.finding_count++)
+        findings[audit.finding_count] = (struct audit_finding){ref->counts[audit.finding_count].rule,
+                                                               ref->counts[audit.finding_count].count};
+    audit.findings = findings;
+    emit(conn, planned, &audit);
+    if (ref->canary)
+        server_canary(conn->server, planned->id);
+}
+
+void record_lost(struct conn *conn, struct planned *planned)
+{
     struct audit audit = line_of(conn);
 
     if (planned->told)
         return;
-    planned->told = true;
-    conn->told_count++;
-    audit_id(audit.id);
-    audit.reason = reasons[outcome];
-    audit.verdict = audit.reason == DENIAL_NONE ? AUDIT_ALLOW : AUDIT_BLOCK;
-    audit.single = true;
-    audit.detail = words;
-    audit.ref = str_of(planned->ref);
-    audit.old_id = str_of(planned->old_id);
-    audit.new_id = str_of(planned->new_id);
-    audit_sink_emit(conn->server->worker->audit, &audit);
+    audit.reason = DENIAL_GIT_INTERRUPTED;
+    audit.verdict = AUDIT_BLOCK;
+    audit.detail = str_of("the session ended early: the upstream may have taken it");
+    emit(conn, planned, &audit);
 }

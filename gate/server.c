@@ -20,9 +20,11 @@
 #include "gate/conn.h"
 #include "gate/handover.h"
 #include "gate/sweep.h"
+#include "sys/channel.h"
 
-#define LOCK_TRIES   200 /* times LOCK_WAIT_MS, that an earlier life is waited for */
-#define LOCK_WAIT_MS 50
+#define LOCK_TRIES      200 /* times LOCK_WAIT_MS, that an earlier life is waited for */
+#define LOCK_WAIT_MS    50
+#define CANARY_AGAIN_MS 20
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
@@ -60,6 +62,53 @@ static void on_audit_room(void *ctx)
     server_accept(server);
 }
 
+bool server_closed(const struct server *server)
+{
+    return server->canary[0] != '\0' || (server->worker->policy != NULL && server->worker->policy->closed);
+}
+
+static void end_sessions(struct server *server)
+{
+    for (struct conn *conn = server->first; conn != NULL; conn = conn->next)
+        host_kill(conn);
+}
+
+/* init has to hear of it, also when its channel is full just now. */
+static void on_canary(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+
+    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_CANARY, server->worker->policy->generation, -1,
+                     str_of(server->canary)) != 0)
+        uv_timer_start(timer, on_canary, CANARY_AGAIN_MS, 0);
+    else
+        end_sessions(server);
+}
+
+void server_canary(struct server *server, const char *id)
+{
+    if (!server->worker->policy->canary_stop || server_closed(server))
+        return;
+    snprintf(server->canary, sizeof server->canary, "%s", id);
+    uv_timer_start(&server->canary_timer, on_canary, 0, 0);
+}
+
+static void on_verdict(void *ctx, uint64_t number, struct str text)
+{
+    question_verdict(ctx, number, text);
+}
+
+/* No policy with repositories without what its pushes are searched for. */
+static int on_offer(void *ctx, struct policy *policy, struct err *err)
+{
+    const struct server *server = ctx;
+
+    if (policy->gate != NULL &&
+        (server->next_database_fd < 0 || server->database_generation != policy->generation))
+        return err_set(err, "what the policy searches for did not arrive");
+    return 0;
+}
+
 static int on_database(void *ctx, uint64_t generation, int fd, struct err *err)
 {
     struct server *server = ctx;
@@ -91,6 +140,10 @@ static void on_policy(void *ctx, struct policy *old)
         swap(&server->database_fd, server->next_database_fd);
         server->next_database_fd = -1;
     }
+    if (policy->closed) { /* that of the egress that was closed; a later one opens it again */
+        server->canary[0] = '\0';
+        uv_timer_stop(&server->canary_timer);
+    }
     for (struct conn *conn = server->first; conn != NULL; conn = conn->next) {
         if (conn->pid == 0)
             continue;
@@ -115,9 +168,13 @@ struct server *server_new(struct worker *worker, int listener, const char *self,
     server->listener = listener;
     server->lock = server->gate_fd = server->database_fd = server->next_database_fd = -1;
     server->accepting.data = server;
+    uv_timer_init(&worker->loop, &server->canary_timer);
+    server->canary_timer.data = server;
     worker->ctx = server;
     worker->on_policy = on_policy;
     worker->on_database = on_database;
+    worker->on_offer = on_offer;
+    worker->on_verdict = on_verdict;
     worker->on_audit_room = on_audit_room;
     return server;
 }

@@ -69,9 +69,9 @@ static void count_bytes(struct talk_end *end)
     end->bytes_out = info.tcpi_bytes_received;
 }
 
-static void tell_end(const struct session *session, enum denial reason, const char *words)
+static void tell_end(enum denial reason, const char *words)
 {
-    struct talk_end end = {.reason = reason, .objects = session->objects};
+    struct talk_end end = {.reason = reason};
 
     count_bytes(&end);
     snprintf(end.text, sizeof end.text, "%s", words);
@@ -81,7 +81,8 @@ static void tell_end(const struct session *session, enum denial reason, const ch
 
 _Noreturn void session_die(struct session *session, const char *why)
 {
-    tell_end(session, DENIAL_GIT_INTERRUPTED, why);
+    (void)session;
+    tell_end(DENIAL_GIT_INTERRUPTED, why);
     end_group();
 }
 
@@ -199,7 +200,7 @@ static int settle(void)
 /* ---- serving */
 
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
-static void refuse(const struct session *session, const char *why)
+static void refuse(const char *why)
 {
     struct buf line;
 
@@ -208,7 +209,7 @@ static void refuse(const struct session *session, const char *why)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
-    tell_end(session, DENIAL_UPSTREAM_UNREACHABLE, why);
+    tell_end(DENIAL_UPSTREAM_UNREACHABLE, why);
 }
 
 /* Asks for the mirror to be as the upstream is. Returns 0, or -1 with err. */
@@ -286,13 +287,13 @@ int session_main(const char *self)
         take_paths(&session, self) != 0)
         return 1;
     if (refreshed(&session, &err) != 0) {
-        refuse(&session, err.text);
+        refuse(err.text);
         return 0;
     }
     session.words_len = 0;
     int status = session.task.service == REQUEST_PUSH ? serve_push(&session) : serve_fetch(&session);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
     last_word(&session, status, word, sizeof word);
-    tell_end(&session, status != 0 ? DENIAL_GIT_INTERRUPTED : DENIAL_NONE, status != 0 ? word : "");
+    tell_end(status != 0 ? DENIAL_GIT_INTERRUPTED : DENIAL_NONE, status != 0 ? word : "");
     return 0;
 }

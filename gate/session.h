@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "core/denial.h"
 #include "core/policy.h"
 #include "gate/talk.h"
 
@@ -19,12 +20,15 @@
 
 /* A ref that the agent wants to move. */
 struct update {
+    enum denial denial; /* of one that the gate refuses */
     char ref[TALK_REF_MAX + 1];
     char old_id[TALK_ID], new_id[TALK_ID];
     enum talk_outcome outcome; /* 0: not known yet */
     char reason[TALK_TEXT_MAX];
     char told[TALK_REF_MAX + 1]; /* the upstream's name for what it made of it; "" = the same ref */
 };
+
+struct push_check;
 
 struct session {
     struct talk_task task;
@@ -37,7 +41,7 @@ struct session {
     size_t words_len;
     struct update *updates; /* of a push, once its hook was called */
     size_t update_count;
-    uint64_t objects;
+    struct push_check *check; /* what was found in it; NULL before it was looked at */
 };
 
 /* The program's main with the argument "session". `self`: its own path. Returns the exit status. */

@@ -15,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "core/approval.h"
 #include "core/gate_url.h"
 
 #define SESSION_FD_CLIENT   0
@@ -30,10 +31,11 @@
 #define GATE_ROOT "/gate"           /* the mirrors: NAME.git; USER_GATE's, 0700 */
 #define GATE_LOCK GATE_ROOT "/lock" /* held by one life of the gate: by it and all that it started */
 
-#define TALK_REF_MAX  1024 /* bytes of a ref's name that is pushed, without NUL */
-#define TALK_REFS_MAX 2048 /* refs of one push */
-#define TALK_TEXT_MAX 1024 /* bytes of an answer in words */
-#define TALK_ID       65   /* hexadecimal digits of an object's id, and NUL: SHA-1 or SHA-256 */
+#define TALK_REF_MAX   1024 /* bytes of a ref's name that is pushed, without NUL */
+#define TALK_REFS_MAX  2048 /* refs of one push */
+#define TALK_TEXT_MAX  1024 /* bytes of an answer in words */
+#define TALK_RULES_MAX 16   /* rules whose finds are counted by themselves */
+#define TALK_ID        65   /* hexadecimal digits of an object's id, and NUL: SHA-1 or SHA-256 */
 
 enum talk {
     TALK_NOTHING,
@@ -60,12 +62,14 @@ struct talk_task {
     uint32_t protocol; /* of a fetch */
     uint32_t asks;     /* whether there is somebody to be asked */
     uint32_t seconds;  /* that a question waits */
+    uint32_t has_key;  /* whether there is a key, of which hashes of what is found are made */
+    uint8_t key[APPROVAL_KEY];
     char name[GATE_NAME_MAX + 1];
 };
 
 struct talk_plan {
     char old_id[TALK_ID], new_id[TALK_ID];
-    char ref[TALK_REF_MAX + 1]; /* sent up to its NUL */
+    char ref[TALK_REF_MAX + 1]; /* as it is shown; sent up to its NUL */
 };
 
 /* What became of a ref. */
@@ -76,8 +80,21 @@ enum talk_outcome {
     TALK_UNKNOWN,   /* the connection to the upstream broke when it may have had it */
 };
 
+struct talk_count {
+    char rule[64];
+    uint64_t count;
+};
+
 struct talk_ref {
-    uint32_t outcome;         /* enum talk_outcome */
+    uint32_t outcome;          /* enum talk_outcome */
+    uint32_t reason;           /* enum denial, of TALK_REFUSED */
+    uint32_t canary;           /* 1: it was in there */
+    uint32_t counted;          /* how many of counts there are */
+    uint64_t commits, objects; /* of the whole push, that were looked at */
+    struct talk_count counts[TALK_RULES_MAX];
+    /* the first finding's, as in core/audit.h */
+    uint64_t line;
+    char detector[32], pattern[64], surface[32], commit[TALK_ID], path[512];
     char text[TALK_TEXT_MAX]; /* sent up to its NUL */
 };
 

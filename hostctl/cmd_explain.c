@@ -80,7 +80,7 @@ static int load(struct loaded *loaded, const char *path, bool agent, struct err 
     report_fini(&report);
     if (good && placeholder_fill(loaded->manifest, placeholder_no_seed) != 0)
         good = err_set(err, "out of memory") == 0;
-    char *text = good ? compile_policy(loaded->manifest, NULL, 0, NULL, err) : NULL;
+    char *text = good ? compile_policy(loaded->manifest, NULL, 0, NULL, false, err) : NULL;
     int status = text != NULL ? policy_parse(str_of(text), false, &loaded->policy, err) : -1;
     free(text);
     return status;

@@ -244,10 +244,10 @@ static int control_run(const struct proc_plan *plan, struct exchange *x, struct 
                    said.len ? said.ptr : "no answer");
 }
 
-static int netns_control(const struct state *state, const char *verb, struct str in, struct buf *out,
-                         struct err *err)
+static int netns_control(const struct state *state, const char *verb, const char *name, struct str in,
+                         struct buf *out, struct err *err)
 {
-    const char *const argv[] = {"stopper-init", "ctl", verb, NULL};
+    const char *const argv[] = {"stopper-init", "ctl", verb, name, NULL};
     int fds[3] = {-1, -1, -1}, ends[2], result = 0;
     struct exchange x = {-1, -1, -1, in, out, {0}};
     int *const ours[] = {&x.in, &x.out, &x.words};
@@ -339,8 +339,9 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    struct shim_bottle bottle = {gateway,      spec->ca,         spec->ca_subject_hash, spec->user_namespaces,
-                                 spec->mounts, spec->mount_count};
+    struct shim_bottle bottle = {
+        gateway,      spec->ca,          spec->ca_subject_hash, spec->user_namespaces,
+        spec->mounts, spec->mount_count, spec->remotes};
     return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 

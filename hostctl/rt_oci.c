@@ -188,14 +188,15 @@ static int sidecar_ended(const struct state *state, struct err *err)
     return err_set(err, "the sidecar ended%s%s", run.said[0] != '\0' ? ": " : "", run.said);
 }
 
-int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err)
+int oci_control(const struct state *state, const char *verb, const char *name, struct str in, struct buf *out,
+                struct err *err)
 {
     struct words words = ENGINE_WORDS(engine_of(state), "exec", "-i");
     struct run run = {.in = in, .out = out, .interrupt = -1};
-    char name[OCI_NAME_MAX];
+    char sidecar[OCI_NAME_MAX];
 
-    engine_name(state, "sidecar", name);
-    words_list(&words, (const char *const[]){name, OCI_INIT, "ctl", verb, NULL});
+    engine_name(state, "sidecar", sidecar);
+    words_list(&words, (const char *const[]){sidecar, OCI_INIT, "ctl", verb, name, NULL});
     int status = run_words(&words, &run, err);
     words_free(&words);
     if (status < 0 || (status <= 1 && buf_str(out).len > 0))
@@ -217,7 +218,7 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
         struct pollfd interrupt = {.fd = spec->interrupt, .events = POLLIN};
         struct buf out;
         buf_init(&out, ANSWER_MAX);
-        int status = oci_control(state, "hello", str_of(NULL), &out, err);
+        int status = oci_control(state, "hello", NULL, str_of(NULL), &out, err);
         buf_fini(&out);
         if (status == 0)
             return 0;

@@ -16,7 +16,8 @@ extern const struct runtime runtime_podman, runtime_docker, runtime_apple;
 /* The functions of struct runtime, the same for all engines; rt_oci.c has those of the sidecar and of the
  * whole, rt_oci_agent.c those of the agent. */
 int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err);
-int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err);
+int oci_control(const struct state *state, const char *verb, const char *name, struct str in, struct buf *out,
+                struct err *err);
 int oci_ended(const struct state *state);
 void oci_settle(const struct state *state);
 int oci_keep(struct state *state, char name[100], struct err *err);

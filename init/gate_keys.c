@@ -46,35 +46,25 @@ const char *gate_keys_deploy(struct gate_keys *keys, const char *name, struct er
     return line;
 }
 
-/* Whether keys and repositories are each other's. */
-static int match(const struct keys *keys, const struct gate *gate, struct err *err)
+int gate_keys_take(const struct gate_keys *keys, const json_t *member, struct keys **taken, struct err *err)
 {
-    for (size_t i = 0; i < gate->repo_count; i++)
+    *taken = NULL;
+    if (member == NULL || (json_is_object(member) && json_object_size(member) == 0))
+        return 0;
+    return keys_read(member, keys->made, taken, err);
+}
+
+int gate_keys_check(const struct keys *keys, const struct policy *policy, struct err *err)
+{
+    const struct gate *gate = policy->gate;
+
+    for (size_t i = 0; gate != NULL && i < gate->repo_count; i++)
         if (keys_find(keys, gate->repos[i].name) == NULL)
             return err_set(err, "keys: the key of the repository %s is missing", gate->repos[i].name);
-    for (size_t i = 0; i < keys->count; i++)
+    for (size_t i = 0; keys != NULL && i < keys->count; i++)
         if (gate_find(gate, str_of(keys->list[i].name)) == NULL)
             return err_set(err, "keys: %s: no repository of the policy has this name", keys->list[i].name);
     return 0;
-}
-
-int gate_keys_take(const struct gate_keys *keys, const json_t *member, const struct policy *policy,
-                   struct keys **taken, struct err *err)
-{
-    static const struct gate none = {.repos = NULL};
-    json_t *empty = member == NULL ? json_object() : NULL;
-    struct keys *made = NULL;
-    int status = keys_read(member != NULL ? member : empty, keys->made, &made, err);
-
-    json_decref(empty);
-    *taken = NULL;
-    if (status == 0)
-        status = match(made, policy->gate != NULL ? policy->gate : &none, err);
-    if (status == 0 && made->count > 0)
-        *taken = made;
-    else
-        keys_free(made);
-    return status;
 }
 
 int gate_keys_memfd(const struct keys *keys)

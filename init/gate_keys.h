@@ -33,10 +33,13 @@ void gate_keys_fini(struct gate_keys *keys);
 /* The public half of the key with this name, which is made at the first call. Returns it, or NULL with err. */
 const char *gate_keys_deploy(struct gate_keys *keys, const char *name, struct err *err);
 
-/* Reads what `ctl apply` has as its member "keys" (NULL = none) for a policy that was checked: every repository has to have
- * a key, and every key a repository. *taken is NULL when the policy has no repositories. Returns 0, or -1 with err. */
-int gate_keys_take(const struct gate_keys *keys, const json_t *member, const struct policy *policy,
-                   struct keys **taken, struct err *err);
+/* Reads what `ctl apply` has as its member "keys"; null in it stands for what was made. *taken is NULL when there is none.
+ * Returns 0, or -1 with err. */
+int gate_keys_take(const struct gate_keys *keys, const json_t *member, struct keys **taken, struct err *err);
+
+/* Whether every repository of a policy has a key, and every key a repository. `keys` may be NULL. Returns 0, or -1 with err.
+ */
+int gate_keys_check(const struct keys *keys, const struct policy *policy, struct err *err);
 
 /* Keys as a sealed memfd for CHANNEL_KEYS, to be closed when it is sent. -1 with errno. */
 int gate_keys_memfd(const struct keys *keys);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* handover: what belongs to a policy and goes to a worker before it: what is searched for, and the secrets. */
+/* handover: what belongs to a policy and goes to a worker before it: what is searched for, the secrets,
+ * the keys of repositories. */
 #ifndef INIT_HANDOVER_H
 #define INIT_HANDOVER_H
 

@@ -22,6 +22,7 @@ const struct kind kinds[KINDS] = {
     /* before the gate, which leads to it */
     {.name = "stopper-push",
      .section = POLICY_FOR_PUSH,
+     .may = KIND_KEYS,
      .gates = true,
      .listeners = {{"socket of the gate", SOCK_SEQPACKET, .path = GATE_LEG, .group = USER_GATE}}},
     {.name = "stopper-gate",

@@ -21,6 +21,7 @@ enum kind_may {
     KIND_DATABASE = 4, /* given what is searched for, before a policy */
     KIND_HOLDS = 8,    /* asks the operator */
     KIND_CANARY = 16,  /* tells of the canary */
+    KIND_KEYS = 32,    /* given the keys of repositories, before a policy */
 };
 
 struct kind {

@@ -169,15 +169,29 @@ static json_t *describe_denials(const struct audit_mux *audit)
     return object;
 }
 
+/* What the policy in force has of them: names and URLs, as they were sent. */
+static json_t *describe_repositories(const struct init *init)
+{
+    const json_t *repos = json_object_get(json_object_get(init->policies.current.policy, "gate"), "repos");
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(repos); i++) {
+        const json_t *repo = json_array_get(repos, i);
+        json_array_append_new(list, json_pack("{s:O, s:O}", "name", json_object_get(repo, "name"), "url",
+                                              json_object_get(repo, "url")));
+    }
+    return list;
+}
+
 static json_t *describe(void *ctx)
 {
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o}", "generation",
-        (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
-        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o, s:o}",
+        "generation", (json_int_t)init->policies.current.generation, "policy_digest",
+        init->policies.current.digest, "uptime_s",
+        (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
         init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
@@ -185,7 +199,7 @@ static json_t *describe(void *ctx)
         "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
         desk_approvals(init->desk), "budgets",
         init->policies.current.budgets != NULL ? json_incref(init->policies.current.budgets) : json_array(),
-        "egress", shutter_describe(init->shutter));
+        "repositories", describe_repositories(init), "egress", shutter_describe(init->shutter));
 }
 
 /* ---- steps ---- */
@@ -336,7 +350,8 @@ static int step_policy(struct init *init, struct err *err)
 {
     if (init->options.policy[0] == '\0')
         return 0;
-    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
+    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, init->options.keys, err) <
+        0)
         return -1;
     const struct policy_version *current = &init->policies.current;
     audit_mux_policy(init->audit, current->generation, current->digest);
@@ -475,6 +490,10 @@ int main(int argc, char **argv)
 {
     mallopt(M_PERTURB, 0xa5); /* freed memory is overwritten: requests hold secrets */
     secret_json();
+    if (!secret_hide_stack()) {
+        fprintf(stderr, "stopper-init: its stack cannot be left out of core dumps\n");
+        return 1;
+    }
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)

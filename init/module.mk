@@ -27,7 +27,7 @@ test_mounted.static-deps := wolfssl
 test_mounted.libs := -lm
 
 PROGRAMS += stopper-shim
-stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_connect.c init/shim_door.c init/shim_exec.c init/shim_filter.c init/shim_net.c \
+stopper-shim.src := init/shim_main.c init/shim_config.c init/shim_connect.c init/shim_door.c init/shim_exec.c init/shim_filter.c init/shim_git.c init/shim_net.c \
 	init/shim_peer.c init/shim_probe.c init/shim_probe_dns.c init/shim_probe_net.c init/shim_probe_self.c init/shim_probe_tls.c \
 	init/shim_trust.c init/shim_user.c init/shim_wait.c init/trust_jks.c init/trust_nss.c init/trust_tar.c init/privdrop.c
 stopper-shim.layers := sys core
@@ -39,6 +39,8 @@ test_shim_probe.pkg := libmnl jansson
 test_shim_config.with := init/shim_config.c init/trust_jks.c
 test_shim_trust.with := init/shim_trust.c init/shim_config.c init/trust_jks.c init/trust_tar.c
 test_shim_trust.pkg := jansson
+test_shim_git.with := init/shim_git.c init/shim_config.c init/trust_jks.c
+test_shim_git.pkg := jansson
 test_trust_jks.with := init/trust_jks.c
 test_trust_nss.with := init/trust_nss.c init/shim_exec.c init/shim_config.c init/trust_jks.c
 test_trust_nss.pkg := jansson

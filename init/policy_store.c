@@ -175,6 +175,7 @@ static void version_close(struct policy_version *version)
     if (version->generation != 0 && version->source >= 0)
         close(version->source);
     secrets_free(version->secrets);
+    keys_free(version->keys);
     json_decref(version->policy);
     json_decref(version->approvals);
     json_decref(version->budgets);
@@ -288,6 +289,8 @@ static int validate(const json_t *policy, struct policy_version *version, struct
         return -1;
     status = policy_check_secrets(check, version->secrets, err);
     if (status == 0)
+        status = gate_keys_check(version->keys, check, err);
+    if (status == 0)
         status = source_make(version, check, err);
     approvals_keep(version->approvals, check);
     note_budgets(version, check);
@@ -385,7 +388,7 @@ bool policy_version_share(struct policy_version *version, const struct policy_ve
 }
 
 int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
-                       struct err *err)
+                       const json_t *keys, struct err *err)
 {
     struct policy_version next = {
         .generation = store->last + 1, .base = store->last + 1, .fds = NO_FDS, .source = -1, .database = -1};
@@ -394,6 +397,10 @@ int policy_store_stage(struct policy_store *store, const json_t *policy, const j
         return err_set(err, "another policy is being applied");
     if (secrets_take(secrets, &next.secrets, err) < 0)
         return -1;
+    if (gate_keys_take(&store->deploy, keys, &next.keys, err) < 0) {
+        secrets_free(next.secrets);
+        return -1;
+    }
     next.approvals = json_copy(store->current.approvals);
     return stage(store, policy, next, err);
 }
@@ -415,6 +422,10 @@ static int stage_again(struct policy_store *store, json_t *approvals, struct err
         secrets_text_free(text);
         if (status < 0)
             return -1;
+    }
+    if (current->keys != NULL && (next.keys = keys_copy(current->keys)) == NULL) {
+        secrets_free(next.secrets);
+        return err_set(err, "no locked memory is left for the keys (RLIMIT_MEMLOCK)");
     }
     next.approvals = approvals != NULL ? json_incref(approvals) : NULL;
     return stage(store, current->policy, next, err);

@@ -13,8 +13,10 @@
 
 #include "core/audit_seal.h"
 #include "core/err.h"
+#include "core/keys.h"
 #include "core/policy.h"
 #include "core/secret.h"
+#include "init/gate_keys.h"
 #include "init/net.h"
 
 enum policy_section {
@@ -32,6 +34,7 @@ struct policy_version {
                 1];           /* of the policy as the operator sent it: compact JSON, keys sorted; "" */
     int fds[POLICY_SECTIONS]; /* sealed memfds, valid when generation is not 0 */
     struct secrets *secrets;  /* for the proxy only; NULL = none */
+    struct keys *keys;        /* for stopper-push only; NULL = none */
     uint64_t base;            /* generation of what the operator sent; approvals lie over it */
     json_t *policy;           /* what that was */
     json_t *approvals;        /* core/policy.h's "approvals"; NULL = none */
@@ -51,6 +54,7 @@ struct policy_store {
     bool closed;   /* what is staged from now on is (shutter.h) */
     char value_key[2 * APPROVAL_KEY +
                    1]; /* in hexadecimal digits; "": there was no randomness, and no value is asked for */
+    struct gate_keys deploy; /* keys that were made here; they live as long as init */
     struct policy_version current, next;
 };
 
@@ -59,11 +63,11 @@ struct policy_store {
 void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies);
 
 /* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names
- * and values; NULL = none) and keeps both as `next`, of which there must be none. Returns 0, or -1 with err:
+ * and values; NULL = none) and the keys of its repositories (core/keys.h; NULL = none) and keeps them as `next`, of which there must be none. Returns 0, or -1 with err:
  * nothing has changed. What was approved before stays so, where the new policy still lets denied hosts be asked for and
  * says nothing about the host itself. */
 int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
-                       struct err *err);
+                       const json_t *keys, struct err *err);
 
 /* The same with the policy that is current, its secrets, and these approvals in the place of its own. */
 int policy_store_stage_approvals(struct policy_store *store, json_t *approvals, struct err *err);

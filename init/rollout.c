@@ -141,12 +141,12 @@ static int begin(struct rollout *rollout, int staged,
     return 0;
 }
 
-int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets, const json_t *keys,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err)
 {
     rollout->cause = ROLLOUT_APPLY;
-    return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, err), done, ctx, err);
+    return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, keys, err), done, ctx, err);
 }
 
 int rollout_approvals(struct rollout *rollout, json_t *approvals,

@@ -79,14 +79,17 @@ static void child_run(const struct spawn *spawn, int report, pid_t parent)
     const char *const *environment = spawn->environment != NULL ? spawn->environment : nothing;
 
     report = child_descriptors(spawn, report);
-    if (spawn->tied && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent))
+    if ((spawn->tied || spawn->with_parent) &&
+        (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent))
         child_fail(report, "prctl"); /* the parent may be gone already */
-    if (setsid() < 0)
+    if (!spawn->with_parent && setsid() < 0)
         child_fail(report, "setsid");
     if (chdir("/") != 0)
         child_fail(report, "chdir");
     umask(077);
     signals_default(); /* the parent's handlers are gone with exec, what it ignores is not */
+    if (spawn->last != NULL && spawn->last() != 0)
+        child_fail(report, "last");
     execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, (char *const *)(uintptr_t)environment);
     child_fail(report, "execve");
 }

@@ -17,8 +17,11 @@ struct spawn {
     const char *const *argv;        /* NULL-terminated */
     const int *fds;                 /* fds[i] becomes descriptor i; -1 = /dev/null */
     size_t fd_count;                /* at least 3 */
-    const char *const *environment; /* NULL-terminated; NULL = an empty one */
+    const char *const *environment; /* "NAME=VALUE", NULL-terminated; NULL: an empty one */
     bool tied;                      /* killed when the thread that starts it ends */
+    bool with_parent;               /* the same, and it stays in the parent's session and process group */
+    /* The child's last act before the program: system calls only. Not 0: it is not started. NULL: none. */
+    int (*last)(void);
 };
 
 /* Returns the pid, or -1 with err (an exec that fails is reported here too). The descriptors stay the

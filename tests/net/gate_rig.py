@@ -14,13 +14,15 @@ import subprocess
 import tempfile
 import threading
 
-from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, REFUSAL, Space, sealed
+from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, Space, database, sealed
 from spaces import WAIT, Failed, alive, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2VmYWtlZmFrZWZha2VmYWtlZmFrZWZha2VmYWtlZmFr"
 REQUEST, REPLY = struct.Struct("=III65s3x"), struct.Struct("=Ii256s")
 ENDED, UNKNOWN, NOT_RESOLVED = 1, 2, 3
+HOLD, HOLD_END, VERDICT, CANARY = 8, 9, 10, 12
+APPROVED, REFUSED, STALE = 1, 2, 6
 # A root of its own: this machine's folders, and /gate and /run as a sidecar has them.
 START = """
 set -e
@@ -36,6 +38,7 @@ mount -t tmpfs none "$1/root/run"
 mkdir -p "$1/root/run/stopper/empty" "$1/root/run/stopper-gate"
 mount --bind "$1/gate" "$1/root/gate"
 mount --bind "$1/leg" "$1/root/run/stopper-gate"
+chown 61005:61005 "$1/gate" && chmod 700 "$1/gate"
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
 exec chroot "$1/root" "$0"
 """
@@ -49,6 +52,7 @@ class Leg:
         self.before, self.environment = None, {}
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(os.path.join(folder, "leg.sock"))
+        os.chmod(os.path.join(folder, "leg.sock"), 0o666)
         self.listener.listen(64)
         self.closing = False
         self.thread = threading.Thread(target=self._accept, daemon=True)
@@ -120,8 +124,17 @@ class Leg:
             thread.join(WAIT)
 
 
+RECORD = struct.Struct("=IIHB5xQQq32s64s32s32s40s24s254s1025sx72s512s72s72s72sQIIII")  # struct hold_request of core/hold.h, with its push
+FIELDS = ("kind", "seconds", "port", "tls", "base", "query", "body", "event", "rule", "detector", "surface", "value", "method", "host", "path",
+          "repository", "ref", "old", "new", "commit", "line", "finding", "findings", "allow_comment", "zero")
+
+
+def held_record(data):
+    return {name: value.rstrip(b"\0").decode() if isinstance(value, bytes) else value for name, value in zip(FIELDS, RECORD.unpack(data))}
+
+
 def clean_environment():
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1",
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TEMPLATE_DIR": "",
             "GIT_CONFIG_GLOBAL": os.path.join(HERE, "gate_rig.gitconfig")}
 
 
@@ -129,7 +142,7 @@ class Gate:
     """stopper-gate, and what init holds of it."""
 
     def __init__(self, space, folder):
-        self.space, self.folder, self.generation, self.lines = space, folder, 0, []
+        self.space, self.folder, self.generation, self.lines, self.kept = space, folder, 0, [], []
         self.start()
 
     def start(self):
@@ -158,7 +171,27 @@ class Gate:
         assert data, f"stopper-gate ended: {self.process.wait(WAIT)}"
         kind, size, generation = HEAD.unpack(data[:HEAD.size])
         assert size == len(data) - HEAD.size
-        return kind, generation, data[HEAD.size:].decode()
+        return kind, generation, data[HEAD.size:] if kind == HOLD else data[HEAD.size:].decode()
+
+    def wait_message(self, wanted):
+        """The first message that is wanted; others are kept for later."""
+        for at, message in enumerate(self.kept):
+            if wanted(*message):
+                return self.kept.pop(at)
+        while not wanted(*(message := self._message())):
+            self.kept.append(message)
+        return message
+
+    def held(self):
+        """The next push that waits: (its number, what init is told of it)."""
+        _, number, record = self.wait_message(lambda kind, *_: kind == HOLD)
+        return number, held_record(record)
+
+    def verdict(self, number, outcome):
+        self.channel.send(HEAD.pack(VERDICT, 16, number) + struct.pack("=IIQ", outcome, 0, number))
+
+    def hold_end(self, number):
+        self.wait_message(lambda kind, generation, _: (kind, generation) == (HOLD_END, number))
 
     def _read(self, audit):
         while line := audit.recv(8192):
@@ -167,15 +200,16 @@ class Gate:
                 self.lines.append(json.loads(line))
                 self.changed.notify_all()
 
-    def apply(self, gate, **members):
+    def apply(self, gate, known=None, **members):
+        """known: name -> value, of the secrets that are searched for."""
         self.generation += 1
+        socket.send_fds(self.channel, [HEAD.pack(DATABASE, 0, self.generation)], [database(known or {})])
         policy = {"protocol": 1, "dns": {"upstreams": ["203.0.113.53"]}, "generation": self.generation,
                   "sidecar": {"agent_address": "127.0.0.1", "own": []}, "routes": [], "gate": gate, **members}
         blob = sealed(json.dumps(policy).encode())
         socket.send_fds(self.channel, [HEAD.pack(POLICY, 0, self.generation)], [blob])
         os.close(blob)
-        answer = self._message()
-        assert answer == (APPLIED, self.generation, ""), answer
+        self.wait_message(lambda kind, generation, words: (kind, generation, words) == (APPLIED, self.generation, ""))
 
     def line(self, **members):
         """The first audit line whose members have these values; waits for it."""
@@ -229,14 +263,26 @@ class Rig:
         for name in "root", "gate", "leg", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()
-        self.repos = {}
+        self.repos, self.template = {}, None
         self.leg = Leg(os.path.join(self.dir, "leg"), self.repos)
         self.gate = Gate(self.space, self.dir)
+
+    def begun(self, name):
+        """An upstream with one commit on main: (its path, that commit)."""
+        if self.template is None:
+            at = self.path("work", "template")
+            self.git("init", "--quiet", at)
+            first = self.commit(at)
+            self.run("git", "clone", "--quiet", "--bare", at, self.path("up", "template.git"))
+            self.template = first
+        shutil.copytree(self.path("up", "template.git"), self.path("up", f"{name}.git"))
+        self.repos[name] = self.path("up", f"{name}.git")
+        return self.repos[name], self.template
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def upstream(self, name, branch="main", push=None):
+    def upstream(self, name, branch="main"):
         """A bare repository; it becomes the gate's when apply is called."""
         path = self.path("up", f"{name}.git")
         self.run("git", "init", "--quiet", "--bare", f"--initial-branch={branch}", path)
@@ -246,17 +292,17 @@ class Rig:
     def apply(self, push=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **members})
+        self.gate.apply({"repos": repos}, **members)
 
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"
 
     def git(self, *argv, at=None, ok=True, environment=None):
-        """Runs the agent's git in the namespace; returns what it wrote, both outputs. ok=False: it has to fail."""
+        """Runs the agent's git in the namespace; returns what it wrote, both outputs. ok=False: it has to fail; None: it may."""
         with self.space:
             done = subprocess.run(["git", *argv], cwd=at or self.path("work"), env={**clean_environment(), **(environment or {})},
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
-        if (done.returncode == 0) != ok:
+        if ok is not None and (done.returncode == 0) != ok:
             raise Failed(f"git {' '.join(argv)}: status {done.returncode}\n{done.stdout}")
         return done.stdout
 

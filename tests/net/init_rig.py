@@ -16,6 +16,7 @@ POLICY = {"protocol": 1, "dns": {"upstreams": ["192.0.2.1"]},
           "routes": [{"host": "api.example.com", "tls": {"passthrough": True}},
                      {"host": "git.example.com", "allow_private": ["10.9.0.0/16"]}]}
 SIDECAR, AGENT, EGRESS, WORLD = "10.7.7.1", "10.7.7.2", "192.0.2.7", "192.0.2.1"
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"  # the form of one
 STRANGER = "203.0.113.9"  # an address of the world's, behind the sidecar's gateway
 
 
@@ -93,7 +94,7 @@ class Init:
             if read:
                 self.audit.wait(kind="lifecycle", detail="ready")
             if policy is not None:
-                status, answer = self.ctl("apply", stdin=json.dumps({"policy": policy}))
+                status, answer = self.apply(policy)
                 if status != 0:
                     raise Failed(f"apply: {answer}")
 
@@ -105,6 +106,11 @@ class Init:
         done = subprocess.run(["nsenter", "-t", str(self.pid), "-n", "-m", "-p", os.path.join(self.rig.dir, "stopper-init"), "ctl", *words],
                               input=stdin, capture_output=True, text=True, timeout=WAIT, check=False, env=self.rig.environment)
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    def apply(self, policy):
+        """With a key for every repository."""
+        keys = {repo["name"]: PEM for repo in policy.get("gate", {}).get("repos", [])}
+        return self.ctl("apply", stdin=json.dumps({"policy": policy, "keys": keys}))
 
     def worker(self, name):
         """The status entry of a worker, and its pid as this machine numbers it (0 = none)."""

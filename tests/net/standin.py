@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED, CA, SECRETS, HOLD, HOLD_END, VERDICT, DATABASE = 1, 2, 3, 4, 6, 7, 8, 9, 10, 11
+POLICY, READY, APPLIED, REFUSED, CA, SECRETS, HOLD, HOLD_END, VERDICT, DATABASE, KEYS = 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13
 USERS = {"stopper-proxy": 61001, "stopper-dns": 61002, "stopper-gate": 61005, "stopper-push": 61006}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy
@@ -152,6 +152,10 @@ def take_policy(name, mode, channel, audit):
     if kind == DATABASE:
         assert name in ("stopper-proxy", "stopper-gate") and held
         NAMES["database"] = generation
+        return
+    if kind == KEYS:
+        assert name == "stopper-push"
+        NAMES["keys"] = sorted(json.loads(held))
         return
     assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")
     policy = json.loads(held)

@@ -37,7 +37,7 @@ def gated():
 
 
 def apply(init, policy):
-    return init.ctl("apply", stdin=json.dumps({"policy": policy}))
+    return init.apply(policy)
 
 
 def workers(init):
@@ -66,13 +66,13 @@ def test_each_gets_its_section_and_nothing_that_is_not_its_own(gated):
     policies = [line for line in gated.audit.lines if line["kind"] == "test" and "policy" in line]
     gate = next(line for line in policies if "push" in json.dumps(line["policy"].get("gate", {})))
     assert gate["policy"]["gate"] == GATED["gate"] and gate["policy"]["routes"] == [] and gate["database"] == 1
-    assert "authority" not in gate and "secrets" not in gate
+    assert not {"authority", "secrets", "keys"} & set(gate)
     push = next(line for line in policies if line is not gate and line["policy"].get("gate") and line["policy"]["routes"] == [])
-    assert push["policy"]["gate"] == {"repos": [REPO]} and not {"database", "authority", "secrets"} & set(push)
+    assert push["policy"]["gate"] == {"repos": [REPO]} and push["keys"] == ["app"] and not {"database", "authority", "secrets"} & set(push)
     dns = next(line for line in policies if "dns" in line["policy"])
     assert dns["policy"]["gate"] == {"repos": [REPO]}
     proxy = next(line for line in policies if "authority" in line)
-    assert "gate" not in proxy["policy"]
+    assert "gate" not in proxy["policy"] and not [line for line in (dns, proxy) if "keys" in line]
 
 
 def test_one_that_dies_returns_with_its_policy_and_its_listener(gated):

@@ -97,46 +97,63 @@ START_TEST(a_name_has_one_key_for_life)
 }
 END_TEST
 
+/* Taken and checked. */
+static int taken(const struct gate_keys *keys, const char *json, const struct policy *policy)
+{
+    json_t *member = json != NULL ? json_loads(json, 0, NULL) : NULL;
+    struct keys *set;
+    int status = gate_keys_take(keys, member, &set, &err);
+
+    json_decref(member);
+    if (status == 0)
+        status = gate_keys_check(set, policy, &err);
+    keys_free(set);
+    return status;
+}
+
 START_TEST(keys_and_repositories_are_each_others)
 {
     struct policy *policy = policy_of(POLICY), *none = policy_of("{\"protocol\":1,\"routes\":[]}");
     struct gate_keys keys = {0};
-    struct keys *taken;
-    json_t *two = json_loads("{\"app\":null,\"other\":null}", 0, NULL),
-           *one = json_loads("{\"app\":null}", 0, NULL);
 
-    ck_assert_int_eq(gate_keys_take(&keys, NULL, policy, &taken, &err), -1);
+    ck_assert_int_eq(taken(&keys, NULL, policy), -1);
     ck_assert_str_eq(err.text, "keys: the key of the repository app is missing");
-    ck_assert_int_eq(gate_keys_take(&keys, one, policy, &taken, &err), -1);
+    ck_assert_int_eq(taken(&keys, "{}", policy), -1);
+    ck_assert_int_eq(taken(&keys, "{\"app\":null}", policy), -1);
     ck_assert_str_eq(err.text, "keys: app: no key was made with this name (deploy-key)");
     ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "app", &err));
     ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "other", &err));
-    ck_assert_int_eq(gate_keys_take(&keys, one, policy, &taken, &err), 0);
-    ck_assert_uint_eq(taken->count, 1);
-
-    struct str text;
-    int fd = gate_keys_memfd(taken);
-    ck_assert_int_eq(channel_map(fd, KEYS_MAX_JSON, &text), 0);
-    keys_free(taken);
-    ck_assert_int_eq(keys_parse(text, &taken, &err), 0);
-    ck_assert(str_equal(secret_expose(taken->list[0].text), secret_expose(keys.made->list[0].text)));
-    keys_free(taken);
-    munmap((void *)text.ptr, text.len);
-    close(fd);
-
-    ck_assert_int_eq(gate_keys_take(&keys, two, policy, &taken, &err), -1);
+    ck_assert_int_eq(taken(&keys, "{\"app\":null}", policy), 0);
+    ck_assert_int_eq(taken(&keys, "{\"app\":null,\"other\":null}", policy), -1);
     ck_assert_str_eq(err.text, "keys: other: no repository of the policy has this name");
-    ck_assert_int_eq(gate_keys_take(&keys, one, none, &taken, &err), -1);
+    ck_assert_int_eq(taken(&keys, "{\"app\":null}", none), -1);
     ck_assert_str_eq(err.text, "keys: app: no repository of the policy has this name");
-    ck_assert_int_eq(gate_keys_take(&keys, NULL, none, &taken, &err), 0);
-    ck_assert_ptr_null(taken);
-    json_decref(one);
-    json_decref(two);
+    ck_assert_int_eq(taken(&keys, NULL, none), 0);
+    ck_assert_int_eq(taken(&keys, "{}", none), 0);
     gate_keys_fini(&keys);
     policy_unref(policy);
     policy_unref(none);
 }
 END_TEST
 
+START_TEST(what_stopper_push_gets_is_what_there_was)
+{
+    struct gate_keys keys = {0};
+    struct keys *got;
+    struct str text;
+
+    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "app", &err));
+    int fd = gate_keys_memfd(keys.made);
+    ck_assert_int_eq(channel_map(fd, KEYS_MAX_JSON, &text), 0);
+    ck_assert_int_eq(keys_parse(text, &got, &err), 0);
+    ck_assert_uint_eq(got->count, 1);
+    ck_assert(str_equal(secret_expose(got->list[0].text), secret_expose(keys.made->list[0].text)));
+    keys_free(got);
+    munmap((void *)text.ptr, text.len);
+    close(fd);
+    gate_keys_fini(&keys);
+}
+END_TEST
+
 SUITE_MAIN("deploy_key", ssh_keygen_reads_the_key_back, a_name_has_one_key_for_life,
-           keys_and_repositories_are_each_others)
+           keys_and_repositories_are_each_others, what_stopper_push_gets_is_what_there_was)

@@ -14,6 +14,7 @@
 #define POLICY                                                                                               \
     "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\","          \
     "\"allow_private\":[\"10.0.0.0/8\"],\"tls\":{\"passthrough\":true}}]}"
+#define PEM     "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"
 #define KEY     "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
 #define SIDECAR "\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"own\":[\"10.7.7.0/30\",\"192.0.2.7/32\"]}"
 
@@ -33,7 +34,9 @@ static int stage(const char *text)
 {
     json_t *policy = json_loads(text, JSON_DECODE_ANY, NULL);
     ck_assert_ptr_nonnull(policy);
-    int status = policy_store_stage(&store, policy, NULL, &err);
+    json_t *keys = json_object_get(policy, "gate") != NULL ? json_pack("{s:s}", "app", PEM) : NULL;
+    int status = policy_store_stage(&store, policy, NULL, keys, &err);
+    json_decref(keys);
     json_decref(policy);
     return status;
 }
@@ -227,9 +230,9 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     json_t *object = json_loads(policy, 0, NULL), *secrets = json_pack("{s:s}", "A_TOKEN", "value-of-a");
 
     set_up();
-    ck_assert_int_eq(policy_store_stage(&store, object, NULL, &err), -1);
+    ck_assert_int_eq(policy_store_stage(&store, object, NULL, NULL, &err), -1);
     ck_assert_str_eq(err.text, "policy: routes[0]: auth: the secret A_TOKEN is missing");
-    ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), 0);
+    ck_assert_int_eq(policy_store_stage(&store, object, secrets, NULL, &err), 0);
     section_is(
         store.next.fds[POLICY_FOR_DNS],
         "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"ports\":[443]}],\"generation\":1," SIDECAR
@@ -245,7 +248,7 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     policy_store_drop(&store);
     json_decref(secrets);
     secrets = json_pack("{s:s}", "A_TOKEN", "value of a");
-    ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), -1);
+    ck_assert_int_eq(policy_store_stage(&store, object, secrets, NULL, &err), -1);
     ck_assert_str_eq(err.text, "secrets: A_TOKEN: the value holds a space");
     ck_assert_uint_eq(store.next.generation, 0);
     json_decref(secrets);
@@ -272,7 +275,7 @@ static void stage_with(const char *text)
 {
     json_t *policy = json_loads(text, 0, NULL);
     json_t *secrets = json_pack("{s:s,s:s}", "TOKEN", "tok-3f9A77c1", "LOGIN", "user:pa55word");
-    ck_assert_msg(policy_store_stage(&store, policy, secrets, &err) == 0, "%s", err.text);
+    ck_assert_msg(policy_store_stage(&store, policy, secrets, NULL, &err) == 0, "%s", err.text);
     json_decref(policy);
     json_decref(secrets);
 }
@@ -435,7 +438,7 @@ START_TEST(approvals_keep_the_secrets)
            *secrets = json_pack("{s:s}", "A", "value-of-a");
 
     set_up();
-    ck_assert_int_eq(policy_store_stage(&store, policy, secrets, &err), 0);
+    ck_assert_int_eq(policy_store_stage(&store, policy, secrets, NULL, &err), 0);
     json_decref(policy);
     json_decref(secrets);
     policy_store_commit(&store);

@@ -28,11 +28,12 @@ int push_fail(struct push_run *run, const char *format, ...)
     char text[512];
 
     run->over = true;
-    if (format == NULL || run->failed) {
-        run->failed = true;
-        return -1;
-    }
+    bool first = !run->failed;
     run->failed = true;
+    if (first && now_ms() >= run->deadline)
+        return err_set(&run->check->error, "it took longer than it may");
+    if (format == NULL || !first)
+        return -1;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
@@ -45,7 +46,7 @@ int push_time(struct push_run *run)
 
     if (left > 0)
         return left < INT32_MAX ? (int)left : INT32_MAX;
-    push_fail(run, "it took longer than it may");
+    push_fail(run, "%s", "its time is over");
     return 0;
 }
 
@@ -76,7 +77,7 @@ struct push_check *push_check(const struct push_check_input *input)
     if (check == NULL)
         return NULL;
     run.check = check;
-    run.deadline = now_ms() + 1000 * (int64_t)(input->seconds > 0 ? input->seconds : PUSH_SECONDS);
+    run.deadline = now_ms() + (input->ms > 0 ? input->ms : PUSH_MS);
     push_ids_init(&run.ids);
     push_ids_init(&run.elsewhere);
     check->findings = calloc(PUSH_FOUND_MAX, sizeof *check->findings);

@@ -49,14 +49,14 @@ struct push_check_input {
     size_t option_count;
     struct dlp_engine *engine;
     const uint8_t
-        *key;         /* APPROVAL_KEY bytes, for the hashes; NULL: none are made, and nothing can be asked */
-    unsigned seconds; /* that all of it may take; 0 = PUSH_SECONDS */
+        *key;    /* APPROVAL_KEY bytes, for the hashes; NULL: none are made, and nothing can be asked */
+    unsigned ms; /* that all of it may take; 0 = PUSH_MS */
     /* Whether the operator has approved this already (its hash is set); it is listed as PUSH_APPROVED then. NULL: nothing is. */
     bool (*approved)(void *user, const char *hash);
     void *user;
 };
 
-#define PUSH_SECONDS 900
+#define PUSH_MS 900000
 
 enum push_answer {
     PUSH_CLEAN,   /* go on */

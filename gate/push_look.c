@@ -67,7 +67,7 @@ static int on_change(void *user, const struct push_change *change)
 {
     struct look *look = user;
     struct push_run *run = look->run;
-    bool link = (change->mode & 0170000) == PUSH_MODE_COMMIT, tree = change->mode == PUSH_MODE_TREE;
+    bool link = (change->mode & 0170000) == PUSH_MODE_COMMIT;
     char digits[PUSH_ID] = "";
 
     if (change->path.ptr == NULL) {
@@ -81,7 +81,7 @@ static int on_change(void *user, const struct push_change *change)
     if ((change->added || link) &&
         push_paths_add(run, &look->paths, change->commit, change->path, str_of(digits)) != 0)
         return -1;
-    if (tree)
+    if (change->folder)
         return 0;
     return protect(run, change) == 0 ? push_files_note(run, change) : -1;
 }

@@ -107,7 +107,10 @@ static int scan_words(struct push_run *run)
             return -1;
     }
     for (size_t i = 0; i < run->in->option_count; i++) {
-        struct push_place place = {.surface = "push option", .update = -1};
+        struct push_place place = {.surface = "push option",
+                                   .update = -1,
+                                   .head = strlen(run->in->options[i]),
+                                   .head_surface = "push option"};
         if (push_scan_text(run, &place, str_of(run->in->options[i])) != 0)
             return -1;
     }

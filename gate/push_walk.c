@@ -92,6 +92,8 @@ static int take_entry(const struct push_run *run, const char *text, size_t len, 
             change->mode = change->mode << 3 | (unsigned)(text[at + k] - '0');
         }
         change->added = change->added && (i == parents || change->mode == 0);
+        if (change->mode != 0)
+            change->folder = change->mode == PUSH_MODE_TREE;
         at += 7;
     }
     if (len < at + (parents + 1) * (digits + 1) + 1)
@@ -188,6 +190,7 @@ static ssize_t take_listed(struct push_run *run, struct str text, push_on_change
         return push_fail(run, "git ls-tree: a line that is no entry");
     for (size_t k = 0; k < 6; k++)
         change.mode = change.mode << 3 | (unsigned)((text.ptr[k] - '0') & 7);
+    change.folder = change.mode == PUSH_MODE_TREE;
     change.path = (struct str){tab + 1, (size_t)(end - tab - 1)};
     return on_change(user, &change) == 0 ? (ssize_t)len + 1 : -1;
 }

@@ -20,6 +20,7 @@ struct push_change {
     const char *commit; /* digits; "" below a tag of a tree */
     struct str path;
     unsigned mode; /* 0: it is gone */
+    bool folder;   /* it is one, or was */
     bool added;    /* no parent has anything there */
     uint8_t id[PUSH_ID_BYTES];
     struct str before; /* ids in each parent, in digits, a blank between them; empty: there is none */

@@ -490,6 +490,7 @@ static int start(struct plan *plan)
     uint16_t host_ports[MANIFEST_HOST_PORTS];
     plan->spec.host_ports = host_ports;
     plan->spec.host_port_count = fixed_host_ports(plan->load.manifest, host_ports);
+    plan->spec.repos = plan->load.manifest->repo_count > 0;
     plan->spec.interrupt = signals_interrupt_fd();
     bool lived = record(plan, runtime, &state, &err) == 0 && add_prompt(plan, &state, &err) == 0 &&
                  live(plan, runtime, &state, &entry, &status, &err) == 0;

@@ -3,14 +3,13 @@
  * into an error. */
 #include "hostctl/gitea.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "hostctl/places.h"
 #include "hostctl/rt_oci_run.h"
 
 #define CONFIG_SIZE     (4 * SECRET_MAX) /* bytes: the token with every letter escaped, and all the rest */
@@ -174,25 +173,9 @@ static enum gitea_result refused(const struct gitea *gitea, const struct request
 
 /* ---- one request ---- */
 
-static bool on_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    char full[PATH_MAX];
-
-    for (path = path != NULL ? path : ""; *path != '\0'; path += *path == ':') {
-        size_t len = strcspn(path, ":");
-        if (len > 0 &&
-            (size_t)snprintf(full, sizeof full, "%.*s/%s", (int)len, path, program) < sizeof full &&
-            access(full, X_OK) == 0)
-            return true;
-        path += len;
-    }
-    return false;
-}
-
 int gitea_ready(struct err *err)
 {
-    return on_path("curl")
+    return places_program("curl")
                ? 0
                : err_set(err, "the program curl is missing, which speaks to the forge: install the "
                               "package curl");

@@ -70,9 +70,9 @@ static char *read_file(const char *path, struct err *err)
     return NULL;
 }
 
-/* The key of the line for this host: 1 found, 0 not there, -1 with err. */
+/* The key of the line for this host: 1 found, 0 not there, -1 with err. *count: of all hosts. */
 static int find(const char *text, const char *path, const char *name, char key[HOST_KEY_MAX + 1],
-                struct err *err)
+                size_t *count, struct err *err)
 {
     size_t len = strlen(name);
     int found = 0;
@@ -87,6 +87,7 @@ static int find(const char *text, const char *path, const char *name, char key[H
             continue;
         if (host == 0 || line[host] != ' ' || !host_key_is(rest))
             return err_set(err, "%s:%u: is not understood: HOST TYPE BASE64", path, number);
+        ++*count;
         if (host != len || memcmp(line, name, len) != 0)
             continue;
         if (found)
@@ -101,14 +102,28 @@ static int find(const char *text, const char *path, const char *name, char key[H
 int known_hosts_find(const struct gate_url *url, char key[HOST_KEY_MAX + 1], struct err *err)
 {
     char path[PATH_MAX], name[KNOWN_HOSTS_NAME];
+    size_t count = 0;
 
     if (known_hosts_path(path, err) != 0)
         return -1;
     known_hosts_name(url, name);
     char *text = read_file(path, err);
-    int found = text != NULL ? find(text, path, name, key, err) : err->text[0] != '\0' ? -1 : 0;
+    int found = text != NULL ? find(text, path, name, key, &count, err) : err->text[0] != '\0' ? -1 : 0;
     free(text);
     return found;
+}
+
+int known_hosts_count(size_t *count, struct err *err)
+{
+    char path[PATH_MAX], key[HOST_KEY_MAX + 1];
+
+    *count = 0;
+    if (known_hosts_path(path, err) != 0)
+        return -1;
+    char *text = read_file(path, err);
+    int found = text != NULL ? find(text, path, "", key, count, err) : err->text[0] != '\0' ? -1 : 0;
+    free(text);
+    return found < 0 ? -1 : 0;
 }
 
 /* A record lock on a file beside it, which stays: the descriptor, or -1 with err. */
@@ -160,13 +175,14 @@ static int write_file(const char *path, const char *text, const char *name, cons
 static int add(const char *path, const struct gate_url *url, const char *key, struct err *err)
 {
     char old[HOST_KEY_MAX + 1], name[KNOWN_HOSTS_NAME];
+    size_t count = 0;
     int status = -1;
 
     known_hosts_name(url, name);
     char *text = read_file(path, err);
     if (text == NULL && err->text[0] != '\0')
         return -1;
-    int found = text != NULL ? find(text, path, name, old, err) : 0;
+    int found = text != NULL ? find(text, path, name, old, &count, err) : 0;
     if (found == 0)
         status = write_file(path, text, name, key, err);
     else if (found == 1)

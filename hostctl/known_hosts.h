@@ -26,6 +26,9 @@ int known_hosts_path(char path[PATH_MAX], struct err *err);
  * not understood. */
 int known_hosts_find(const struct gate_url *url, char key[HOST_KEY_MAX + 1], struct err *err);
 
+/* How many are remembered. Returns 0, or -1 with err as above. */
+int known_hosts_count(size_t *count, struct err *err);
+
 /* Remembers the key, which host_key_is says yes to; for a host of which there is another by now it is an error. The file is at
  * every moment as it was or as it will be, also for several that add at once. Returns 0, or -1 with err. */
 int known_hosts_add(const struct gate_url *url, const char *key, struct err *err);

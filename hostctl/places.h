@@ -22,6 +22,9 @@ int places_file(const char *folder, const char *kind, const char *name, char pat
  * err. */
 int places_user_file(const char *path, char out[PATH_MAX], struct err *err);
 
+/* Whether the program is on PATH, as execvp(3) would look, an empty part of it aside. */
+bool places_program(const char *name);
+
 /* Whether something is there. */
 bool places_exists(const char *path);
 

@@ -9,6 +9,7 @@
 
 #define OCI_INIT         "/stopper/stopper-init" /* in the sidecar's image */
 #define OCI_SHIM_PROGRAM OCI_SHIM "/stopper-shim"
+#define OCI_STORE        "/gate"         /* the same: where it keeps repositories */
 #define OCI_SHIM         "/stopper/shim" /* a folder of it, and what the agent's container sees there too */
 
 extern const struct runtime runtime_podman, runtime_docker, runtime_apple;

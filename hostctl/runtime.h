@@ -50,6 +50,7 @@ struct bottle_spec {
     enum uplink uplink;
     const uint16_t *host_ports; /* sidecar: of the machine that hostctl runs on, which the bottle may reach */
     size_t host_port_count;     /* MANIFEST_HOST_PORTS at most */
+    bool repos; /* sidecar: it has some, and gets a place to keep them in, which goes with the bottle */
     struct image_spec image;
     bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;

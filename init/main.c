@@ -69,6 +69,7 @@ struct init {
     struct desk *desk;
     struct shutter *shutter;
     struct control *control;
+    bool keeps; /* there is a place for repositories */
     bool was_ready;
     uint64_t begun_ns; /* of main, before the first step */
     uint64_t started_ms, ready_ms;
@@ -270,7 +271,6 @@ static int directory_make(const char *path, mode_t mode, struct err *err)
 
 static int step_directories(struct init *init, struct err *err)
 {
-    (void)init;
     if (mkdir("/run", 0755) < 0 && errno != EEXIST)
         return err_set_errno(err, "/run");
     if (directory_make(CONTROL_DIRECTORY, 0700, err) < 0 ||
@@ -280,8 +280,9 @@ static int step_directories(struct init *init, struct err *err)
     if (privs_share(GATE_DIRECTORY, USER_GATE, 0750, err) < 0 ||
         privs_share(PUSH_DIRECTORY, USER_PUSH, 0770, err) < 0)
         return -1;
-    /* Not made here: without it the gate does not serve, and says so. */
-    return access(GATE_STORAGE, F_OK) < 0 ? 0 : privs_share(GATE_STORAGE, USER_GATE, 0770, err);
+    /* It is not made here: a bottle without repositories has none, or the image's, in which nothing can be kept. */
+    init->keeps = access(GATE_STORAGE, W_OK) == 0 || (errno != ENOENT && errno != EROFS);
+    return init->keeps ? privs_share(GATE_STORAGE, USER_GATE, 0770, err) : 0;
 }
 
 static int step_loop(struct init *init, struct err *err)
@@ -295,6 +296,7 @@ static int step_loop(struct init *init, struct err *err)
         return err_set(err, "out of memory");
     packets_init(&init->packets, init->audit, init->ruleset_generation);
     policy_store_init(&init->policies, &init->net, init->options.proxies);
+    init->policies.keeps = init->keeps;
     struct supervisor_setup setup = {.loop = &init->loop,
                                      .audit = init->audit,
                                      .policies = &init->policies,

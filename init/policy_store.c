@@ -352,6 +352,10 @@ static int stage(struct policy_store *store, const json_t *policy, struct policy
         version_close(&next);
         return -1;
     }
+    if (next.gates && !store->keeps) {
+        version_close(&next);
+        return err_set(err, "policy: gate: this sidecar was started without a place for repositories");
+    }
     next.policy = json_incref((json_t *)policy);
     next.closed = store->closed;
     for (int i = 0; i < POLICY_SECTIONS; i++) {

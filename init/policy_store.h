@@ -52,13 +52,15 @@ struct policy_store {
     unsigned proxies;
     uint64_t last; /* generation given out; none is used twice */
     bool closed;   /* what is staged from now on is (shutter.h) */
+    bool keeps;    /* there is a place for repositories; without it no policy with any is taken */
     char value_key[2 * APPROVAL_KEY +
                    1]; /* in hexadecimal digits; "": there was no randomness, and no value is asked for */
     struct gate_keys deploy; /* keys that were made here; they live as long as init */
     struct policy_version current, next;
 };
 
-/* net is borrowed for the store's life. proxies: how many there are, 1 at least; each gets its part of every budget.
+/* net is borrowed for the store's life. proxies: how many there are, 1 at least; each gets its part of every budget. `keeps` is
+ * the caller's to set.
  * Takes a new key for hashes of values: it lives as long as init. */
 void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies);
 

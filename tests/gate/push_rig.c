@@ -146,7 +146,7 @@ struct push_check *rig_check(struct push_rig *rig)
                                      .option_count = rig->option_count,
                                      .engine = rig->engine,
                                      .key = key,
-                                     .seconds = rig->seconds,
+                                     .ms = rig->ms,
                                      .approved = rig->approved};
     struct push_check *check = push_check(&input);
 

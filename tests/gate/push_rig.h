@@ -22,7 +22,7 @@ struct push_rig {
     const char *options[4];
     size_t option_count;
     bool asks;
-    unsigned seconds;
+    unsigned ms;
     bool (*approved)(void *user, const char *hash);
     struct dlp_engine *engine;
 };

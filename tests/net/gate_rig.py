@@ -21,6 +21,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2VmYWtlZmFrZWZha2VmYWtlZmFrZWZha2VmYWtlZmFr"
 REQUEST, REPLY = struct.Struct("=III65s3x"), struct.Struct("=Ii256s")
 ENDED, UNKNOWN, NOT_RESOLVED = 1, 2, 3
+HOLD, HOLD_END, VERDICT, CANARY = 8, 9, 10, 12
+APPROVED, REFUSED, STALE = 1, 2, 6
 # A root of its own: this machine's folders, and /gate and /run as a sidecar has them.
 START = """
 set -e
@@ -122,6 +124,15 @@ class Leg:
             thread.join(WAIT)
 
 
+RECORD = struct.Struct("=IIHB5xQQq32s64s32s32s40s24s254s1025sx72s512s72s72s72sQIIII")  # struct hold_request of core/hold.h, with its push
+FIELDS = ("kind", "seconds", "port", "tls", "base", "query", "body", "event", "rule", "detector", "surface", "value", "method", "host", "path",
+          "repository", "ref", "old", "new", "commit", "line", "finding", "findings", "allow_comment", "zero")
+
+
+def held_record(data):
+    return {name: value.rstrip(b"\0").decode() if isinstance(value, bytes) else value for name, value in zip(FIELDS, RECORD.unpack(data))}
+
+
 def clean_environment():
     return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TEMPLATE_DIR": "",
             "GIT_CONFIG_GLOBAL": os.path.join(HERE, "gate_rig.gitconfig")}
@@ -131,7 +142,7 @@ class Gate:
     """stopper-gate, and what init holds of it."""
 
     def __init__(self, space, folder):
-        self.space, self.folder, self.generation, self.lines = space, folder, 0, []
+        self.space, self.folder, self.generation, self.lines, self.kept = space, folder, 0, [], []
         self.start()
 
     def start(self):
@@ -160,7 +171,27 @@ class Gate:
         assert data, f"stopper-gate ended: {self.process.wait(WAIT)}"
         kind, size, generation = HEAD.unpack(data[:HEAD.size])
         assert size == len(data) - HEAD.size
-        return kind, generation, data[HEAD.size:].decode()
+        return kind, generation, data[HEAD.size:] if kind == HOLD else data[HEAD.size:].decode()
+
+    def wait_message(self, wanted):
+        """The first message that is wanted; others are kept for later."""
+        for at, message in enumerate(self.kept):
+            if wanted(*message):
+                return self.kept.pop(at)
+        while not wanted(*(message := self._message())):
+            self.kept.append(message)
+        return message
+
+    def held(self):
+        """The next push that waits: (its number, what init is told of it)."""
+        _, number, record = self.wait_message(lambda kind, *_: kind == HOLD)
+        return number, held_record(record)
+
+    def verdict(self, number, outcome):
+        self.channel.send(HEAD.pack(VERDICT, 16, number) + struct.pack("=IIQ", outcome, 0, number))
+
+    def hold_end(self, number):
+        self.wait_message(lambda kind, generation, _: (kind, generation) == (HOLD_END, number))
 
     def _read(self, audit):
         while line := audit.recv(8192):
@@ -178,8 +209,7 @@ class Gate:
         blob = sealed(json.dumps(policy).encode())
         socket.send_fds(self.channel, [HEAD.pack(POLICY, 0, self.generation)], [blob])
         os.close(blob)
-        answer = self._message()
-        assert answer == (APPLIED, self.generation, ""), answer
+        self.wait_message(lambda kind, generation, words: (kind, generation, words) == (APPLIED, self.generation, ""))
 
     def line(self, **members):
         """The first audit line whose members have these values; waits for it."""
@@ -268,11 +298,11 @@ class Rig:
         return f"git://127.0.0.1/{name}:{rest}"
 
     def git(self, *argv, at=None, ok=True, environment=None):
-        """Runs the agent's git in the namespace; returns what it wrote, both outputs. ok=False: it has to fail."""
+        """Runs the agent's git in the namespace; returns what it wrote, both outputs. ok=False: it has to fail; None: it may."""
         with self.space:
             done = subprocess.run(["git", *argv], cwd=at or self.path("work"), env={**clean_environment(), **(environment or {})},
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
-        if (done.returncode == 0) != ok:
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
+        if ok is not None and (done.returncode == 0) != ok:
             raise Failed(f"git {' '.join(argv)}: status {done.returncode}\n{done.stdout}")
         return done.stdout
 

@@ -76,6 +76,13 @@ class Rig:
             self.undo.pop()()
 
 
+# A root of its own for it, with a /gate of root's as a runtime gives one to a bottle with repositories.
+OWN_ROOT = """mount --make-rprivate / && mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/root && mount -t tmpfs -o mode=755 tmpfs /run/root &&
+cd /run/root && mkdir -p dev etc gate old proc run sys usr .{folder} && for link in bin sbin lib lib64; do ln -s usr/$link $link; done &&
+for tree in dev etc sys usr {folder}; do mount --rbind /$tree ./$tree; done && mount -t tmpfs -o mode=755 tmpfs run &&
+pivot_root . old && mount -t proc proc proc && umount -l old && cd / &&"""
+
+
 class Init:
     """A running sidecar. stdout=None: nobody may read it, it is a pipe whose reading end is self.pipe."""
 
@@ -85,7 +92,7 @@ class Init:
         with open(self.errors_path, "wb") as errors:
             self.process = tied(
                 ["nsenter", "-t", str(rig.sidecar.pid), "-n", "unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c",
-                 f'mount -t tmpfs -o mode=755 tmpfs /run && {start} exec "$0" "$@"', os.path.join(rig.dir, "stopper-init"), *options],
+                 f'{OWN_ROOT.format(folder=os.path.dirname(rig.dir))} {start} exec "$0" "$@"', os.path.join(rig.dir, "stopper-init"), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=rig.environment)
         rig.on_close(self.close)
         self.audit = Audit(self.process.stdout) if read else None

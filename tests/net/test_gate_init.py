@@ -110,21 +110,12 @@ def test_the_leg_is_for_the_gate_alone(gated):
     assert modes.splitlines() == ["750 0 61005 /run/stopper-gate", "660 0 61005 /run/stopper-gate/leg.sock", "770 0 61006 /run/stopper-push"]
 
 
-# A root of its own with an empty /gate of root's, and init with no more rights than an engine gives it.
-OWN_ROOT = """
-mount --make-rprivate / && mkdir /run/root && mount -t tmpfs -o mode=755 tmpfs /run/root && cd /run/root &&
-mkdir -p dev etc gate old proc run usr .{folder} && for link in bin sbin lib lib64; do ln -s usr/$link $link; done &&
-for tree in dev etc usr {folder}; do mount --rbind /$tree ./$tree; done && mount -t tmpfs -o mode=755 tmpfs run &&
-pivot_root . old && mount -t proc proc proc && umount -l old && cd / && {more}
-exec setpriv --bounding-set -all,+net_admin,+setuid,+setgid,+setpcap,+sys_chroot,+kill,+net_raw "$0" "$@"; """
-
-
-def own_root(rig, more=""):
-    return OWN_ROOT.format(folder=os.path.dirname(rig.dir), more=more)
+# No more than an engine gives it.
+RIGHTS = 'exec setpriv --bounding-set -all,+net_admin,+setuid,+setgid,+setpcap,+sys_chroot,+kill "$0" "$@"; '
 
 
 def test_the_storage_becomes_the_gates_without_the_right_to_change_owners(rig):
-    init = Init(rig, start=own_root(rig), policy=GATED)
+    init = Init(rig, start=RIGHTS, policy=GATED)
     look = ["nsenter", "-t", str(init.pid), "-m", "stat", "-c", "%a %u %g", "/gate"]
     assert rig.run(*look) == "770 0 61005\n"
     with open(f"/proc/{init.pid}/status", encoding="ascii") as status:
@@ -133,9 +124,16 @@ def test_the_storage_becomes_the_gates_without_the_right_to_change_owners(rig):
 
 
 def test_a_storage_that_is_not_roots_ends_the_boot(rig):
-    init = Init(rig, ready=False, start=own_root(rig, "chown 61001 /gate &&"))
+    init = Init(rig, ready=False, start="chown 61001 /gate && " + RIGHTS)
     assert init.end() == 1
     assert init.errors().strip() == "stopper-init: directories: /gate: is a link, or another user's"
+
+
+@pytest.mark.parametrize("start", ["rmdir /gate &&", "mount -t tmpfs -o ro tmpfs /gate &&"])
+def test_without_a_storage_no_policy_has_repositories(rig, start):
+    init = Init(rig, start=start, policy=POLICY)
+    assert apply(init, GATED) == (1, {"ok": False, "error": "policy: gate: this sidecar was started without a place for repositories"})
+    assert set(workers(init)) == {"meter", "stopper-dns", "stopper-proxy"} and init.ctl("status")[1]["generation"] == 1
 
 
 # ---- the wall

@@ -83,7 +83,7 @@ def init(running):
 
 
 def apply(init, policy):
-    status, answer = init.ctl("apply", stdin=json.dumps({"policy": policy}))
+    status, answer = init.apply(policy)
     assert status == 0, answer
     init.base = answer["generation"]
 

@@ -91,6 +91,9 @@ START_TEST(a_key_is_of_one_host_and_port)
     ck_assert_int_eq(remember("ssh://git@h.example/a", OTHER, &err), -1);
     ck_assert_ptr_nonnull(strstr(err.text, "/known_hosts: has another key of h.example by now"));
     ck_assert_str_eq(found("ssh://git@h.example/a"), KEY);
+    size_t count;
+    ck_assert_int_eq(known_hosts_count(&count, &err), 0);
+    ck_assert_uint_eq(count, 3);
     struct stat info;
     ck_assert(stat(path, &info) == 0 && (info.st_mode & 0777) == 0600);
     tear_down();

@@ -105,6 +105,7 @@ START_TEST(the_gate_and_its_leg_get_repositories_and_no_routes)
     char policy[1024], expected[1024];
 
     set_up();
+    store.keeps = true;
     strcpy(store.value_key, KEY);
     snprintf(policy, sizeof policy,
              "{\"protocol\":1,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[{\"host\":\"a.example\"}],%s}",
@@ -130,6 +131,9 @@ START_TEST(the_gate_and_its_leg_get_repositories_and_no_routes)
     ck_assert(!store.next.gates);
     ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[],\"gate\":{\"repos\":[]}}"), -1);
     ck_assert_str_eq(err.text, "policy: gate: repos: expected an array of 1 to 1000 repositories");
+    store.keeps = false;
+    ck_assert_int_eq(stage(policy), -1);
+    ck_assert_str_eq(err.text, "policy: gate: this sidecar was started without a place for repositories");
 }
 END_TEST
 

@@ -99,21 +99,25 @@ void answer_decide(const struct policy *policy, enum answer_side side, const str
 
     decision->lookup = false;
     decision->route = NULL;
+    decision->repo = NULL;
     decision->answer = (struct answer){0};
     if (policy != NULL && !closed && query->host[0] != '\0')
         decision->route = policy_find(policy, query->host);
+    if (policy != NULL && !closed && side == SIDE_INTERNAL)
+        decision->repo = gate_at(policy->gate, query->host);
     if (decision->route != NULL)
         standing = decision->route->wildcard ? STANDING_WILDCARD : STANDING_EXACT;
     if (policy != NULL && side == SIDE_AGENT)
         rule = agent_rules[standing][kind];
-    else if (policy != NULL && standing != STANDING_DENIED)
+    else if (policy != NULL && (standing != STANDING_DENIED || decision->repo != NULL))
         rule =
             (struct rule){kind == KIND_A ? LOOKUP : REFUSED, kind == KIND_A ? DENIAL_NONE : DENIAL_DNS_TYPE};
     else if (policy != NULL)
         rule.reason = DENIAL_DNS_NAME;
     if (rule.gets == LOOKUP && side == SIDE_AGENT && decision->route->tcp_count > 0)
         rule.gets = SYNTHETIC;
-    if (rule.gets == LOOKUP && decision->route->host_service) /* nobody is asked where the host is */
+    if (rule.gets == LOOKUP &&
+        strcmp(query->host, POLICY_HOST_SERVICE) == 0) /* nobody is asked where the host is */
         rule.gets = side == SIDE_AGENT ? SIDECAR : policy->host_address.family == 4 ? HOST : REFUSED;
     if (policy != NULL && policy->dns_refuse && rule.reason == DENIAL_DNS_NAME)
         rule.gets = REFUSED;
@@ -127,13 +131,16 @@ static uint32_t bounded(uint32_t ttl, uint32_t max)
     return ttl < TTL_MIN ? TTL_MIN : ttl > max ? max : ttl;
 }
 
-void answer_from_reply(const struct policy *policy, const struct route *route, const struct reply *reply,
-                       struct answer *answer)
+void answer_from_reply(const struct policy *policy, const struct route *route, const struct gate_repo *repo,
+                       const struct reply *reply, struct answer *answer)
 {
     *answer = (struct answer){.rcode = reply->rcode};
-    for (size_t i = 0; i < reply->count && answer->count < ANSWER_ADDRESSES_MAX; i++)
-        if (reply->addresses[i].family == 4 && policy_may_dial(policy, route, &reply->addresses[i]))
-            memcpy(answer->addresses[answer->count++], reply->addresses[i].bytes, 4);
+    for (size_t i = 0; i < reply->count && answer->count < ANSWER_ADDRESSES_MAX; i++) {
+        const struct ip *ip = &reply->addresses[i];
+        if (ip->family == 4 && ((route != NULL && policy_may_dial(policy, route, ip)) ||
+                                (repo != NULL && policy_may_push(policy, repo, ip))))
+            memcpy(answer->addresses[answer->count++], ip->bytes, 4);
+    }
     answer->soa = answer->count == 0;
     answer->ttl = bounded(reply->ttl, answer->count > 0 ? TTL_MAX : TTL_NEGATIVE);
     if (reply->count > 0 && answer->count == 0) {

@@ -39,17 +39,19 @@ struct answer {
 struct decision {
     bool lookup;               /* the answer has to come from the cache or from upstream */
     const struct route *route; /* NULL when the name is not allowed; borrowed from the policy */
-    struct answer answer;      /* complete when !lookup */
+    /* The internal side: a repository of the gate's is there, by a route or without one; else NULL. Borrowed, too. */
+    const struct gate_repo *repo;
+    struct answer answer; /* complete when !lookup */
 };
 
 /* Decides on a well-formed question. policy NULL = none is loaded. */
 void answer_decide(const struct policy *policy, enum answer_side side, const struct query *query,
                    struct decision *decision);
 
-/* Turns what upstream said about an allowed name into the answer: addresses that the route may not lead to
- * are removed, lifetimes are bounded. */
-void answer_from_reply(const struct policy *policy, const struct route *route, const struct reply *reply,
-                       struct answer *answer);
+/* Turns what upstream said about an allowed name into the answer: addresses that neither the route nor the way to the
+ * repository may lead to are removed, lifetimes are bounded. One of the two may be NULL. */
+void answer_from_reply(const struct policy *policy, const struct route *route, const struct gate_repo *repo,
+                       const struct reply *reply, struct answer *answer);
 
 /* Writes the answer to a query that parsed with QUERY_OK. limit: bytes that the client takes; when not all
  * addresses fit, what does and TC. Returns the length. */

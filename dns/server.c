@@ -9,7 +9,7 @@
  * cache is emptied, everything under way is called back, and every waiting query is decided again: nothing is
  * answered or asked by a policy that is gone.
  *
- * The internal resolver's queries are the proxy's own and leave no line here: the proxy writes one for each
+ * The internal resolver's queries are the proxy's and the ssh leg's and leave no line here: they write one for each
  * connection.
  */
 #include "dns/server.h"
@@ -32,6 +32,7 @@
     192                   /* of these, at most so many of the agent's: their lines fit into the audit queue  \
                            */
 #define FLIGHTS_AGENT 128 /* of UPSTREAM_FLIGHTS */
+#define VIEW_INTERNAL 0   /* no type (RFC 6895 section 3.1) */
 
 struct waiter {
     struct upstream_waiter link; /* first: upstream knows only this */
@@ -141,6 +142,13 @@ static int wait_for(struct server *server, const struct client *client, const st
     return -1;
 }
 
+/* In the cache's place for the type. What the leg of a repository may dial is more than what a route may, so names of
+ * repositories have an entry for the internal side; it and the proxy look at each address again. */
+static uint16_t view_of(const struct gate_repo *repo)
+{
+    return repo != NULL ? VIEW_INTERNAL : TYPE_A;
+}
+
 /* Decides, and answers or waits. */
 static void handle(struct server *server, const struct client *client, const struct query *query,
                    uint64_t start_ns)
@@ -148,8 +156,8 @@ static void handle(struct server *server, const struct client *client, const str
     struct decision decision;
 
     answer_decide(server->worker->policy, client->side, query, &decision);
-    if (decision.lookup && !cache_get(server->cache, query->host, query->type, uv_now(&server->worker->loop),
-                                      &decision.answer)) {
+    if (decision.lookup && !cache_get(server->cache, query->host, view_of(decision.repo),
+                                      uv_now(&server->worker->loop), &decision.answer)) {
         if (wait_for(server, client, query, start_ns) == 0)
             return;
         failure(&decision.answer, DENIAL_OVERLOADED);
@@ -198,28 +206,44 @@ static void rehandle(struct server *server, struct waiter *waiter, const struct 
                start_ns);
 }
 
+/* What a flight has brought, as one side sees it. */
+static void land(struct server *server, const char *host, const struct gate_repo *repo,
+                 const struct reply *reply, struct answer *answer)
+{
+    const struct policy *policy = server->worker->policy;
+
+    if (reply != NULL)
+        answer_from_reply(policy, policy_find(policy, host), repo, reply, answer);
+    else
+        failure(answer, DENIAL_DNS_UPSTREAM);
+    cache_put(server->cache, host, view_of(repo), uv_now(&server->worker->loop), answer);
+}
+
 /* The end of a flight. The policy is still the one that the flight was started under: a new one calls flights
  * back. */
 static void on_reply(void *ctx, const char *host, const struct reply *reply, const struct ip *resolver,
                      struct upstream_waiter *waiters)
 {
     struct server *server = ctx;
-    const struct route *route = policy_find(server->worker->policy, host);
-    struct answer answer;
+    const struct policy *policy = server->worker->policy;
+    const struct gate_repo *repo = gate_at(policy->gate, host);
+    struct answer answers[2]; /* by side */
     char address[IP_TEXT], from[IP_TEXT + 4];
 
+    if (repo == NULL || policy_find(policy, host) != NULL)
+        land(server, host, NULL, reply, &answers[SIDE_AGENT]);
+    if (repo != NULL)
+        land(server, host, repo, reply, &answers[SIDE_INTERNAL]);
+    else
+        answers[SIDE_INTERNAL] = answers[SIDE_AGENT];
     if (reply != NULL) {
-        answer_from_reply(server->worker->policy, route, reply, &answer);
         ip_format(resolver, address);
         snprintf(from, sizeof from, "%s:53", address);
-    } else {
-        failure(&answer, DENIAL_DNS_UPSTREAM);
     }
-    cache_put(server->cache, host, TYPE_A, uv_now(&server->worker->loop), &answer);
     while (waiters != NULL) {
-        struct upstream_waiter *link = waiters;
-        waiters = link->next;
-        rehandle(server, (struct waiter *)link, &answer, reply != NULL ? from : NULL);
+        struct waiter *waiter = (struct waiter *)waiters;
+        waiters = waiters->next;
+        rehandle(server, waiter, &answers[waiter->client.side], reply != NULL ? from : NULL);
     }
     udp_flush(server->agent_udp);
     udp_flush(server->internal_udp);

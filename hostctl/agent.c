@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hostctl/places.h"
+#include "hostctl/terminal.h"
 
 #define DIGEST_SHORTEST 12 /* digits of a digest on the command line */
 
@@ -51,26 +52,19 @@ static int make_mark(char *path, struct err *err)
     return 0;
 }
 
-/* One line from the terminal; true for "y" or "yes". Not by stdio, which would read ahead. */
 static bool ask(const struct layers_agent *agent)
 {
-    char answer[8] = "", c = 0;
-    size_t len = 0;
-
     fprintf(stderr,
             "%s comes with the repository, and this content was not confirmed before.\n"
             "  bottle  %s\n  bytes   %zu, the prompt %zu of them\n  sha256  %s\n"
             "Run it? Read the file first. [y/N] ",
             agent->path, agent->bottle, agent->matter.len, agent->prompt.len, agent->digest);
-    while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
-        if (len < sizeof answer - 1)
-            answer[len++] = c;
-    return strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0;
+    return terminal_yes();
 }
 
 int agent_confirm(const struct layers_agent *agent, const char *given, struct err *err)
 {
-    bool terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    bool terminal = terminal_asks();
     size_t len = given != NULL ? strlen(given) : 0;
     char path[PATH_MAX];
 

@@ -72,7 +72,53 @@ static void put_number(FILE *to, const json_t *line, const char *key, const char
         fprintf(to, "%s%" JSON_INTEGER_FORMAT, before, json_integer_value(value));
 }
 
-/* TIME VERDICT KIND [PROTOCOL] [METHOD] HOST[:PORT][PATH] [STATUS] [REASON] [[RULE]] [DETAIL] [xCOUNT] */
+#define ID_SHOWN 12 /* digits of a commit's or an object's */
+
+static void put_id(FILE *to, const json_t *line, const char *key, const char *before)
+{
+    char digits[ID_SHOWN + 1];
+
+    if (text_of(line, key)[0] == '\0')
+        return;
+    snprintf(digits, sizeof digits, "%s", text_of(line, key));
+    fputs(before, to);
+    escape_put(to, digits, false);
+}
+
+/* [REPOSITORY] [REF] [OLD..NEW] [PATH[:LINE]] [of COMMIT] */
+static void put_git(FILE *to, const json_t *line)
+{
+    put_text(to, line, "repository", " ", "");
+    put_text(to, line, "ref", " ", "");
+    put_id(to, line, "old", " ");
+    put_id(to, line, "new", "..");
+    put_text(to, line, "path", " ", "");
+    put_number(to, line, "line", ":");
+    put_id(to, line, "commit", " of ");
+}
+
+static void put_connection(FILE *to, const json_t *line)
+{
+    put_text(to, line, text_of(line, "host")[0] != '\0' ? "host" : "address", " ", "");
+    put_number(to, line, "port", ":");
+    put_text(to, line, "path", "", "");
+}
+
+static void put_findings(FILE *to, const json_t *line)
+{
+    const char *rule, *before = " found ";
+    const json_t *count;
+
+    json_object_foreach((json_t *)json_object_get(line, "findings"), rule, count) {
+        fputs(before, to);
+        escape_put(to, rule, false);
+        fprintf(to, " x%" JSON_INTEGER_FORMAT, json_integer_value(count));
+        before = ", ";
+    }
+}
+
+/* TIME VERDICT KIND [PROTOCOL] [METHOD] HOST[:PORT][PATH] [STATUS] [REASON] [[RULE]] [DETAIL] [xCOUNT]; of git put_git's
+ * instead of the host, and what was found behind DETAIL */
 static void show_person(const json_t *line, FILE *to)
 {
     char verdict[16], kind[16];
@@ -85,13 +131,15 @@ static void show_person(const json_t *line, FILE *to)
     escape_put(to, kind, true);
     put_text(to, line, "protocol", " ", "");
     put_text(to, line, "method", " ", "");
-    put_text(to, line, text_of(line, "host")[0] != '\0' ? "host" : "address", " ", "");
-    put_number(to, line, "port", ":");
-    put_text(to, line, "path", "", "");
+    if (text_of(line, "repository")[0] != '\0')
+        put_git(to, line);
+    else
+        put_connection(to, line);
     put_number(to, line, "status", " ");
     put_text(to, line, "reason", " ", "");
     put_text(to, line, "rule", " [", "]");
     put_text(to, line, "detail", " ", "");
+    put_findings(to, line);
     put_number(to, line, "count", " x");
     putc('\n', to);
 }

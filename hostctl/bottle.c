@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hostctl/audit_kept.h"
+#include "hostctl/deploy_key.h"
 #include "hostctl/guard.h"
 
-#include "hostctl/audit_kept.h"
+#define ENDED "ended"
 
 const struct runtime *bottle_runtime(const struct state *state, struct err *err)
 {
@@ -42,6 +44,11 @@ bool bottle_kept(const struct state *state)
     return is_yes(state, "kept");
 }
 
+bool bottle_ended(const struct state *state)
+{
+    return is_yes(state, ENDED);
+}
+
 /* While its sidecar is there. That of a bottle whose container was kept has gone already. */
 static void audit_take(const struct state *state, const struct runtime *runtime)
 {
@@ -69,7 +76,8 @@ static bool keep(struct state *state, const struct runtime *runtime, const struc
     return true;
 }
 
-int bottle_leave(struct state *state, bool lived, int status, const struct command *command)
+int bottle_leave(struct state *state, bool lived, int status, const struct command *command,
+                 const struct forge *forge)
 {
     struct err err;
     const struct runtime *runtime = bottle_runtime(state, &err);
@@ -85,8 +93,8 @@ int bottle_leave(struct state *state, bool lived, int status, const struct comma
     guard_read(state, &guard);
     status = ended >= 0 ? ended : status;
     if (lived && is_yes(state, "keep") && runtime->keep != NULL && keep(state, runtime, command))
-        state_close(state);
-    else if (bottle_remove(state, &err) != 0)
+        status = bottle_tidy(state, forge, &err) != 0 ? command_fail(command, &err) : status;
+    else if (bottle_remove(state, forge, &err) != 0)
         status = command_fail(command, &err);
     guard_list(&guard, "hostctl: changed: ", stderr);
     guard_free(&guard);
@@ -112,16 +120,33 @@ const struct runtime *bottle_open_running(struct state *state, const char *name,
     return runtime;
 }
 
-int bottle_remove(struct state *state, struct err *err)
+int bottle_tidy(struct state *state, const struct forge *forge, struct err *err)
+{
+    int status = deploy_keys_remove(state, forge, err);
+
+    state_close(state);
+    return status;
+}
+
+/* All that is on this machine. */
+static int clean(struct state *state, struct err *err)
 {
     const struct runtime *runtime = bottle_runtime(state, err);
 
+    if (bottle_ended(state))
+        return 0;
     if (runtime != NULL)
         audit_take(state, runtime);
     if ((runtime == NULL && err->text[0] != '\0') || (runtime != NULL && runtime->clean(state, err) != 0) ||
-        audit_kept_add(state, err) != 0) {
-        state_close(state);
+        audit_kept_add(state, err) != 0)
         return -1;
-    }
-    return state_remove(state, err);
+    return state_deploy_keys(state) != NULL ? state_set(state, ENDED, "yes", err) : 0;
+}
+
+int bottle_remove(struct state *state, const struct forge *forge, struct err *err)
+{
+    if (clean(state, err) == 0 && deploy_keys_remove(state, forge, err) == 0)
+        return state_remove(state, err);
+    state_close(state);
+    return -1;
 }

@@ -7,6 +7,7 @@
 
 #include "core/err.h"
 #include "hostctl/command.h"
+#include "hostctl/forge.h"
 #include "hostctl/runtime.h"
 #include "hostctl/state.h"
 
@@ -24,13 +25,20 @@ bool bottle_kept(const struct state *state);
  * user is told; so is one to be kept; any other is removed; and what it left for the host to run is listed on stderr. `lived`: the
  * session was not broken off. Needs the lock and closes. Returns the status to end with: `status`, that of a
  * detachment, or of a failure that was said. */
-int bottle_leave(struct state *state, bool lived, int status, const struct command *command);
+int bottle_leave(struct state *state, bool lived, int status, const struct command *command,
+                 const struct forge *forge);
 
 /* Opens a bottle that runs, for reading. Returns its runtime, or NULL with err (nothing is open). */
 const struct runtime *bottle_open_running(struct state *state, const char *name, struct err *err);
 
-/* Cleans all that is recorded, keeps the audit (audit_kept.h) and removes the folder. Needs the lock; the state is closed in every case.
- * Returns 0, or -1 with err; the folder is still there then. */
-int bottle_remove(struct state *state, struct err *err);
+/* Whether all of it is gone but keys at forges, which could not be deleted there. */
+bool bottle_ended(const struct state *state);
+
+/* Cleans all that is recorded, keeps the audit (audit_kept.h), deletes its keys at forges and removes the folder. Needs the lock; the
+ * state is closed in every case. Returns 0, or -1 with err; the folder is still there then. */
+int bottle_remove(struct state *state, const struct forge *forge, struct err *err);
+
+/* For gc: what is left to do for a bottle that was kept, without removing it. As above. */
+int bottle_tidy(struct state *state, const struct forge *forge, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
+#include "hostctl/deploy_key.h"
 #include "hostctl/sidecar.h"
 #include "hostctl/up_load.h"
 
@@ -49,7 +50,15 @@ static int apply(const struct command *command, const struct runtime *runtime, c
     up_load_same(load, state);
     if (up_load(load) != 0)
         return EXIT_USAGE;
-    json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, &err);
+    struct report report;
+    report_init(&report, load->file);
+    deploy_keys_kept(load->manifest, state, &report);
+    report_print(&report, stderr);
+    bool kept = report.count == 0;
+    report_fini(&report);
+    if (!kept)
+        return EXIT_USAGE;
+    json_int_t generation = sidecar_apply(runtime, state, load->policy, load->secrets, load->keys, &err);
     if (generation < 0)
         return command_fail(command, &err);
     tell_fixed(command, load, state, !runtime->images);

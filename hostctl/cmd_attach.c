@@ -3,6 +3,7 @@
  * from then on, as the `up` that made it was. */
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
@@ -38,6 +39,7 @@ static int run(const struct command *command, int argc, char **argv)
     struct operands operands;
     struct entry entry = {.env = NULL};
     struct session session;
+    struct forge forge;
     struct state state;
     struct err err;
     int status = EXIT_STOPPER;
@@ -53,6 +55,10 @@ static int run(const struct command *command, int argc, char **argv)
     const struct runtime *runtime = open_bottle(&state, operands.names[0], &err);
     if (runtime == NULL)
         return command_fail(command, &err);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* tokens pass through here */
+    forge_init(&forge, command->name);
+    forge_take_recorded(&forge);
+    forge_wipe(&forge);
     session_init(&session);
     bool attached = entry_init(&entry, NULL, NULL, NULL, &err) == 0 &&
                     runtime->attach(&entry.spec, &state, &session, &err) == 0;
@@ -62,8 +68,10 @@ static int run(const struct command *command, int argc, char **argv)
     if (!lived)
         status = command_fail(command, &err);
     if (attached)
-        return bottle_leave(&state, lived, status, command);
-    state_close(&state);
+        status = bottle_leave(&state, lived, status, command, &forge);
+    else
+        state_close(&state);
+    forge_fini(&forge);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
@@ -36,7 +37,7 @@ static bool tell(const char *name, int number)
 }
 
 /* Waits for the end of a bottle that was told, kills its `up` if need be, and removes what is left. */
-static int finish(const char *name, struct err *err)
+static int finish(const char *name, const struct forge *forge, struct err *err)
 {
     struct state state;
     enum state_result result = state_open(&state, name, STATE_LOCK, ORDERLY_MS, err);
@@ -47,7 +48,7 @@ static int finish(const char *name, struct err *err)
         return 0; /* its own hostctl has removed it */
     if (result != STATE_OK)
         return -1;
-    return bottle_remove(&state, err);
+    return bottle_remove(&state, forge, err);
 }
 
 static int exists(const char *name, struct err *err)
@@ -98,22 +99,28 @@ static int end_all(const struct command *command, char *const *names, size_t cou
 {
     struct guard *guards = calloc(count + 1, sizeof *guards);
     int status = EXIT_OK;
+    struct forge forge;
     struct err err;
 
     if (guards == NULL) {
         err_set(&err, "out of memory");
         return command_fail(command, &err);
     }
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* tokens pass through here */
+    forge_init(&forge, command->name);
+    forge_take_recorded(&forge);
+    forge_wipe(&forge);
     for (size_t i = 0; i < count; i++) {
         guard_of(names[i], &guards[i]);
         tell(names[i], SIGTERM);
     }
     for (size_t i = 0; i < count; i++) {
-        if (finish(names[i], &err) != 0)
+        if (finish(names[i], &forge, &err) != 0)
             status = command_fail(command, &err);
         guard_list(&guards[i], "changed: ", stdout);
         guard_free(&guards[i]);
     }
+    forge_fini(&forge);
     free(guards);
     return status;
 }

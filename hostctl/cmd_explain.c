@@ -15,6 +15,7 @@
 #include "hostctl/command.h"
 #include "hostctl/compile.h"
 #include "hostctl/explain.h"
+#include "hostctl/explain_git.h"
 #include "hostctl/layers.h"
 #include "hostctl/placeholder.h"
 #include "hostctl/places.h"
@@ -80,7 +81,7 @@ static int load(struct loaded *loaded, const char *path, bool agent, struct err 
     report_fini(&report);
     if (good && placeholder_fill(loaded->manifest, placeholder_no_seed) != 0)
         good = err_set(err, "out of memory") == 0;
-    char *text = good ? compile_policy(loaded->manifest, NULL, 0, NULL, err) : NULL;
+    char *text = good ? compile_policy(loaded->manifest, NULL, 0, NULL, false, err) : NULL;
     int status = text != NULL ? policy_parse(str_of(text), false, &loaded->policy, err) : -1;
     free(text);
     return status;
@@ -466,6 +467,26 @@ static int judge_and_print(const struct command *command, const struct wanted *w
     return status;
 }
 
+/* "fetch URL", or "push URL [REF]". */
+static int explain_remote(const struct command *command, const struct wanted *wanted,
+                          const struct loaded *loaded, const char *file, char **words, size_t count)
+{
+    struct err err;
+    json_t *said = explain_git(loaded->manifest, words[0], words[1], count > 2 ? words[2] : NULL, &err);
+
+    if (said == NULL)
+        return command_usage(command, &err);
+    int status = strcmp(text_of(said, "verdict"), "allow") == 0 ? EXIT_OK : EXIT_DENIED;
+    if (wanted->json) {
+        json_dumpf(said, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+        printf("\n");
+    } else {
+        explain_git_print(said, file);
+    }
+    json_decref(said);
+    return status;
+}
+
 static int explain_words(const struct command *command, const struct wanted *wanted,
                          const struct operands *operands)
 {
@@ -474,8 +495,10 @@ static int explain_words(const struct command *command, const struct wanted *wan
     const char *file = wanted->file;
     bool agent = false;
     struct err err;
+    size_t first = file != NULL ? 0 : 1, count = operands->count > first ? operands->count - first : 0;
+    bool git = count > 0 && explain_git_is(operands->names[first]);
 
-    if (operands->command != NULL || operands->count != (file != NULL ? 2 : 3)) {
+    if (operands->command != NULL || (count != 2 && !(git && count == 3))) {
         err_set(&err, "takes %s, a METHOD and a URL", file != NULL ? "-f FILE" : "-f FILE or a NAME");
         return command_usage(command, &err);
     }
@@ -486,7 +509,8 @@ static int explain_words(const struct command *command, const struct wanted *wan
     }
     int status = EXIT_USAGE;
     if (load(&loaded, file, agent, &err) == 0)
-        status = judge_and_print(command, wanted, &loaded, file, operands->names + operands->count - 2);
+        status = git ? explain_remote(command, wanted, &loaded, file, operands->names + first, count)
+                     : judge_and_print(command, wanted, &loaded, file, operands->names + first);
     else if (err.text[0] != '\0')
         status = command_fail(command, &err);
     unload(&loaded);
@@ -507,7 +531,8 @@ static int run(const struct command *command, int argc, char **argv)
 }
 
 const struct command cmd_explain = {"explain",
-                                    "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]",
+                                    "[-f FILE | NAME] METHOD URL [-H 'NAME: VALUE'...] [--json]\n"
+                                    "                  [-f FILE | NAME] fetch URL | push URL [REF]",
                                     "Say whether a request would be allowed, and by which line",
                                     options,
                                     "MANIFEST|AGENT? METHOD URL",

@@ -3,23 +3,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "hostctl/audit_kept.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 
 struct gc {
-    bool all;
+    bool all, forget;
 };
 
 static const struct option options[] = {
     {0, "all", NULL,
      "also all kept audits, and what has Stopper's marks and no state folder of this user knows",
      offsetof(struct gc, all), 0},
+    {0, "forget-keys", NULL, "forget deploy keys that cannot be deleted at their forge; they are listed",
+     offsetof(struct gc, forget), 0},
     {0, NULL, NULL, NULL, 0, 0}};
 
 struct sweep {
     const struct command *command;
+    const struct forge *forge;
     int status;
 };
 
@@ -32,18 +36,22 @@ static int sweep_one(void *ctx, const char *name)
 
     if (result == STATE_BUSY || result == STATE_MISSING)
         return 0;
-    if (result == STATE_OK && (bottle_kept(&state) || bottle_detached(&state)))
+    int status = result == STATE_OK ? 0 : -1;
+    if (status == 0 && bottle_detached(&state))
         state_close(&state);
-    else if (result == STATE_OK && bottle_remove(&state, &err) == 0)
+    else if (status == 0 && bottle_kept(&state))
+        status = bottle_tidy(&state, sweep->forge, &err);
+    else if (status == 0 && (status = bottle_remove(&state, sweep->forge, &err)) == 0)
         printf("%s\n", name);
-    else
+    if (status != 0)
         sweep->status = command_fail(sweep->command, &err);
     return 0;
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    struct sweep sweep = {command, EXIT_OK};
+    struct forge forge;
+    struct sweep sweep = {command, &forge, EXIT_OK};
     struct operands operands;
     struct gc gc = {0};
     struct err err;
@@ -54,7 +62,14 @@ static int run(const struct command *command, int argc, char **argv)
         err_set(&err, "takes no names; use down for bottles that run");
         return command_usage(command, &err);
     }
-    if (state_each(sweep_one, &sweep, &err) != 0)
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* tokens pass through here */
+    forge_init(&forge, command->name);
+    forge.forget = gc.forget;
+    forge_take_recorded(&forge);
+    forge_wipe(&forge);
+    int each = state_each(sweep_one, &sweep, &err);
+    forge_fini(&forge);
+    if (each != 0)
         return command_fail(command, &err);
     for (size_t i = 0; gc.all && runtimes[i] != NULL; i++) {
         int removed = runtimes[i]->gc != NULL ? runtimes[i]->gc(&err) : 0;
@@ -71,5 +86,5 @@ static int run(const struct command *command, int argc, char **argv)
     return sweep.status;
 }
 
-const struct command cmd_gc = {"gc",    "[--all]", "Remove what a killed hostctl left behind",
-                               options, NULL,      run};
+const struct command cmd_gc = {
+    "gc", "[--all] [--forget-keys]", "Remove what a killed hostctl left behind", options, NULL, run};

@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "hostctl/command.h"
 #include "hostctl/frontmatter.h"
+#include "hostctl/key_files.h"
 #include "hostctl/manifest.h"
 #include "hostctl/places.h"
 #include "hostctl/starter_tools.h"
@@ -193,6 +195,23 @@ static int put(const struct init *init, const char *name, const char *text, stru
     return 0;
 }
 
+/* The key that ssh itself would try first: one that the gate can use, else one that is there. */
+static const char *find_key(void)
+{
+    static const char *const keys[] = {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
+    const char *there = NULL;
+    char path[PATH_MAX];
+    struct err err;
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (key_files_check(keys[i], &err) == 0)
+            return keys[i];
+        if (there == NULL && places_user_file(keys[i], path, &err) == 0 && places_exists(path))
+            there = keys[i];
+    }
+    return there;
+}
+
 static int make(const struct init *init, const struct operands *operands, const char *name,
                 struct starter *starter, struct err *err)
 {
@@ -202,6 +221,7 @@ static int make(const struct init *init, const struct operands *operands, const 
     for (size_t i = 0; i < starter->route_count; i++)
         if (resolve(&starter->routes[i], err) != 0)
             return -1;
+    starter->key = find_key();
     char *open = text_of(starter, name, true, err), *text = text_of(starter, name, false, err);
     int status = open != NULL && text != NULL && check(open, "starter.md", err) == 0 &&
                          check(text, "starter.md", err) == 0
@@ -215,6 +235,8 @@ static int make(const struct init *init, const struct operands *operands, const 
 /* What the operator has to do, or should know. */
 static void tell(const struct command *command, const struct starter *starter)
 {
+    struct err err;
+
     for (size_t i = 0; i < starter->notes.count; i++)
         fprintf(stderr, "hostctl %s: %s\n", command->name, starter->notes.list[i]);
     for (size_t i = 0; i < starter->route_count; i++)
@@ -224,11 +246,16 @@ static void tell(const struct command *command, const struct starter *starter)
                     "auth.token_ref "
                     "in the file\n",
                     command->name, starter->routes[i].tool, starter->routes[i].host);
-    if (starter->gate_count > 0)
+    if (starter->gate_count > 0 && starter->key == NULL)
+        fprintf(stderr,
+                "hostctl %s: git: what is reached by ssh stands in the file as a comment: there is no key in "
+                "~/.ssh\n",
+                command->name);
+    else if (starter->gate_count > 0 && key_files_check(starter->key, &err) != 0)
         fprintf(
             stderr,
-            "hostctl %s: git: what is reached by ssh stands in the file as a comment: there is no gate yet\n",
-            command->name);
+            "hostctl %s: git: %s %s, so \"up\" will not take it: let key name one that the gate can use\n",
+            command->name, starter->key, err.text);
 }
 
 static int check_words(const struct init *init, const struct operands *operands, char name[65],
@@ -266,6 +293,7 @@ static int run(const struct command *command, int argc, char **argv)
         check_words(&init, &operands, name, &err) != 0)
         return command_usage(command, &err);
     starter_init(&starter);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a key is looked at */
     int status = make(&init, &operands, name, &starter, &err);
     if (status == 0)
         tell(command, &starter);

@@ -9,6 +9,7 @@
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
 #include "hostctl/held.h"
+#include "hostctl/held_show.h"
 
 struct pending {
     bool json;

@@ -17,7 +17,8 @@ struct ps {
 static const struct option options[] = {{0, "json", NULL, "print a JSON array", offsetof(struct ps, json), 0},
                                         {0, NULL, NULL, NULL, 0, 0}};
 
-/* running; detached: the same without a hostctl; kept: ended, see up --keep; starting: `up` has not got there yet, or is cleaning up;
+/* running; detached: the same without a hostctl; kept: ended, see up --keep; keys: ended, and a deploy key
+ * of it could not be deleted at its forge; starting: `up` has not got there yet, or is cleaning up;
  * dead: `up` was killed, gc or down will clean. */
 static const char *describe(const struct state *state)
 {
@@ -25,7 +26,10 @@ static const char *describe(const struct state *state)
     const struct runtime *runtime = bottle_runtime(state, &err);
 
     if (state_owner(state) == 0)
-        return bottle_kept(state) ? "kept" : bottle_detached(state) ? "detached" : "dead";
+        return bottle_ended(state)      ? "keys"
+               : bottle_kept(state)     ? "kept"
+               : bottle_detached(state) ? "detached"
+                                        : "dead";
     return runtime != NULL && runtime->alive(state) ? "running" : "starting";
 }
 

@@ -127,6 +127,18 @@ static void print_budgets(const json_t *budgets)
     }
 }
 
+/* "repository app ssh://git@h.example/org/app.git" */
+static void print_repositories(const json_t *repositories)
+{
+    char name[200], url[200];
+    const json_t *one;
+    size_t at;
+
+    json_array_foreach(repositories, at, one) {
+        printf("%-10s %s %s\n", "repository", text_of(one, "name", name), text_of(one, "url", url));
+    }
+}
+
 static void print(json_t *status)
 {
     json_t *workers = json_object_get(status, "workers");
@@ -142,6 +154,7 @@ static void print(json_t *status)
     printf("%-10s %lld\n", "held", number_of(status, "held"));
     print_approvals(json_object_get(status, "approvals"));
     print_budgets(json_object_get(status, "budgets"));
+    print_repositories(json_object_get(status, "repositories"));
     print_counts(json_object_get(status, "counters"), "wall");
     print_counts(json_object_get(status, "denials"), "denied");
 }

@@ -19,6 +19,7 @@
 #include "hostctl/agent.h"
 #include "hostctl/bottle.h"
 #include "hostctl/command.h"
+#include "hostctl/deploy_key.h"
 #include "hostctl/entry.h"
 #include "hostctl/guard.h"
 #include "hostctl/runtime.h"
@@ -78,6 +79,7 @@ struct plan {
     char **argv; /* NULL: a login shell */
     char name[BOTTLE_NAME_MAX + 1];
     struct up_load load;
+    struct forge forge;
     struct mount *mounts; /* the user's, what guards them, the skills, the prompt */
     size_t mount_count;
     char **env; /* the manifest's, and the options'; the strings are theirs or in `made` */
@@ -391,7 +393,7 @@ static int open_state(const struct plan *plan, struct state *state, struct err *
                 return err_set(err, "a bottle \"%s\" runs already; choose another name with --name",
                                plan->name);
             }
-            if (bottle_remove(state, err) != 0)
+            if (bottle_remove(state, &plan->forge, err) != 0)
                 return -1;
             break;
         default:
@@ -431,11 +433,17 @@ static int live(const struct plan *plan, const struct runtime *runtime, struct s
     session_init(&session);
     int result = runtime->sidecar(&spec, state, err);
     if (result == 0)
-        result = sidecar_apply(runtime, state, plan->load.policy, plan->load.secrets, err) < 0 ? -1 : 0;
+        result = deploy_keys_register(plan->load.manifest, &plan->forge, runtime, state, spec.interrupt, err);
+    if (result == 0)
+        result =
+            sidecar_apply(runtime, state, plan->load.policy, plan->load.secrets, plan->load.keys, err) < 0
+                ? -1
+                : 0;
     if (result == 0) {
         json_t *ca = sidecar_ca(runtime, state, err);
         spec.ca = json_string_value(json_object_get(ca, "pem"));
         spec.ca_subject_hash = json_string_value(json_object_get(ca, "subject_hash"));
+        spec.remotes = plan->load.remotes;
         result = ca != NULL ? runtime->agent(&spec, &entry->spec, state, &session, err) : -1;
         json_decref(ca);
     }
@@ -479,15 +487,16 @@ static int start(struct plan *plan)
     }
     plan->spec.name = plan->name;
     plan->spec.mounts = plan->mounts;
-    uint16_t host_ports[2 * POLICY_MAX_PORTS];
+    uint16_t host_ports[MANIFEST_HOST_PORTS];
     plan->spec.host_ports = host_ports;
     plan->spec.host_port_count = fixed_host_ports(plan->load.manifest, host_ports);
+    plan->spec.repos = plan->load.manifest->repo_count > 0;
     plan->spec.interrupt = signals_interrupt_fd();
     bool lived = record(plan, runtime, &state, &err) == 0 && add_prompt(plan, &state, &err) == 0 &&
                  live(plan, runtime, &state, &entry, &status, &err) == 0;
     if (!lived)
         status = command_fail(plan->command, &err);
-    status = bottle_leave(&state, lived, status, plan->command);
+    status = bottle_leave(&state, lived, status, plan->command, &plan->forge);
     entry_fini(&entry);
     return status;
 }
@@ -503,12 +512,17 @@ static int run(const struct command *command, int argc, char **argv)
     plan.load.command = command->name;
     plan.load.file = plan.options.file;
     plan.load.confirm = plan.options.confirm;
+    plan.load.forge = &plan.forge;
+    forge_init(&plan.forge, command->name);
     if (!parsed || up_load_choose(&plan.load, &operands, &err) != 0) {
         status = command_usage(command, &err);
     } else {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* secrets pass through here */
         plan.argv = operands.command;
-        if (check(&plan) == 0)
+        forge_take_recorded(&plan.forge); /* a killed hostctl may have left keys under this name */
+        bool checked = check(&plan) == 0;
+        forge_wipe(&plan.forge);
+        if (checked)
             status = start(&plan);
     }
     for (size_t i = 0; i < plan.mount_count; i++)
@@ -520,6 +534,7 @@ static int run(const struct command *command, int argc, char **argv)
     free(plan.env);
     free(plan.home);
     up_load_fini(&plan.load);
+    forge_fini(&plan.forge);
     options_free(options, &plan.options);
     return status;
 }

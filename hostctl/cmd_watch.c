@@ -18,6 +18,7 @@
 
 #include "hostctl/command.h"
 #include "hostctl/held.h"
+#include "hostctl/held_show.h"
 #include "hostctl/signals.h"
 #include "hostctl/terminal.h"
 #include "hostctl/watch_feed.h"

@@ -4,6 +4,7 @@
 #include "hostctl/compile.h"
 #include "core/match_json.h"
 #include "core/secret.h"
+#include "hostctl/compile_gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,9 +122,17 @@ static void compile_hold(const struct manifest *manifest, json_t *root)
     json_decref(ignore);
 }
 
-static bool same_hold(const struct approvals *approvals, const struct manifest *wanted)
+/* Whether anything at all may wait. Somebody who supervises the bottle is asked about pushes in any case: about paths
+ * that are protected, and comments that ask a scanner to look away. */
+static bool anything_waits(const struct manifest *manifest, bool gate)
 {
-    bool denied = manifest_holds(wanted), asks = denied || manifest_asks(wanted);
+    return manifest_holds(manifest) || manifest_asks(manifest) ||
+           (gate && manifest->repo_count > 0 && (manifest->supervise || manifest_gate_asks(manifest)));
+}
+
+static bool same_hold(const struct approvals *approvals, const struct manifest *wanted, bool gate)
+{
+    bool denied = manifest_holds(wanted), asks = anything_waits(wanted, gate);
 
     return approvals->asks == asks && approvals->hold_denied == denied &&
            approvals->hold_seconds == (asks ? wanted->hold_seconds : 0) &&
@@ -176,7 +185,8 @@ static bool same_route(const struct route *route, const struct manifest *manifes
 
 /* Whether the text says what the manifest says; a write that failed half-way for want of memory is seen here.
  */
-static int check(const char *text, const struct manifest *manifest, size_t upstream_count, struct err *err)
+static int check(const char *text, const struct manifest *manifest, size_t upstream_count, bool gate,
+                 struct err *err)
 {
     struct policy *policy;
 
@@ -185,7 +195,8 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
     bool same = policy->route_count == manifest->route_count &&
                 policy->dns_upstream_count == upstream_count && policy->dns_refuse == manifest->dns_refuse &&
                 policy->canary_stop == (manifest->on_canary == CANARY_STOP) &&
-                same_hold(&policy->approvals, manifest);
+                same_hold(&policy->approvals, manifest, gate) &&
+                (gate ? compile_gate_same(policy->gate, manifest) : policy->gate == NULL);
     for (size_t i = 0; same && i < policy->route_count; i++)
         same = same_route(&policy->routes[i], manifest, &manifest->routes[i]);
     policy_unref(policy);
@@ -193,7 +204,7 @@ static int check(const char *text, const struct manifest *manifest, size_t upstr
 }
 
 char *compile_policy(const struct manifest *manifest, const struct ip *upstreams, size_t upstream_count,
-                     const char *extra_ca, struct err *err)
+                     const char *extra_ca, bool gate, struct err *err)
 {
     const struct ip *dns = manifest->dns_count > 0 ? manifest->dns : upstreams;
     size_t dns_count = manifest->dns_count > 0 ? manifest->dns_count : upstream_count;
@@ -209,7 +220,9 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
     for (size_t i = 0; i < manifest->route_count; i++)
         json_array_append_new(routes, compile_route(manifest, &manifest->routes[i]));
     json_object_set_new(root, "routes", routes);
-    if (manifest_holds(manifest) || manifest_asks(manifest))
+    if (gate && manifest->repo_count > 0)
+        json_object_set_new(root, "gate", compile_gate(manifest));
+    if (anything_waits(manifest, gate))
         compile_hold(manifest, root);
     if (manifest->on_canary == CANARY_STOP)
         json_object_set_new(root, "on_canary", json_string("stop"));
@@ -217,7 +230,7 @@ char *compile_policy(const struct manifest *manifest, const struct ip *upstreams
         json_object_set_new(root, "extra_ca", json_string(extra_ca));
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    int status = text != NULL ? check(text, manifest, dns_count, err) : err_set(err, "out of memory");
+    int status = text != NULL ? check(text, manifest, dns_count, gate, err) : err_set(err, "out of memory");
     if (status == 0)
         return text;
     secret_json_free(text);

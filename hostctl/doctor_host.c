@@ -3,6 +3,7 @@
 #include "hostctl/doctor.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "hostctl/bottle.h"
+#include "hostctl/known_hosts.h"
 #include "hostctl/places.h"
 #include "hostctl/validate.h"
 
@@ -107,6 +109,19 @@ static int look_manifests(struct err *said)
     return 0;
 }
 
+/* The keys of hosts with repositories. */
+static int look_hosts(struct err *said)
+{
+    size_t count;
+
+    if (known_hosts_count(&count, said) != 0)
+        return -1;
+    err_set(said, "%zu hosts of repositories are known%s", count,
+            places_program("ssh-keyscan") ? ""
+                                          : "; without ssh-keyscan others need host_key in the manifest");
+    return 0;
+}
+
 static int look_disk(struct err *said)
 {
     char path[PATH_MAX];
@@ -160,6 +175,8 @@ static const struct {
     {"leftovers", "hostctl gc removes them", look_leftovers},
     {"config", "chown it to who calls hostctl, and chmod go-w", look_config},
     {"manifests", "hostctl validate tells each error with its line", look_manifests},
+    {"known-hosts", "correct the line that it names, or remove it: its host is asked for its key again",
+     look_hosts},
     {"disk", "free some of it: an audit that cannot be written stops all traffic", look_disk},
     {"limits", "raise them: ulimit -n 1024 -l 64, or /etc/security/limits.conf", look_limits},
     {"clock", "set the clock: no certificate is valid yet", look_clock},

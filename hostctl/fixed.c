@@ -17,21 +17,34 @@ static const char *const part_names[FIXED_PARTS] = {
     [FIXED_RUNTIME] = "runtime",
     [FIXED_PROMPT] = "prompt",
     [FIXED_HOST] = "ports of host.stopper.internal",
+    [FIXED_REPOS] = "URLs of git-gate.repos",
 };
 
-size_t fixed_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS])
+static size_t add_ports(const uint16_t *from, size_t from_count, uint16_t *ports, size_t count)
 {
-    size_t count = 0;
+    for (size_t i = 0; i < from_count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < count; j++)
+            known = known || ports[j] == from[i];
+        if (!known)
+            ports[count++] = from[i];
+    }
+    return count;
+}
+
+size_t fixed_host_ports(const struct manifest *manifest, uint16_t ports[MANIFEST_HOST_PORTS])
+{
+    uint16_t gate[POLICY_MAX_PORTS];
+    size_t count = 0, gate_count = manifest_gate_host_ports(manifest, gate);
 
     for (size_t i = 0; i < manifest->route_count; i++) {
         const struct manifest_route *route = &manifest->routes[i];
         if (strcmp(route->host, POLICY_HOST_SERVICE) != 0)
             continue;
-        memcpy(ports, route->ports, route->port_count * sizeof *ports);
-        memcpy(ports + route->port_count, route->tcp, route->tcp_count * sizeof *ports);
-        count = route->port_count + route->tcp_count;
+        count = add_ports(route->ports, route->port_count, ports, count);
+        count = add_ports(route->tcp, route->tcp_count, ports, count);
     }
-    return count;
+    return add_ports(gate, gate_count < POLICY_MAX_PORTS ? gate_count : POLICY_MAX_PORTS, ports, count);
 }
 
 /* A text with its NUL, so that no two lists run together alike. One that is not there differs from an empty one. */
@@ -42,7 +55,7 @@ static int add(struct buf *buf, const char *text)
 
 static int add_part(struct buf *buf, const struct manifest *manifest, struct str prompt, int part)
 {
-    uint16_t ports[2 * POLICY_MAX_PORTS];
+    uint16_t ports[MANIFEST_HOST_PORTS];
     size_t count;
     int status = 0;
 
@@ -70,6 +83,10 @@ static int add_part(struct buf *buf, const struct manifest *manifest, struct str
     case FIXED_HOST:
         count = fixed_host_ports(manifest, ports);
         return count > 0 ? buf_append(buf, ports, count * sizeof ports[0]) : 0;
+    case FIXED_REPOS:
+        for (size_t i = 0; i < manifest->repo_count && status == 0; i++)
+            status = add(buf, manifest->repos[i].name.text) != 0 ? -1 : add(buf, manifest->repos[i].url);
+        return status;
     default:
         return prompt.len > 0 ? buf_append(buf, prompt.ptr, prompt.len) : 0;
     }

@@ -19,6 +19,7 @@ enum {
     FIXED_RUNTIME,
     FIXED_PROMPT,
     FIXED_HOST,
+    FIXED_REPOS,
     FIXED_PARTS
 };
 
@@ -26,9 +27,9 @@ struct fixed {
     char digest[FIXED_PARTS][SHA256_HEX];
 };
 
-/* The ports of the machine that runs the bottle (POLICY_HOST_SERVICE) that its route names, those of raw TCP among them.
- * Returns how many. */
-size_t fixed_host_ports(const struct manifest *manifest, uint16_t ports[2 * POLICY_MAX_PORTS]);
+/* The ports of the machine that runs the bottle (POLICY_HOST_SERVICE) that its route names, those of raw TCP among them, and
+ * those of repositories there; each once. Returns how many. */
+size_t fixed_host_ports(const struct manifest *manifest, uint16_t ports[MANIFEST_HOST_PORTS]);
 
 /* The digests of a whole manifest to which agent_env has not added anything yet. The prompt may be empty. Returns 0, or
  * -1 when memory is out. */

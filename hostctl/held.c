@@ -3,12 +3,12 @@
 #include "hostctl/held.h"
 
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hostctl/bottle.h"
-#include "hostctl/escape.h"
 #include "hostctl/sidecar.h"
 
 #define REASON_MAX 255 /* bytes, of the sidecar's own bounds (init/holds.h), and */
@@ -36,45 +36,6 @@ json_t *held_ask(const struct runtime *runtime, const struct state *state, bool 
     json_decref(held);
     err_set(err, "sidecar: pending: no answer that is understood");
     return NULL;
-}
-
-static const char *text_of(const json_t *held, const char *key)
-{
-    const char *text = json_string_value(json_object_get(held, key));
-
-    return text != NULL ? text : "";
-}
-
-void held_put(const json_t *held, FILE *to)
-{
-    bool tls = json_is_true(json_object_get(held, "tls"));
-    int port = (int)json_integer_value(json_object_get(held, "port"));
-    const json_t *query = json_object_get(held, "query_bytes"), *body = json_object_get(held, "body_bytes");
-
-    escape_put(to, text_of(held, "method"), false);
-    fputs(tls ? " https://" : " http://", to);
-    escape_put(to, text_of(held, "host"), false);
-    if (port != (tls ? 443 : 80))
-        fprintf(to, ":%d", port);
-    escape_put(to, text_of(held, "path"), false);
-    if (json_integer_value(query) > 0)
-        fprintf(to, "  query %lld bytes", (long long)json_integer_value(query));
-    if (json_is_null(body))
-        fprintf(to, "  body of unknown length");
-    else if (json_integer_value(body) > 0)
-        fprintf(to, "  body %lld bytes", (long long)json_integer_value(body));
-    if (text_of(held, "surface")[0] != '\0') {
-        fputs("  for its ", to);
-        escape_put(to, text_of(held, "surface"), true);
-    }
-    if (text_of(held, "detector")[0] != '\0') {
-        fputs(": ", to);
-        escape_put(to, text_of(held, "detector"), true);
-        fputs(", ", to);
-        escape_put(to, text_of(held, "rule"), true);
-        fputs(", value ", to);
-        escape_put(to, text_of(held, "value"), false);
-    }
 }
 
 /* Who decides: the user that called sudo, if one did. */

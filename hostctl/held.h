@@ -4,7 +4,6 @@
 #define HOSTCTL_HELD_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 #include <jansson.h>
 
@@ -15,9 +14,6 @@
 /* What waits in a bottle: an array (json_decref) of objects, of which "bottle" and "id" ("work/7") are ours; NULL with err.
  * *closed: whether the egress is not open; may be NULL. */
 json_t *held_ask(const struct runtime *runtime, const struct state *state, bool *closed, struct err *err);
-
-/* One of them for a person, in one line of printable ASCII without its end: "GET https://a.example/b  body 5 bytes". */
-void held_put(const json_t *held, FILE *to);
 
 /* How one is approved; ttl_s: for so long, 0: not by time. Neither: once. */
 struct held_how {

@@ -458,11 +458,24 @@ void manifest_env_free(struct manifest_env *form)
     free(form->ref);
 }
 
+static void patterns_free(struct gate_patterns *patterns)
+{
+    for (size_t i = 0; i < patterns->count; i++)
+        free(patterns->list[i]);
+    free(patterns->list);
+}
+
 void manifest_repo_free(struct manifest_repo *repo)
 {
     free(repo->name.text);
     free(repo->url);
-    free(repo->host);
+    free(repo->host_key.text);
+    free(repo->key.path.text);
+    free(repo->key.forge_token_env.text);
+    free(repo->key.api_url);
+    patterns_free(&repo->push.allow);
+    patterns_free(&repo->push.deny);
+    patterns_free(&repo->push.protect_paths);
 }
 
 static void texts_free(char **texts, size_t count)
@@ -497,6 +510,7 @@ void manifest_free(struct manifest *manifest)
     texts_free(manifest->env, manifest->env_count);
     free(manifest->user_name);
     free(manifest->user_email);
+    free(manifest->scanner);
     free(manifest->image.text);
     free(manifest->runtime.text);
     free(manifest->bottle.text);

@@ -9,6 +9,7 @@
 
 #include "core/cidr.h"
 #include "core/dlp_rules.h"
+#include "core/gate.h"
 #include "core/host.h"
 #include "core/match.h"
 #include "core/policy.h"
@@ -24,6 +25,8 @@
 #define MANIFEST_ENV_MAX      4096
 #define MANIFEST_IGNORE_MAX   1000
 #define MANIFEST_IN_MAX       POLICY_MAX_IN
+#define MANIFEST_HOST_PORTS                                                                                  \
+    (3 * POLICY_MAX_PORTS) /* of the host's services, those of raw TCP and the gate's among them */
 
 /* A text of the manifest, and where it stands. Its file is one of the manifest's `files`. */
 struct manifest_word {
@@ -71,10 +74,24 @@ struct manifest_route {
     size_t later_count;
 };
 
-/* A repository of git-gate.repos. No part of it is enforced by this version yet. */
+enum manifest_provider { PROVIDER_UNSAID, PROVIDER_STATIC, PROVIDER_GITEA };
+
+/* A repository of git-gate.repos. All its words are of one file, that of its name. */
 struct manifest_repo {
     struct manifest_word name;
-    char *url, *host; /* host: of the url, which overlays go by: canonical, or an address without brackets */
+    char *url;
+    unsigned url_line;
+    struct gate_url from;          /* the url, taken apart; its host is what overlays go by */
+    struct manifest_word host_key; /* text NULL: not pinned */
+    struct {
+        enum manifest_provider provider;
+        struct manifest_word path;            /* static: of the private key, as it was written */
+        struct manifest_word forge_token_env; /* gitea: the host's variable */
+        char *api_url;                        /* gitea; NULL: not said */
+        unsigned line, api_url_line;
+    } key;
+    struct gate_push push; /* max_pack_mb 0: not said */
+    bool protect_said;
 };
 
 /* A variable whose value is not in the manifest. */
@@ -97,6 +114,8 @@ enum manifest_template { TEMPLATE_UNSAID, TEMPLATE_NONE, TEMPLATE_CLAUDE, TEMPLA
 enum manifest_denied { DENIED_UNSAID, DENIED_BLOCK, DENIED_SUPERVISE };
 
 enum manifest_canary { CANARY_UNSAID, CANARY_ALARM, CANARY_STOP };
+
+enum manifest_finding { FINDING_UNSAID, FINDING_BLOCK, FINDING_SUPERVISE };
 
 struct manifest {
     char **files; /* the layers' names; the last is the manifest's own */
@@ -123,6 +142,8 @@ struct manifest {
     char *user_name, *user_email; /* of git-gate.user; NULL: not said */
     struct manifest_repo *repos;
     size_t repo_count;
+    enum manifest_finding on_finding;
+    char *scanner; /* NULL: none */
     enum manifest_template template;
     struct manifest_word image, runtime; /* text NULL: not said */
     struct manifest_word bottle;         /* of an agent; text NULL in a bottle */
@@ -154,6 +175,22 @@ struct dlp_rules manifest_dlp(const struct manifest *manifest, const struct mani
 
 /* Whether some route has the operator asked about what was found. */
 bool manifest_asks(const struct manifest *manifest);
+
+/* Whether what is found in a push is put before the operator: git-gate.on_finding says so, or says nothing while somebody
+ * supervises the bottle. */
+bool manifest_gate_asks(const struct manifest *manifest);
+
+/* The paths of a repository that pushes may not touch unasked: what it says, else in a supervised bottle those from
+ * which a forge takes orders. Returns how many; the list is static or the manifest's. */
+size_t manifest_protected(const struct manifest *manifest, const struct manifest_repo *repo,
+                          const char *const **list);
+
+/* The ports of repositories on the machine that runs the bottle (POLICY_HOST_SERVICE), each once. Returns how many there
+ * are, of which no more than fit are told. */
+size_t manifest_gate_host_ports(const struct manifest *manifest, uint16_t ports[POLICY_MAX_PORTS]);
+
+/* The repository at this place, which is said with and without ".git" and "/" at the end; NULL: none. */
+const struct manifest_repo *manifest_repo_at(const struct manifest *manifest, const struct gate_url *url);
 
 /* Frees and forgets all routes. */
 void manifest_drop_routes(struct manifest *manifest);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/gate.h"
+#include "hostctl/host_key.h"
 #include "hostctl/manifest_reader.h"
 
 static int keep_text(struct manifest_reader *reader, const struct node *node, char **into)
@@ -57,20 +58,30 @@ int manifest_take_repo(struct manifest_reader *reader, const struct node *node)
     return repos[manifest->repo_count++].name.text != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
+static struct manifest_repo *last_repo(struct manifest_reader *reader)
+{
+    return &reader->manifest->repos[reader->manifest->repo_count - 1];
+}
+
+static int keep_word(struct manifest_reader *reader, const struct node *node, struct manifest_word *word)
+{
+    *word = (struct manifest_word){strdup(node->text), reader->manifest->files[0], node->line};
+    return word->text != NULL ? 0 : OUT_OF_MEMORY(reader);
+}
+
 int manifest_take_url(struct manifest_reader *reader, const struct node *node)
 {
-    struct manifest_repo *repo = &reader->manifest->repos[reader->manifest->repo_count - 1];
+    struct manifest_repo *repo = last_repo(reader);
     char quoted[REPORT_QUOTED];
-    struct gate_url url;
-    const char *problem = gate_url_take(text_of(node), &url);
+    const char *problem = gate_url_take(text_of(node), &repo->from);
 
     if (problem != NULL) {
         COMPLAIN(reader, node, "%s %s; write " GATE_URL_FORM, report_quote(text_of(node), quoted), problem);
         return 0;
     }
+    repo->url_line = node->line;
     repo->url = strdup(node->text);
-    repo->host = strdup(url.host);
-    return repo->url != NULL && repo->host != NULL ? 0 : OUT_OF_MEMORY(reader);
+    return repo->url != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
 /* Each provider's keys: those that it needs, and those that are another's. */
@@ -81,6 +92,7 @@ int manifest_take_key(struct manifest_reader *reader, const struct node *node)
         bool required;
     } keys[] = {{"path", "static", true}, {"forge_token_env", "gitea", true}, {"api_url", "gitea", false}};
     const struct node *provider = manifest_child(node, "provider");
+    last_repo(reader)->key.line = node->line;
     bool known = provider != NULL && provider->kind == NODE_SCALAR &&
                  (strcmp(provider->text, "static") == 0 || strcmp(provider->text, "gitea") == 0);
 
@@ -102,8 +114,10 @@ int manifest_take_key(struct manifest_reader *reader, const struct node *node)
 int manifest_take_provider(struct manifest_reader *reader, const struct node *node)
 {
     static const char *const words[] = {"static", "gitea", NULL};
+    int word = manifest_one_of(reader, node, words);
 
-    manifest_one_of(reader, node, words);
+    if (word >= 0)
+        last_repo(reader)->key.provider = word == 0 ? PROVIDER_STATIC : PROVIDER_GITEA;
     return 0;
 }
 
@@ -112,18 +126,21 @@ int manifest_take_key_path(struct manifest_reader *reader, const struct node *no
     char quoted[REPORT_QUOTED];
     bool home = node->len > 2 && memcmp(node->text, "~/", 2) == 0;
 
-    if ((!home && (node->len < 2 || node->text[0] != '/')) || strlen(node->text) != node->len)
-        COMPLAIN(reader, node, "%s is neither an absolute path nor one that begins with ~/",
-                 report_quote(text_of(node), quoted));
+    if ((home || (node->len >= 2 && node->text[0] == '/')) && strlen(node->text) == node->len)
+        return keep_word(reader, node, &last_repo(reader)->key.path);
+    COMPLAIN(reader, node, "%s is neither an absolute path nor one that begins with ~/",
+             report_quote(text_of(node), quoted));
     return 0;
 }
 
 int manifest_take_forge_token(struct manifest_reader *reader, const struct node *node)
 {
-    if (!secret_is_name(text_of(node))) /* not quoted: it may be a token that was put here */
-        COMPLAIN(reader, node,
-                 "must be the name of an environment variable of the host that holds the value: letters, "
-                 "digits and _");
+    if (secret_is_name(text_of(node)))
+        return keep_word(reader, node, &last_repo(reader)->key.forge_token_env);
+    /* not quoted: it may be a token that was put here */
+    COMPLAIN(reader, node,
+             "must be the name of an environment variable of the host that holds the value: letters, "
+             "digits and _");
     return 0;
 }
 
@@ -136,16 +153,21 @@ int manifest_take_api_url(struct manifest_reader *reader, const struct node *nod
 
     for (const char *c = text; good && *c != '\0'; c++)
         good = *c > ' ' && *c < 0x7f && strchr("\"\\@?#", *c) == NULL;
-    if (!good)
+    if (!good) {
         COMPLAIN(reader, node, "%s is no http:// or https:// URL without user, query and fragment",
                  report_quote(text_of(node), quoted));
-    return 0;
+        return 0;
+    }
+    last_repo(reader)->key.api_url_line = node->line;
+    last_repo(reader)->key.api_url = strdup(text);
+    return last_repo(reader)->key.api_url != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
 int manifest_take_host_key(struct manifest_reader *reader, const struct node *node)
 {
-    if (!gate_is_host_key(text_of(node)))
-        COMPLAIN(reader, node,
-                 "must be TYPE BASE64, such as \"ssh-ed25519 AAAA...\"; types: " GATE_HOST_KEY_TYPES);
+    if (host_key_is(text_of(node)))
+        return keep_word(reader, node, &last_repo(reader)->host_key);
+    COMPLAIN(reader, node,
+             "must be TYPE BASE64, such as \"ssh-ed25519 AAAA...\"; types: " GATE_HOST_KEY_TYPES);
     return 0;
 }

@@ -96,6 +96,16 @@ int manifest_take_key_path(struct manifest_reader *reader, const struct node *no
 int manifest_take_forge_token(struct manifest_reader *reader, const struct node *node);
 int manifest_take_api_url(struct manifest_reader *reader, const struct node *node);
 int manifest_take_host_key(struct manifest_reader *reader, const struct node *node);
+int manifest_take_refs(struct manifest_reader *reader, const struct node *node);
+int manifest_take_allow(struct manifest_reader *reader, const struct node *node);
+int manifest_take_deny_ref(struct manifest_reader *reader, const struct node *node);
+int manifest_take_force(struct manifest_reader *reader, const struct node *node);
+int manifest_take_delete(struct manifest_reader *reader, const struct node *node);
+int manifest_take_protected_list(struct manifest_reader *reader, const struct node *node);
+int manifest_take_protected(struct manifest_reader *reader, const struct node *node);
+int manifest_take_max_pack(struct manifest_reader *reader, const struct node *node);
+int manifest_take_on_finding(struct manifest_reader *reader, const struct node *node);
+int manifest_take_scanner(struct manifest_reader *reader, const struct node *node);
 
 /* What is told of a route's keys together: a role is its host's, raw TCP has one host. */
 void manifest_check_routes(struct manifest_reader *reader);

@@ -19,7 +19,7 @@ const struct manifest_key manifest_agent_keys[] = {
     {NULL, MANIFEST_MAP, false, NULL, NULL},
 };
 
-/* What takes its place is the whole of git-gate.repos, which manifest_unenforced looks at itself. */
+/* None at present; a route's role may be kept for later, too. */
 const struct manifest_later_key manifest_later_keys[] = {
     {NULL, NULL},
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hostctl/gate_remotes.h"
+#include "hostctl/manifest_forge.h"
 #include "hostctl/manifest_reader.h"
 #include "hostctl/placeholder.h"
 
@@ -120,7 +122,7 @@ static int overlay_repos(struct manifest *child, struct manifest *parent)
         struct manifest_repo *repo = &parent->repos[i];
         const struct manifest_repo *by = NULL;
         for (size_t j = 0; j < child->repo_count && by == NULL; j++)
-            if (strcmp(child->repos[j].host, repo->host) == 0)
+            if (strcmp(child->repos[j].from.host, repo->from.host) == 0)
                 by = &child->repos[j];
         if (by == NULL) {
             parent->repos[kept++] = *repo;
@@ -237,6 +239,9 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
     take_word(&child->runtime, &parent->runtime);
     take_text(&child->user_name, &parent->user_name);
     take_text(&child->user_email, &parent->user_email);
+    take_text(&child->scanner, &parent->scanner);
+    if (child->on_finding == FINDING_UNSAID)
+        child->on_finding = parent->on_finding;
 }
 
 static int overlay(struct manifest *child, struct manifest *parent)
@@ -345,6 +350,35 @@ static void check_repo_names(const struct manifest *manifest, struct report *rep
     free(sorted);
 }
 
+/* Two names for one would be two rules for it, and git goes by the URL. */
+static void check_repo_places(const struct manifest *manifest, struct report *report)
+{
+    for (size_t i = 1; i < manifest->repo_count; i++) {
+        const struct manifest_word *name = &manifest->repos[i].name;
+        const struct manifest_repo *first = manifest_repo_at(manifest, &manifest->repos[i].from);
+        if (first == NULL || first == &manifest->repos[i])
+            continue;
+        report_file(report, name->file);
+        report_add(report, name->line, "git-gate.repos", "\"%s\" is the same repository as \"%s\" in %s:%u",
+                   name->text, first->name.text, first->name.file, first->name.line);
+    }
+}
+
+/* What a bottle is told of them has its bounds. */
+static void check_repo_bounds(const struct manifest *manifest, struct report *report)
+{
+    uint16_t ports[POLICY_MAX_PORTS];
+    size_t count = manifest_gate_host_ports(manifest, ports), size = gate_remotes_size(manifest);
+
+    if (count > POLICY_MAX_PORTS)
+        report_add(report, 0, "git-gate.repos",
+                   "%zu ports of " POLICY_HOST_SERVICE "; at most %d are allowed", count, POLICY_MAX_PORTS);
+    if (size > REMOTES_MAX)
+        report_add(report, 0, "git-gate.repos",
+                   "the URLs have %zu bytes, in all forms that lead to the gate; at most %u are allowed",
+                   size, REMOTES_MAX);
+}
+
 /* Each has an address of its own. */
 static void check_tcp_names(const struct manifest *manifest, struct report *report)
 {
@@ -368,6 +402,9 @@ int manifest_check(const struct manifest *manifest, struct report *report)
         return -1;
     }
     check_repo_names(manifest, report);
+    check_repo_places(manifest, report);
+    manifest_check_forges(manifest, report);
+    check_repo_bounds(manifest, report);
     check_tcp_names(manifest, report);
     placeholder_check(manifest, report);
     for (size_t i = 0; i < manifest->ignore_count; i++) {
@@ -405,12 +442,5 @@ void manifest_unenforced(const struct manifest *manifest, struct report *report)
     for (size_t i = 0; i < manifest->route_count; i++)
         for (size_t j = 0; j < manifest->routes[i].later_count; j++)
             refuse(&manifest->routes[i].later[j], report);
-    for (size_t i = 0; i < manifest->repo_count; i++) {
-        char path[PATH_SIZE];
-        snprintf(path, sizeof path, "git-gate.repos.%s", manifest->repos[i].name.text);
-        struct manifest_word word = manifest->repos[i].name;
-        word.text = path;
-        refuse(&word, report);
-    }
     report->file = own;
 }

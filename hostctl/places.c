@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,11 +37,37 @@ int places_config(char path[PATH_MAX], struct err *err)
     return len < 0 || len >= PATH_MAX ? err_set(err, "the path of the configuration is too long") : 0;
 }
 
+int places_user_file(const char *path, char out[PATH_MAX], struct err *err)
+{
+    const char *home = path[0] == '~' ? caller_home() : "";
+
+    if (home == NULL)
+        home = getenv("HOME");
+    if (home == NULL || (home[0] != '/' && path[0] == '~'))
+        return err_set(err, "cannot be found: HOME is no absolute path");
+    int len = snprintf(out, PATH_MAX, "%s%s", home, path + (path[0] == '~'));
+    return len < 0 || len >= PATH_MAX ? err_set(err, "is too long a path") : 0;
+}
+
 int places_file(const char *folder, const char *kind, const char *name, char path[PATH_MAX], struct err *err)
 {
     int len = snprintf(path, PATH_MAX, "%s/%s/%s.md", folder, kind, name);
 
     return len < 0 || len >= PATH_MAX ? err_set(err, "the path of %s is too long", name) : 0;
+}
+
+bool places_program(const char *name)
+{
+    const char *path = getenv("PATH");
+    char file[PATH_MAX];
+
+    for (size_t len; path != NULL && *path != '\0'; path += len + (path[len] == ':')) {
+        len = strcspn(path, ":");
+        if (len > 0 && snprintf(file, sizeof file, "%.*s/%s", (int)len, path, name) < (int)sizeof file &&
+            access(file, X_OK) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool places_exists(const char *path)

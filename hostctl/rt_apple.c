@@ -179,6 +179,8 @@ static json_t *apple_shape(const char *kind, const json_t *said)
     const json_t *configuration = json_object_get(said, "configuration");
     if (configuration == NULL) /* networks before 1.0 */
         configuration = json_object_get(said, "config");
+    if (configuration == NULL) /* volumes */
+        configuration = said;
     return json_pack("{s:O?}", "Labels", json_object_get(configuration, "labels"));
 }
 
@@ -253,6 +255,7 @@ const struct engine engine_apple = {
         (const struct engine_kind[]){
             {"container", WORDS("list", "--all", "--quiet"), WORDS("delete", "--force")},
             {"network", WORDS("network", "list", "--quiet"), WORDS("network", "delete")},
+            {"volume", WORDS("volume", "list", "--quiet"), WORDS("volume", "delete")},
             {NULL, NULL, NULL}},
     .shims = true,
     .plain = true,

@@ -105,6 +105,14 @@ static int sidecar_wait(const struct proc *sidecar, const struct state *state, i
     return result;
 }
 
+/* In the bottle's folder, with which it goes. */
+static int store_make(const struct state *state, char path[PATH_MAX], struct err *err)
+{
+    if (snprintf(path, PATH_MAX, "%s/gate", state->path) >= PATH_MAX)
+        return err_set(err, "%s: the path is too long", state->path);
+    return mkdir(path, 0700) == -1 ? err_set_errno(err, "%s", path) : 0;
+}
+
 static int sidecar_start(const struct bottle_spec *spec, struct state *state, struct err *err)
 {
     /* With pasta the host's services are on the sidecar's own loopback, with a cable behind it: the default. */
@@ -119,10 +127,10 @@ static int sidecar_start(const struct bottle_spec *spec, struct state *state, st
                                 behind ? NULL : "--host",
                                 host,
                                 NULL};
-    char programs[PATH_MAX];
-    struct root_sidecar root = {programs};
+    char programs[PATH_MAX], store[PATH_MAX];
+    struct root_sidecar root = {programs, spec->repos ? store : NULL};
     struct proc sidecar;
-    if (programs_find(programs, err) == -1)
+    if (programs_find(programs, err) == -1 || (spec->repos && store_make(state, store, err) == -1))
         return -1;
     int audit = log_open(state, LOG_AUDIT, err), words = audit == -1 ? -1 : log_open(state, LOG_SIDECAR, err);
     int result = -1;
@@ -244,10 +252,10 @@ static int control_run(const struct proc_plan *plan, struct exchange *x, struct 
                    said.len ? said.ptr : "no answer");
 }
 
-static int netns_control(const struct state *state, const char *verb, struct str in, struct buf *out,
-                         struct err *err)
+static int netns_control(const struct state *state, const char *verb, const char *name, struct str in,
+                         struct buf *out, struct err *err)
 {
-    const char *const argv[] = {"stopper-init", "ctl", verb, NULL};
+    const char *const argv[] = {"stopper-init", "ctl", verb, name, NULL};
     int fds[3] = {-1, -1, -1}, ends[2], result = 0;
     struct exchange x = {-1, -1, -1, in, out, {0}};
     int *const ours[] = {&x.in, &x.out, &x.words};
@@ -339,8 +347,9 @@ static int agent_start(const struct bottle_spec *spec, const struct command_spec
     }
     root_trees_close(root.trees, spec->mount_count);
     free(argv);
-    struct shim_bottle bottle = {gateway,      spec->ca,         spec->ca_subject_hash, spec->user_namespaces,
-                                 spec->mounts, spec->mount_count};
+    struct shim_bottle bottle = {
+        gateway,      spec->ca,          spec->ca_subject_hash, spec->user_namespaces,
+        spec->mounts, spec->mount_count, spec->remotes};
     return result == 0 ? shim_configure(shim, command, &bottle, err) : -1;
 }
 

@@ -69,7 +69,8 @@ static int look_namespaces(const struct runtime *runtime, const char *sidecar_im
 
 static int look_programs(const struct runtime *runtime, const char *sidecar_image, struct err *said)
 {
-    static const char *const names[] = {"stopper-init", "stopper-dns", "stopper-proxy", "stopper-shim"};
+    static const char *const names[] = {"stopper-init", "stopper-dns",        "stopper-proxy", "stopper-shim",
+                                        "stopper-gate", "stopper-gate-relay", "stopper-push"};
     char folder[PATH_MAX], path[PATH_MAX + 32];
     (void)runtime, (void)sidecar_image;
     if (programs_find(folder, said) == -1)
@@ -80,6 +81,15 @@ static int look_programs(const struct runtime *runtime, const char *sidecar_imag
             return err_set_errno(said, "%s", path);
     }
     err_set(said, "in %s", folder);
+    return 0;
+}
+
+static int look_git(const struct runtime *runtime, const char *sidecar_image, struct err *said)
+{
+    (void)runtime, (void)sidecar_image;
+    if (access("/usr/bin/git", X_OK) == -1 || access("/usr/bin/ssh", X_OK) == -1)
+        return err_set(said, "/usr/bin/git or /usr/bin/ssh is not installed");
+    err_set(said, "git and ssh are installed");
     return 0;
 }
 
@@ -159,5 +169,6 @@ const struct need netns_needs[] = {
      look_cable},
     {"uplink", "apt install passt and modprobe tun, or use --uplink=nat", false, look_uplink},
     {"wall", TRIAL_REMEDY, false, look_wall},
+    {"git", "apt install git openssh-client: bottles with git-gate.repos need them", false, look_git},
     {NULL, NULL, false, NULL},
 };

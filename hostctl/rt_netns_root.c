@@ -21,6 +21,7 @@
 
 #include "hostctl/rt_netns_certs.h"
 #include "hostctl/rt_netns_tree.h"
+#include "sys/users.h"
 
 #define SOURCES_MAX (1 << 20) /* bytes of one of apt's source lists */
 
@@ -119,6 +120,26 @@ static int program_enter(const char *path, struct err *err)
     return tree_bind(path, at, TREE_READ_ONLY, err);
 }
 
+/* What git takes for hooks (gate/relay.h), the users that ssh asks for, and the place for repositories. */
+static int gate_enter(const struct root_sidecar *root, struct err *err)
+{
+    static const char *const hooks[] = {"pre-receive", "proc-receive"};
+    char at[64], users[128];
+
+    for (size_t i = 0; i < sizeof hooks / sizeof hooks[0]; i++) {
+        snprintf(at, sizeof at, "%s/gate-hooks/%s", &ROOT_PROGRAMS[1], hooks[i]);
+        if (tree_link(at, ROOT_PROGRAMS "/stopper-gate-relay", err) == -1)
+            return -1;
+    }
+    snprintf(users, sizeof users,
+             "root:x:0:0::/:/nonexistent\nstopper-gate:x:%d:%d::/:/nonexistent\n"
+             "stopper-push:x:%d:%d::/:/nonexistent\n",
+             USER_GATE, USER_GATE, USER_PUSH, USER_PUSH);
+    if (tree_file("etc/passwd", users, err) == -1)
+        return -1;
+    return tree_bind(root->store, &ROOT_STORE[1], TREE_DATA, err);
+}
+
 int root_sidecar(void *ctx, struct err *err)
 {
     const struct root_sidecar *root = ctx;
@@ -126,7 +147,8 @@ int root_sidecar(void *ctx, struct err *err)
         folder_each(root->programs, "stopper-", program_enter, err) == -1 ||
         tree_bind("/etc/ld.so.cache", NULL, TREE_READ_ONLY | TREE_OPTIONAL, err) == -1 ||
         certs_sidecar(err) == -1 || tree_tmpfs("run", "mode=755,size=16m", false, err) == -1 ||
-        tree_dev(false, err) == -1 || tree_proc(true, err) == -1 || tree_end(err) == -1)
+        tree_dev(false, err) == -1 || tree_proc(true, err) == -1 ||
+        (root->store != NULL && gate_enter(root, err) == -1) || tree_end(err) == -1)
         return err_prefix(err, "the sidecar's root");
     return 0;
 }

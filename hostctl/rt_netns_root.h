@@ -10,11 +10,13 @@
 #include "hostctl/runtime.h"
 
 #define ROOT_PROGRAMS "/stopper"                  /* in the sidecar: the folder of its programs */
+#define ROOT_STORE    "/gate"                     /* in the sidecar: where its repositories are kept */
 #define ROOT_SHIM     "/run/stopper/stopper-shim" /* in the agent */
 #define ROOT_HOME     "/home/agent"
 
 struct root_sidecar {
     const char *programs; /* the host's folder; its files stopper-* enter */
+    const char *store;    /* the host's folder that becomes ROOT_STORE; NULL: there is none */
 };
 
 struct root_agent {

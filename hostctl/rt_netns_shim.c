@@ -109,11 +109,18 @@ static json_t *overlay(const struct command_spec *command, const char *cwd, json
 
 static json_t *whole(const struct command_spec *command, const struct shim_bottle *bottle)
 {
-    return json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:s,s:o}", "protocol", SHIM_PROTOCOL, "interface",
-                     NET_AGENT_LINK, "gateway", bottle->gateway, "resolver", bottle->gateway, "uid",
-                     (json_int_t)command->uid, "gid", (json_int_t)command->gid, "die_with_parent", 1,
-                     "user_namespaces", bottle->user_namespaces, "ca", bottle->ca, "ca_subject_hash",
-                     bottle->ca_subject_hash, "mounts", mount_places(bottle->mounts, bottle->mount_count));
+    json_t *all =
+        json_pack("{s:i,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s,s:s,s:o}", "protocol", SHIM_PROTOCOL, "interface",
+                  NET_AGENT_LINK, "gateway", bottle->gateway, "resolver", bottle->gateway, "uid",
+                  (json_int_t)command->uid, "gid", (json_int_t)command->gid, "die_with_parent", 1,
+                  "user_namespaces", bottle->user_namespaces, "ca", bottle->ca, "ca_subject_hash",
+                  bottle->ca_subject_hash, "mounts", mount_places(bottle->mounts, bottle->mount_count));
+
+    if (all && bottle->remotes && json_object_set_new(all, "git", json_deep_copy(bottle->remotes)) == -1) {
+        json_decref(all);
+        all = NULL;
+    }
+    return all;
 }
 
 static char *configuration(const struct command_spec *command, const struct shim_bottle *bottle, size_t *len)

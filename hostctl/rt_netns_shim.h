@@ -29,6 +29,7 @@ struct shim_bottle {
     bool user_namespaces; /* the command may make some */
     const struct mount *mounts;
     size_t mount_count;
+    const json_t *remotes; /* as bottle_spec's */
 };
 
 /* Tells the shim what to do and waits for its answer; with a terminal the pty's master is in session.pty

@@ -102,7 +102,8 @@ int tree_detach(int fd, unsigned flags, struct err *err)
         return -1;
     }
     struct mount_attr attributes = {
-        .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (flags & TREE_READ_ONLY ? MOUNT_ATTR_RDONLY : 0),
+        .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (flags & TREE_READ_ONLY ? MOUNT_ATTR_RDONLY : 0) |
+                    (flags & TREE_DATA ? MOUNT_ATTR_NOEXEC : 0),
         .propagation = MS_PRIVATE,
     };
     if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) == -1) {

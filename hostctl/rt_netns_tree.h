@@ -15,6 +15,7 @@
 
 #define TREE_READ_ONLY 1u /* flags of binds; nosuid and nodev are always set */
 #define TREE_OPTIONAL  2u /* a source that does not exist is fine */
+#define TREE_DATA      4u /* noexec */
 
 /* Cuts mount propagation and makes the empty root the working directory. */
 int tree_begin(struct err *err);

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "core/policy.h"
+#include "hostctl/manifest.h"
 #include "hostctl/rt_netns_log.h"
 #include "hostctl/rt_netns_nft.h"
 #include "hostctl/rt_netns_proc.h"
@@ -42,7 +43,7 @@
 #define READY_STEP_MS 10
 #define END_GRACE_MS  1000
 #define LINK_PREFIX   "stp"
-#define PORT_LIST     (2 * POLICY_MAX_PORTS * 6 + 1) /* bytes of "65535,…" */
+#define PORT_LIST     (MANIFEST_HOST_PORTS * 6 + 1) /* bytes of "65535,…" */
 
 static const char *const pasta_paths[] = {"/usr/bin/pasta", "/usr/local/bin/pasta", "/bin/pasta"};
 

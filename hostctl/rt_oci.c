@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * rt_oci: see the header. A bottle is two networks, a volume and two or three containers, all with names that
+ * rt_oci: see the header. A bottle is two networks, a volume or two and two or three containers, all with names that
  * hold the bottle's and a random mark, which is in the record before the first of them is made: clean() takes
  * what has such a name, and nothing else, whoever was killed when. Nothing here is ever found by an address
  * or an id that could be somebody else's by now.
@@ -65,12 +65,12 @@ static int network_make(const struct state *state, const char *role, const char 
     return engine_do(&words, interrupt, err);
 }
 
-static int volume_make(const struct state *state, int interrupt, struct err *err)
+static int volume_make(const struct state *state, const char *role, int interrupt, struct err *err)
 {
     struct words words = ENGINE_WORDS(engine_of(state), "volume", "create");
     char name[OCI_NAME_MAX];
 
-    engine_name(state, "shim", name);
+    engine_name(state, role, name);
     engine_labels(state, &words);
     words_add(&words, name);
     return engine_do(&words, interrupt, err);
@@ -130,12 +130,14 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
                                          NULL};
     const struct engine *engine = engine_of(state);
     struct words words = ENGINE_WORDS(engine, "create", "--name");
-    char name[OCI_NAME_MAX], inner[OCI_NAME_MAX], egress[OCI_NAME_MAX], shim[OCI_NAME_MAX];
+    char name[OCI_NAME_MAX], inner[OCI_NAME_MAX], egress[OCI_NAME_MAX], shim[OCI_NAME_MAX],
+        store[OCI_NAME_MAX];
 
     engine_name(state, "sidecar", name);
     engine_name(state, "inner", inner);
     engine_name(state, "egress", egress);
     engine_name(state, "shim", shim);
+    engine_name(state, "gate", store);
     words_add(&words, name);
     engine_labels(state, &words);
     words_list(&words, rights);
@@ -145,6 +147,8 @@ static int sidecar_create(const struct bottle_spec *spec, const struct state *st
     words_list(&words, engine->own_network);
     if (!engine->shims)
         words_addf(&words, "--volume=%s:" OCI_SHIM ":ro", shim);
+    if (spec->repos)
+        words_addf(&words, "--volume=%s:" OCI_STORE, store);
     network_option(engine, &words, egress, engine->egress_link);
     if (!engine->connects)
         network_option(engine, &words, inner, engine->sidecar_link);
@@ -188,14 +192,15 @@ static int sidecar_ended(const struct state *state, struct err *err)
     return err_set(err, "the sidecar ended%s%s", run.said[0] != '\0' ? ": " : "", run.said);
 }
 
-int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err)
+int oci_control(const struct state *state, const char *verb, const char *name, struct str in, struct buf *out,
+                struct err *err)
 {
     struct words words = ENGINE_WORDS(engine_of(state), "exec", "-i");
     struct run run = {.in = in, .out = out, .interrupt = -1};
-    char name[OCI_NAME_MAX];
+    char sidecar[OCI_NAME_MAX];
 
-    engine_name(state, "sidecar", name);
-    words_list(&words, (const char *const[]){name, OCI_INIT, "ctl", verb, NULL});
+    engine_name(state, "sidecar", sidecar);
+    words_list(&words, (const char *const[]){sidecar, OCI_INIT, "ctl", verb, name, NULL});
     int status = run_words(&words, &run, err);
     words_free(&words);
     if (status < 0 || (status <= 1 && buf_str(out).len > 0))
@@ -217,7 +222,7 @@ static int sidecar_wait(const struct bottle_spec *spec, const struct state *stat
         struct pollfd interrupt = {.fd = spec->interrupt, .events = POLLIN};
         struct buf out;
         buf_init(&out, ANSWER_MAX);
-        int status = oci_control(state, "hello", str_of(NULL), &out, err);
+        int status = oci_control(state, "hello", NULL, str_of(NULL), &out, err);
         buf_fini(&out);
         if (status == 0)
             return 0;
@@ -259,7 +264,8 @@ int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err 
     return mark_choose(state, err) != 0 ||
                    network_make(state, "inner", engine->inner, spec->interrupt, err) != 0 ||
                    network_make(state, "egress", engine->egress, spec->interrupt, err) != 0 ||
-                   (!engine->shims && volume_make(state, spec->interrupt, err) != 0) ||
+                   (!engine->shims && volume_make(state, "shim", spec->interrupt, err) != 0) ||
+                   (spec->repos && volume_make(state, "gate", spec->interrupt, err) != 0) ||
                    sidecar_create(spec, state, err) != 0
                ? -1
                : sidecar_wait(spec, state, err);
@@ -376,7 +382,7 @@ void oci_settle(const struct state *state)
         engine_do(&words, -1, &ignored);
 }
 
-/* By role: the agent's container keeps its volume and its network. */
+/* By role: the agent's container keeps its volume, the shim's, and its network. */
 int oci_keep(struct state *state, char name[100], struct err *err)
 {
     static const char *const roles[] = {"sidecar", "route", "pause"};
@@ -391,6 +397,8 @@ int oci_keep(struct state *state, char name[100], struct err *err)
     }
     engine_name(state, "egress", thing);
     result = kind_remove(engine, &engine->kinds[1], thing, err) < 0 ? -1 : result;
+    engine_name(state, "gate", thing);
+    result = kind_remove(engine, &engine->kinds[2], thing, err) < 0 ? -1 : result;
     watch_end();
     engine_name(state, "agent", thing);
     snprintf(name, 100, "%s", thing);

@@ -9,6 +9,7 @@
 
 #define OCI_INIT         "/stopper/stopper-init" /* in the sidecar's image */
 #define OCI_SHIM_PROGRAM OCI_SHIM "/stopper-shim"
+#define OCI_STORE        "/gate"         /* the same: where it keeps repositories */
 #define OCI_SHIM         "/stopper/shim" /* a folder of it, and what the agent's container sees there too */
 
 extern const struct runtime runtime_podman, runtime_docker, runtime_apple;
@@ -16,7 +17,8 @@ extern const struct runtime runtime_podman, runtime_docker, runtime_apple;
 /* The functions of struct runtime, the same for all engines; rt_oci.c has those of the sidecar and of the
  * whole, rt_oci_agent.c those of the agent. */
 int oci_sidecar(const struct bottle_spec *spec, struct state *state, struct err *err);
-int oci_control(const struct state *state, const char *verb, struct str in, struct buf *out, struct err *err);
+int oci_control(const struct state *state, const char *verb, const char *name, struct str in, struct buf *out,
+                struct err *err);
 int oci_ended(const struct state *state);
 void oci_settle(const struct state *state);
 int oci_keep(struct state *state, char name[100], struct err *err);

@@ -51,7 +51,8 @@ struct engine {
                                 shim can write there itself */
     const char *const *version; /* succeeds where the engine can be reached, and says which it is */
     const char *const *pull, *const *tail; /* an image is fetched; the last lines of a container are told */
-    const struct engine_kind *kinds;
+    const struct engine_kind
+        *kinds; /* in the order in which they can be removed: containers, networks, volumes */
     /* Where the engine's default seccomp profile is, the first that is there; NULL: the default refuses user
      * namespaces by itself. */
     const char *const *profiles;

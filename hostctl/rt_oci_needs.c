@@ -4,38 +4,23 @@
  * sidecar's image, and a kernel, perhaps that of a virtual machine, that takes the sidecar's rule set. The last is tried
  * by a container that lives for that one step, without a network.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "hostctl/places.h"
 #include "hostctl/rt_oci.h"
 #include "hostctl/state.h"
 #include "hostctl/trial.h"
 
 #define VERSION_MAX 4096
 
-/* Whether it is on PATH, as execvp(3) would look. */
-static bool is_program(const char *name)
-{
-    const char *path = getenv("PATH");
-    char file[PATH_MAX];
-
-    for (size_t len; path != NULL && *path != '\0'; path += len + (path[len] == ':')) {
-        len = strcspn(path, ":");
-        if (snprintf(file, sizeof file, "%.*s/%s", (int)len, path, name) < (int)sizeof file &&
-            access(file, X_OK) == 0)
-            return true;
-    }
-    return false;
-}
-
 int oci_look_program(const struct runtime *runtime, const char *sidecar_image, struct err *said)
 {
     const struct engine *engine = engine_by(runtime);
 
     (void)sidecar_image;
-    if (!is_program(engine->program))
+    if (!places_program(engine->program))
         return err_set(said, "%s is not installed", engine->package);
     err_set(said, "%s is on PATH", engine->program);
     return 0;

@@ -214,6 +214,7 @@ struct exchange {
     int in, out, words; /* our ends; -1 closed */
     struct run *run;
     struct buf said;
+    long long until; /* now_ms; 0 = without a limit */
 };
 
 static void feed(struct exchange *x)
@@ -258,10 +259,13 @@ static int turn(struct exchange *x, struct err *err)
                             {.fd = x->out, .events = POLLIN},
                             {.fd = x->words, .events = POLLIN},
                             {.fd = x->run->interrupt, .events = POLLIN}};
-    int ready = poll(wait, 4, RUN_MS);
+    long long left = x->until > 0 ? x->until - now_ms() : RUN_MS;
+    int ready = left > 0 ? poll(wait, 4, left < RUN_MS ? (int)left : RUN_MS) : 0;
 
     if (ready < 0 && errno == EINTR)
         return 0;
+    if (ready <= 0 && x->until > 0)
+        return err_set(err, "it took longer than %u seconds", x->run->limit_ms / 1000);
     if (ready <= 0)
         return err_set(err, "no word from it for %d seconds", RUN_MS / 1000);
     if (wait[3].revents & POLLIN)
@@ -325,8 +329,8 @@ static bool line_that_says(struct str *text, const char *mark)
 void run_last_words(struct str text, char line[RUN_SAID])
 {
     static const char daemon[] = "docker: Error response from daemon: ";
-    /* Further lines follow: docker's hints, and how container is used. */
-    const char *const marks[] = {daemon, daemon + 8, "Error: "};
+    /* Further lines follow: docker's hints, how container is used, and what curl says of certificates. */
+    const char *const marks[] = {daemon, daemon + 8, "Error: ", "curl: ("};
     size_t at = 0;
 
     while (text.len > 0 && (unsigned char)text.ptr[text.len - 1] <= ' ')
@@ -357,7 +361,7 @@ static int status_of(pid_t pid)
 
 int run_words(const struct words *words, struct run *run, struct err *err)
 {
-    struct exchange x = {-1, -1, -1, run, {0}};
+    struct exchange x = {-1, -1, -1, run, {0}, 0};
     int fds[3] = {-1, -1, -1}, ends[2], *const ours[] = {&x.in, &x.out, &x.words};
     int result = 0;
     pid_t pid = -1;
@@ -376,6 +380,7 @@ int run_words(const struct words *words, struct run *run, struct err *err)
     for (int i = 0; i < 3; i++)
         shut(&fds[i]);
     if (pid > 0) {
+        x.until = run->limit_ms > 0 ? now_ms() + run->limit_ms : 0;
         fcntl(x.in, F_SETFL, O_NONBLOCK);
         while (result == 0 && (x.out >= 0 || x.words >= 0))
             result = turn(&x, err);

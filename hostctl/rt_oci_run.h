@@ -31,17 +31,18 @@ void words_free(struct words *words);
 /* Runs to its end, with `in` as stdin; stdout is appended to out (NULL: dropped), which bounds it.
  * `interrupt`: see runtime.h; -1 = none. Returns the exit status (128 + signal), or -1 with err when it could
  * not be run, said too much, or was interrupted (then it has two seconds to end by itself, eight after SIGTERM,
- * and is killed). It is in a process group of its own, so that a terminal's signals do not reach it. `said`: the last line of its stderr, ""
+ * and is killed). `limit_ms`: how long it may take in all; 0 = as long as it goes on saying something. It is in a process group of its own, so that a terminal's signals do not reach it. `said`: the last line of its stderr, ""
  * when none. */
 #define RUN_SAID 640 /* runc names several long paths before it says what is wrong */
 struct run {
     struct str in;
     struct buf *out;
     int interrupt;
+    unsigned limit_ms;
     char said[RUN_SAID];
 };
-/* What of a program's stderr says most: what docker's daemon answered, the first line that is an "Error: ",
- * else the last line. */
+/* What of a program's stderr says most: what docker's daemon answered, the first line that is an "Error: " or curl's, else
+ * the last line. */
 void run_last_words(struct str text, char line[RUN_SAID]);
 
 int run_words(const struct words *words, struct run *run, struct err *err);

@@ -85,7 +85,9 @@ char *tell_first(const struct engine *engine, const struct bottle_spec *spec,
                                   !seals, "interface", engine->agent_link, "gateway", gateway, "resolver",
                                   gateway, "env", env, "cwd", cwd, "ca", spec->ca, "ca_subject_hash",
                                   spec->ca_subject_hash, "user_namespaces", spec->user_namespaces);
-    if (all != NULL && seals && shim_tell(engine, spec, command, image, all) != 0) {
+    if (all != NULL &&
+        ((seals && shim_tell(engine, spec, command, image, all) != 0) ||
+         (spec->remotes != NULL && json_object_set_new(all, "git", json_deep_copy(spec->remotes)) != 0))) {
         json_decref(all);
         all = NULL;
     }

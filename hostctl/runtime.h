@@ -49,13 +49,16 @@ struct bottle_spec {
     const char *name;
     enum uplink uplink;
     const uint16_t *host_ports; /* sidecar: of the machine that hostctl runs on, which the bottle may reach */
-    size_t host_port_count;     /* 2 * POLICY_MAX_PORTS at most */
+    size_t host_port_count;     /* MANIFEST_HOST_PORTS at most */
+    bool repos; /* sidecar: it has some, and gets a place to keep them in, which goes with the bottle */
     struct image_spec image;
     bool user_namespaces; /* agent: the command may make some */
     const struct mount *mounts;
     size_t mount_count;
     const char *ca; /* agent: the certificate (PEM) that the agent is to trust beside its own, and its hash */
     const char *ca_subject_hash;
+    const json_t
+        *remotes;  /* agent: what its git is to be led to the gate for (gate_remotes.h); NULL: nothing */
     int interrupt; /* becomes readable when the user wants an end: functions below that wait also wait for
                       this, leave it unread, and fail with "interrupted" */
 };
@@ -94,10 +97,11 @@ struct runtime {
 
     int (*sidecar)(const struct bottle_spec *spec, struct state *state, struct err *err);
 
-    /* Runs `stopper-init ctl VERB` in the sidecar with `in` as its stdin, and appends its stdout (one line of
-     * JSON) to out. Returns its exit status, 0 or 1; -1 with err when it could not be run. */
-    int (*control)(const struct state *state, const char *verb, struct str in, struct buf *out,
-                   struct err *err);
+    /* Runs `stopper-init ctl VERB [NAME]` in the sidecar with `in` as its stdin, and appends its stdout (one line
+     * of JSON) to out. name: NULL, or not an option. Returns its exit status, 0 or 1; -1 with err when it could
+     * not be run. */
+    int (*control)(const struct state *state, const char *verb, const char *name, struct str in,
+                   struct buf *out, struct err *err);
 
     /* Start a command. On success the session is the caller's, its watched processes included: the sidecar
      * and the uplink for agent(), nothing for exec(). Return 0, or -1 with err. */

@@ -214,13 +214,14 @@ int extra_ca_read(const struct manifest *manifest, struct report *report, char *
     return report->count == before ? 0 : -1;
 }
 
-char *secrets_apply_text(const char *policy, const struct secrets *secrets)
+char *secrets_apply_text(const char *policy, const struct secrets *secrets, const char *keys)
 {
     char *values = secrets_text(secrets), *text = NULL;
     json_t *root = json_object();
 
     if (values != NULL && json_object_set_new(root, "policy", json_loads(policy, 0, NULL)) == 0 &&
-        json_object_set_new(root, "secrets", json_loads(values, 0, NULL)) == 0)
+        json_object_set_new(root, "secrets", json_loads(values, 0, NULL)) == 0 &&
+        (keys == NULL || json_object_set_new(root, "keys", json_loads(keys, 0, NULL)) == 0))
         text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     secrets_text_free(values);

@@ -21,8 +21,8 @@ struct secrets *secrets_take(const struct manifest *manifest, struct report *rep
  * Relative paths begin at the manifest's folder. Returns 0, or -1 with errors in the report. */
 int extra_ca_read(const struct manifest *manifest, struct report *report, char **pem);
 
-/* {"policy": …, "secrets": {…}}, NUL-terminated, to be freed with secrets_text_free. NULL when memory is out.
- */
-char *secrets_apply_text(const char *policy, const struct secrets *secrets);
+/* {"policy": …, "secrets": {…}, "keys": {…}}, NUL-terminated, to be freed with secrets_text_free; keys: a text of
+ * key_files_text, or NULL for none. NULL when memory is out. */
+char *secrets_apply_text(const char *policy, const struct secrets *secrets, const char *keys);
 
 #endif

@@ -14,3 +14,12 @@ void sha256_hex(struct str bytes, char out[SHA256_HEX])
     SHA256Update(&context, (const uint8_t *)bytes.ptr, bytes.len);
     SHA256End(&context, out);
 }
+
+void sha256_bytes(struct str bytes, unsigned char out[SHA256_BYTES])
+{
+    SHA2_CTX context;
+
+    SHA256Init(&context);
+    SHA256Update(&context, (const uint8_t *)bytes.ptr, bytes.len);
+    SHA256Final(out, &context);
+}

@@ -5,9 +5,13 @@
 
 #include "core/str.h"
 
-#define SHA256_HEX 65 /* bytes of the text, NUL included */
+#define SHA256_HEX   65 /* bytes of the text, NUL included */
+#define SHA256_BYTES 32
 
 /* The digest of the bytes in lower-case hexadecimal digits. */
 void sha256_hex(struct str bytes, char out[SHA256_HEX]);
+
+/* The digest itself. */
+void sha256_bytes(struct str bytes, unsigned char out[SHA256_BYTES]);
 
 #endif

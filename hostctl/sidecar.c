@@ -8,14 +8,14 @@
 
 #define ANSWER_MAX (1 << 20) /* bytes of an answer */
 
-json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, const char *verb, struct str in,
-                    struct err *err)
+static json_t *ask(const struct runtime *runtime, const struct state *state, const char *verb,
+                   const char *name, struct str in, struct err *err)
 {
     json_error_t where;
     struct buf out;
 
     buf_init(&out, ANSWER_MAX);
-    int status = runtime->control(state, verb, in, &out, err);
+    int status = runtime->control(state, verb, name, in, &out, err);
     struct str text = buf_str(&out);
     json_t *answer = status < 0 ? NULL : json_loadb(text.len > 0 ? text.ptr : "", text.len, 0, &where);
     buf_fini(&out);
@@ -31,6 +31,12 @@ json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, co
     return NULL;
 }
 
+json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, const char *verb, struct str in,
+                    struct err *err)
+{
+    return ask(runtime, state, verb, NULL, in, err);
+}
+
 json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, struct err *err)
 {
     json_t *answer = sidecar_ask(runtime, state, "ca", str_of(NULL), err);
@@ -39,6 +45,18 @@ json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, str
                            json_is_string(json_object_get(answer, "subject_hash"))))
         return answer;
     err_set(err, "sidecar: ca: no answer that is understood");
+    json_decref(answer);
+    return NULL;
+}
+
+json_t *sidecar_deploy_key(const struct runtime *runtime, const struct state *state, const char *name,
+                           struct err *err)
+{
+    json_t *answer = ask(runtime, state, "deploy-key", name, str_of(NULL), err);
+
+    if (answer == NULL || json_is_string(json_object_get(answer, "key")))
+        return answer;
+    err_set(err, "sidecar: deploy-key: no answer that is understood");
     json_decref(answer);
     return NULL;
 }
@@ -60,7 +78,7 @@ static int check_protocol(const struct runtime *runtime, const struct state *sta
 }
 
 json_int_t sidecar_apply(const struct runtime *runtime, const struct state *state, const char *policy,
-                         const struct secrets *secrets, struct err *err)
+                         const struct secrets *secrets, const char *keys, struct err *err)
 {
     json_t *answer = NULL;
 
@@ -68,7 +86,7 @@ json_int_t sidecar_apply(const struct runtime *runtime, const struct state *stat
         (answer = sidecar_ask(runtime, state, "wait-ready", str_of(NULL), err)) == NULL)
         return -1;
     json_decref(answer);
-    char *text = secrets_apply_text(policy, secrets);
+    char *text = secrets_apply_text(policy, secrets, keys);
     if (text == NULL)
         return err_set(err, "out of memory");
     answer = sidecar_ask(runtime, state, "apply", str_of(text), err);

@@ -20,9 +20,14 @@ json_t *sidecar_ask(const struct runtime *runtime, const struct state *state, co
  * err. */
 json_t *sidecar_ca(const struct runtime *runtime, const struct state *state, struct err *err);
 
-/* Puts the policy and its secrets in force, once the sidecar is known to speak our protocol and to be ready. Returns the
+/* The public half of the key that the sidecar makes, or has made, for a repository: the member `key` is a string.
+ * json_decref; NULL with err. */
+json_t *sidecar_deploy_key(const struct runtime *runtime, const struct state *state, const char *name,
+                           struct err *err);
+
+/* Puts the policy, its secrets and its keys (key_files_text; NULL: none) in force, once the sidecar is known to speak our protocol and to be ready. Returns the
  * generation, or -1 with err; then nothing has changed. */
 json_int_t sidecar_apply(const struct runtime *runtime, const struct state *state, const char *policy,
-                         const struct secrets *secrets, struct err *err);
+                         const struct secrets *secrets, const char *keys, struct err *err);
 
 #endif

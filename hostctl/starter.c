@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/url.h"
+#include "hostctl/gate_remotes.h"
 
 void starter_init(struct starter *starter)
 {
@@ -130,17 +131,27 @@ static void gate_name(const struct starter *starter, const char *url, char name[
         }
 }
 
+static bool same_place(const struct gate_url *a, const struct gate_url *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port &&
+           str_equal(gate_remote_path(a), gate_remote_path(b));
+}
+
 int starter_gate(struct starter *starter, const char *url, struct err *err)
 {
+    struct gate_url from;
+    const char *problem = gate_url_take(str_of(url), &from);
+
+    if (problem != NULL)
+        return err_set(err, "a URL that %s", problem);
     for (size_t i = 0; i < starter->gate_count; i++)
-        if (strcmp(starter->gates[i].url, url) == 0)
+        if (same_place(&starter->gates[i].from, &from))
             return 0;
-    if (!is_printable(str_of(url)))
-        return err_set(err, "a URL that is not printable ASCII");
     if (starter->gate_count == STARTER_REPOS_MAX)
         return err_set(err, "more than %d repositories", STARTER_REPOS_MAX);
     struct starter_gate *gate = &starter->gates[starter->gate_count];
     gate_name(starter, url, gate->name);
+    gate->from = from;
     gate->url = strdup(url);
     if (gate->url == NULL)
         return err_set(err, "out of memory");

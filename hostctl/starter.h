@@ -10,6 +10,7 @@
 
 #include "core/cidr.h"
 #include "core/err.h"
+#include "core/gate_url.h"
 #include "core/policy.h"
 #include "hostctl/rt_oci_run.h"
 #include "hostctl/starter_url.h"
@@ -36,6 +37,7 @@ struct starter_route {
 /* A repository that is reached by ssh. */
 struct starter_gate {
     char name[65], *url; /* owned */
+    struct gate_url from;
 };
 
 struct starter {
@@ -43,6 +45,8 @@ struct starter {
     size_t route_count;
     struct starter_gate gates[STARTER_REPOS_MAX];
     size_t gate_count;
+    const char *
+        key; /* for all of them, as a manifest has it; static. NULL: there is none, and they become comments */
     struct words env;   /* NAME and value in turn */
     struct words notes; /* what became no route, a line each, for people */
     struct words tools; /* the tools that were asked */
@@ -56,7 +60,7 @@ void starter_fini(struct starter *starter);
 int starter_route(struct starter *starter, const char *tool, struct str setting,
                   const struct starter_url *url, const char *repo, struct err *err);
 
-/* A repository for the gate, by its "ssh://" URL. One that is there already is not added again. */
+/* A repository for the gate, by its "ssh://" URL, which core/gate_url.h takes. One that is there already is not added again. */
 int starter_gate(struct starter *starter, const char *url, struct err *err);
 
 /* A variable for the tool in the bottle. Its value is printable ASCII, or this is an error. */
@@ -70,7 +74,7 @@ int starter_note(struct starter *starter, struct err *err, const char *format, .
  * allow_private. count 0: the name did not resolve. */
 int starter_addresses(struct starter_route *route, const struct ip *addresses, size_t count, struct err *err);
 
-/* Writes the whole as a manifest in Markdown. gate_open: the gate's part is no comment (for checks). The same starter gives the same
+/* Writes the whole as a manifest in Markdown. gate_open: the gate's part is no comment, whatever the key (for checks). The same starter gives the same
  * bytes. Returns 0, or -1 when the stream failed. */
 int starter_write(const struct starter *starter, const char *name, bool gate_open, FILE *out);
 

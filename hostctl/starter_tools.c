@@ -413,6 +413,7 @@ static int take_ssh_remote(struct starter *starter, struct str name, struct str 
     char whole[STARTER_URL_MAX + 512], scheme[32],
         port[8] = ""; /* the second fill is as long as the first, nearly */
     struct starter_url url;
+    struct gate_url from;
     struct err why;
     int len;
 
@@ -444,6 +445,9 @@ static int take_ssh_remote(struct starter *starter, struct str name, struct str 
     if (url.port_named)
         snprintf(port, sizeof port, ":%u", url.port);
     snprintf(whole, sizeof whole, "ssh://%s@%s%s%s", url.user, url.host, port, url.path);
+    if (gate_url_take(str_of(whole), &from) != NULL)
+        return starter_note(starter, err, "git: remote %.*s: ssh with a URL that %s", (int)name.len, name.ptr,
+                            gate_url_take(str_of(whole), &from));
     return starter_gate(starter, whole, err);
 }
 

@@ -104,22 +104,29 @@ static void write_route(FILE *out, const struct starter_route *route)
 
 static void write_gates(FILE *out, const struct starter *starter, bool open)
 {
-    const char *mark = open ? "" : "# ";
+    const char *mark = open || starter->key != NULL ? "" : "# ";
 
     if (starter->gate_count == 0)
         return;
-    fprintf(out,
-            "# Repositories that are reached by ssh are the gate's, which this version does not have yet: "
-            "`up` refuses to\n"
-            "# start with them. Let key name the private key, and take the # away when there is a gate.\n"
-            "%sgit-gate:\n%s  repos:\n",
-            mark, mark);
+    fprintf(
+        out,
+        "# Repositories that are reached by ssh: the agent clones, fetches and pushes through the gate, and "
+        "never sees the key.\n");
+    if (mark[0] != '\0')
+        fprintf(
+            out,
+            "# There was no key in ~/.ssh: let key name one that has no passphrase, and take the # away.\n");
+    fprintf(out, "%sgit-gate:\n%s  repos:\n", mark, mark);
     for (size_t i = 0; i < starter->gate_count; i++) {
         fprintf(out, "%s    ", mark);
         word(out, starter->gates[i].name);
         fprintf(out, ":\n%s      url: ", mark);
         quoted(out, starter->gates[i].url, "");
-        fprintf(out, "\n%s      key: {provider: static, path: ~/.ssh/id_ed25519}\n", mark);
+        fprintf(
+            out,
+            "\n%s      key: {provider: static, path: %s}\n"
+            "%s      push: {allow: [refs/heads/agent/*]}  # branches of the agent's own; without it, all\n",
+            mark, starter->key != NULL ? starter->key : "~/.ssh/id_ed25519", mark);
     }
 }
 
@@ -141,6 +148,9 @@ static void write_text(FILE *out, const struct starter *starter, const char *nam
             "- A server whose certificate is of your own authority needs `egress.extra_ca`.\n"
             "- The agent can read the variables in `env`. Look whether a path in them holds a token.\n",
             name);
+    if (starter->gate_count > 0)
+        fprintf(out, "- What git reaches by ssh goes through the gate: it may be fetched, and branches "
+                     "`agent/...` of it may be\n  pushed, when nothing secret is in them.\n");
     for (size_t i = 0; i < starter->notes.count; i++)
         fprintf(out, "%s    # %s\n", i == 0 ? "\nWhat became no route:\n\n" : "", starter->notes.list[i]);
 }

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #define RECORD    "record.json"
+#define KEYS      "deploy_keys" /* its member */
+#define LABEL     "label"
 #define LOCK      "lock"
 #define POLL_NS   20000000L /* between two tries to lock */
 #define DEPTH_MAX 16        /* of folders in a bottle's folder */
@@ -350,6 +352,78 @@ bool state_get_process(const struct state *state, const char *role, pid_t *pid, 
     *pid = (pid_t)number;
     *start = (uint64_t)json_integer_value(json_object_get(process, "start"));
     return true;
+}
+
+const json_t *state_deploy_keys(const struct state *state)
+{
+    const json_t *keys = json_object_get(state->record, KEYS);
+
+    return json_object_size(keys) > 0 ? keys : NULL;
+}
+
+int state_set_deploy_key(struct state *state, const char *repo, json_t *key, struct err *err)
+{
+    if (key != NULL)
+        return put(state, KEYS, repo, key, err);
+    if (json_object_del(json_object_get(state->record, KEYS), repo) != 0)
+        return 0;
+    return save(state, err);
+}
+
+/* 0, or -1 with errno; ENOENT: there is none yet. */
+static int read_label(const char *path, char label[STATE_LABEL])
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, label, STATE_LABEL) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    if (got < 0)
+        return -1;
+    label[STATE_LABEL - 1] = '\0';
+    if (got == STATE_LABEL - 1 && strspn(label, "0123456789abcdef") == STATE_LABEL - 1)
+        return 0;
+    errno = EILSEQ;
+    return -1;
+}
+
+/* A file of its own first, which becomes the label by link(): two that make one at once get the same. */
+static int make_label(const char *path, struct err *err)
+{
+    unsigned char bytes[(STATE_LABEL - 1) / 2];
+    char fresh[PATH_MAX + 64], label[STATE_LABEL];
+    int random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    ssize_t got = random >= 0 ? read(random, bytes, sizeof bytes) : -1;
+
+    if (random >= 0)
+        close(random);
+    if (got != (ssize_t)sizeof bytes)
+        return err_set_errno(err, "/dev/urandom");
+    for (size_t i = 0; i < sizeof bytes; i++)
+        snprintf(label + 2 * i, 3, "%02x", bytes[i]);
+    snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool written = fd >= 0 && write(fd, label, STATE_LABEL - 1) == STATE_LABEL - 1;
+    if (fd >= 0 && close(fd) != 0)
+        written = false;
+    int status = written && (link(fresh, path) == 0 || errno == EEXIST) ? 0 : err_set_errno(err, "%s", fresh);
+    unlink(fresh);
+    return status;
+}
+
+int state_label(char label[STATE_LABEL], struct err *err)
+{
+    char root[PATH_MAX], path[PATH_MAX + sizeof LABEL];
+
+    if (use_root(root, true, err) != 0)
+        return -1;
+    *strrchr(root, '/') = '\0'; /* all of Stopper's state, not the bottles only */
+    snprintf(path, sizeof path, "%s/" LABEL, root);
+    if (read_label(path, label) == 0)
+        return 0;
+    if (errno == ENOENT && make_label(path, err) != 0)
+        return -1;
+    return read_label(path, label) == 0 ? 0 : err_set_errno(err, "%s", path);
 }
 
 static int is_bottle(const struct dirent *entry)

@@ -11,6 +11,8 @@
  *   NAME/guard        locked in the same way by a program that makes or removes something for that process, while
  *                     it runs: it may outlive a hostctl that was killed, and who locks the folder next waits
  *                     for its end, or things would be made behind a clean-up's back.
+ *   ../label          16 hexadecimal digits, made once and at random: what is called by a bottle's name elsewhere, where other
+ *                     machines and users have bottles too, is told from theirs by it
  *   NAME/audit.jsonl  the sidecar's audit stream, where the runtime has no log of its own
  *   NAME/...          files of the runtime; they go with the folder
  *
@@ -34,6 +36,7 @@
 #define STATE_AUDIT     "audit.jsonl"
 #define STATE_GUARD     "guard"
 #define STATE_GUARD_MS  20000
+#define STATE_LABEL     17 /* bytes of a label, NUL included */
 
 struct state {
     char name[BOTTLE_NAME_MAX + 1];
@@ -88,6 +91,16 @@ const char *state_get(const struct state *state, const char *key); /* NULL when 
  * boot). */
 int state_set_process(struct state *state, const char *role, pid_t pid, uint64_t start, struct err *err);
 bool state_get_process(const struct state *state, const char *role, pid_t *pid, uint64_t *start);
+
+/* What was registered for the bottle at forges, by the repository's name: objects of deploy_key.c's. Returns one object of
+ * all, NULL when there is none. */
+const json_t *state_deploy_keys(const struct state *state);
+
+/* Takes `key`, or with NULL forgets it. Needs the lock; on disk before the call returns. Returns 0, or -1 with err. */
+int state_set_deploy_key(struct state *state, const char *repo, json_t *key, struct err *err);
+
+/* This state's label, which is made when it is missing. Returns 0, or -1 with err. */
+int state_label(char label[STATE_LABEL], struct err *err);
 
 /* Calls `each` with the name of every bottle that has a folder, sorted. Returns the first value that is not
  * 0, 0 at the end, -1 with err when the folder cannot be read. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -15,6 +16,23 @@ static bool raw;
 bool terminal_wanted(void)
 {
     return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+bool terminal_asks(void)
+{
+    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
+/* Not by stdio, which would read ahead. */
+bool terminal_yes(void)
+{
+    char answer[8] = "", c = 0;
+    size_t len = 0;
+
+    while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
+        if (len < sizeof answer - 1)
+            answer[len++] = c;
+    return strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0;
 }
 
 void terminal_size(unsigned *rows, unsigned *columns)

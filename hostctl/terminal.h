@@ -10,6 +10,12 @@
 /* Whether a command should get a terminal: stdin and stdout are one. */
 bool terminal_wanted(void);
 
+/* Whether a question can be asked: stdin and stderr are one. */
+bool terminal_asks(void);
+
+/* One line from the terminal, behind a question; true for "y" or "yes". */
+bool terminal_yes(void);
+
 /* Rows and columns of the user's terminal; 0 and 0 when there is none. */
 void terminal_size(unsigned *rows, unsigned *columns);
 

@@ -8,6 +8,10 @@
 
 #include "hostctl/agent.h"
 #include "hostctl/compile.h"
+#include "hostctl/deploy_key.h"
+#include "hostctl/gate_remotes.h"
+#include "hostctl/host_keys.h"
+#include "hostctl/key_files.h"
 #include "hostctl/places.h"
 #include "hostctl/resolvconf.h"
 #include "hostctl/secrets.h"
@@ -90,6 +94,21 @@ static int load_layers(struct up_load *load, struct report *report)
     return report->count == 0 ? 0 : -1;
 }
 
+/* Keys of repositories, and of the hosts where they are. Nobody is asked anything while there are errors. */
+static int take_gate(struct up_load *load, struct report *report)
+{
+    struct keys *keys = load->manifest->repo_count > 0 ? key_files_read(load->manifest, report) : NULL;
+
+    if (load->manifest->repo_count == 0)
+        return 0;
+    if (report->count == 0 && host_keys_take(load->manifest, load->command, report) == 0 &&
+        ((load->keys = key_files_text(load->manifest, keys)) == NULL ||
+         (load->remotes = gate_remotes(load->manifest)) == NULL))
+        report_add(report, 0, "", "out of memory");
+    keys_free(keys);
+    return report->count == 0 ? 0 : -1;
+}
+
 int up_load(struct up_load *load)
 {
     struct ip upstreams[POLICY_MAX_UPSTREAMS];
@@ -108,8 +127,13 @@ int up_load(struct up_load *load)
     report_init(&report, load->file);
     bool bad = load_layers(load, &report) != 0;
     if (load->manifest != NULL) {
+        if (load->forge != NULL) /* before the variables go */
+            deploy_keys_ready(load->manifest, load->forge, &report);
         load->secrets = secrets_take(load->manifest, &report);
+        if (load->forge != NULL)
+            forge_wipe(load->forge); /* before a program is started */
         extra_ca_read(load->manifest, &report, &extra_ca);
+        bad = take_gate(load, &report) != 0 || bad;
     }
     report_print(&report, stderr);
     bad = bad || report.count > 0;
@@ -123,10 +147,11 @@ int up_load(struct up_load *load)
         free(extra_ca);
         return complain(load, &err);
     }
-    if (load->manifest->dns_count == 0 && (load->manifest->route_count > 0 || manifest_holds(load->manifest)))
+    if (load->manifest->dns_count == 0 &&
+        (load->manifest->route_count > 0 || load->manifest->repo_count > 0 || manifest_holds(load->manifest)))
         count = resolvconf_read(upstreams, &err);
     if (count >= 0)
-        load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, &err);
+        load->policy = compile_policy(load->manifest, upstreams, (size_t)count, extra_ca, true, &err);
     free(extra_ca);
     if (load->policy != NULL && fixed_take(load->manifest, load->agent.prompt, &load->fixed) != 0) {
         err_set(&err, "out of memory");
@@ -162,6 +187,8 @@ int up_load_skills(const struct up_load *load, struct mount *mounts, size_t *cou
 void up_load_fini(struct up_load *load)
 {
     secret_json_free(load->policy);
+    secrets_text_free(load->keys);
+    json_decref(load->remotes);
     secrets_free(load->secrets);
     if (load->manifest != load->agent.manifest)
         manifest_free(load->manifest);

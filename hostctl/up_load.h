@@ -6,9 +6,12 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "core/err.h"
 #include "core/secret.h"
 #include "hostctl/fixed.h"
+#include "hostctl/forge.h"
 #include "hostctl/layers.h"
 #include "hostctl/mount.h"
 #include "hostctl/options.h"
@@ -21,10 +24,13 @@ struct up_load {
     const char *agent_name;    /* NULL: a bottle's file */
     bool is_agent;             /* by its name, or as recorded */
     const char *confirm;       /* a digest, or NULL */
+    struct forge *forge;       /* gets the tokens of forges; NULL: none are needed */
     struct layers_agent agent; /* of a bottle's file empty */
     struct manifest *manifest; /* the agent's, or own */
     char *policy;              /* what the sidecar gets */
     struct secrets *secrets;
+    char *keys;                  /* the text of its member "keys"; NULL: no repositories */
+    json_t *remotes;             /* gate_remotes.h; likewise */
     char seed[PLACEHOLDER_SEED]; /* of placeholders; "": a new one is made */
     struct fixed fixed;          /* what no apply changes */
 };

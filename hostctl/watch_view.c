@@ -7,7 +7,7 @@
 
 #include "hostctl/audit_show.h"
 #include "hostctl/escape.h"
-#include "hostctl/held.h"
+#include "hostctl/held_show.h"
 
 #define HOME     "\033[H"
 #define LINE_END "\033[K\r\n"

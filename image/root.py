@@ -17,7 +17,7 @@ TREE = os.path.dirname(HERE)
 PINS = f"{HERE}/deps/pins.txt"
 NAME = "stopper-sidecar"
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
-SIDECAR_USERS = {"PROXY": "stopper-proxy", "DNS": "stopper-dns", "COMPILER": "stopper-dlpc"}  # of appliance/sys/users.h
+SIDECAR_USERS = {"PROXY": "stopper-proxy", "DNS": "stopper-dns", "COMPILER": "stopper-dlpc", "GATE": "stopper-gate", "PUSH": "stopper-push"}  # of appliance/sys/users.h
 
 
 def lines(path):

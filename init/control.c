@@ -16,7 +16,7 @@
 #include "core/secret.h"
 
 #define CLIENTS_MAX 16u
-#define REQUEST_MAX (POLICY_MAX_BYTES + SECRETS_MAX_JSON + 4096u) /* bytes of a line */
+#define REQUEST_MAX (POLICY_MAX_BYTES + SECRETS_MAX_JSON + KEYS_MAX_JSON + 4096u) /* bytes of a line */
 #define REQUEST_MS  30000u /* from connecting, or the last answer, to a whole request */
 #define READ_SIZE   65536u
 
@@ -165,7 +165,8 @@ static void on_applied(void *ctx, uint64_t generation, const struct err *err)
 static void verb_apply(struct client *client, const json_t *request)
 {
     struct control *control = client->control;
-    const json_t *policy = json_object_get(request, "policy"), *secrets = json_object_get(request, "secrets");
+    const json_t *policy = json_object_get(request, "policy"), *secrets = json_object_get(request, "secrets"),
+                 *keys = json_object_get(request, "keys");
     struct err err;
     if (policy == NULL) {
         client_refuse(client, "apply: the member \"policy\" is missing");
@@ -188,7 +189,7 @@ static void verb_apply(struct client *client, const json_t *request)
     control->applying = client;
     client->busy = true;
     uv_timer_stop(&client->timer);
-    if (rollout_begin(control->setup.rollout, policy, secrets, on_applied, control, &err) < 0) {
+    if (rollout_begin(control->setup.rollout, policy, secrets, keys, on_applied, control, &err) < 0) {
         control->applying = NULL;
         client_refuse(client, err.text);
     }
@@ -228,6 +229,23 @@ static void verb_ca(struct client *client, const json_t *request)
     (void)request;
     client_answer(client,
                   json_pack("{s:b, s:s, s:s}", "ok", 1, "pem", ca->pem, "subject_hash", ca->subject_hash));
+}
+
+/* It changes nothing that is in force: a policy that is applied may have the key. */
+static void verb_deploy_key(struct client *client, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "name"));
+    struct gate_keys *keys = &client->control->setup.rollout->policies->deploy;
+    struct err err;
+    const char *line = name != NULL ? gate_keys_deploy(keys, name, &err) : NULL;
+    if (name == NULL)
+        err_set(&err, "\"name\" is not a text");
+    if (line != NULL) {
+        client_answer(client, json_pack("{s:b, s:s}", "ok", 1, "key", line));
+        return;
+    }
+    err_prefix(&err, "deploy-key");
+    client_refuse(client, err.text);
 }
 
 static void verb_pending(struct client *client, const json_t *request)
@@ -365,10 +383,11 @@ static const struct verb {
     const char *members[5]; /* what a request may have beside "verb" */
 } verbs[] = {
     {"hello", verb_hello, {NULL}},
-    {"apply", verb_apply, {"policy", "secrets"}},
+    {"apply", verb_apply, {"policy", "secrets", "keys"}},
     {"wait-ready", verb_wait_ready, {"timeout_ms"}},
     {"status", verb_status, {NULL}},
     {"ca", verb_ca, {NULL}},
+    {"deploy-key", verb_deploy_key, {"name"}},
     {"pending", verb_pending, {NULL}},
     {"approve", verb_approve, {"id", "how", "ttl_s", "by", "reason"}},
     {"deny", verb_deny, {"id", "by", "reason"}},

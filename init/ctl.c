@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/err.h"
+#include "core/keys.h"
 #include "core/policy.h"
 #include "core/secret.h"
 #include "init/control.h"
@@ -25,29 +26,34 @@
 static const struct verb {
     const char *name, *help;
     bool input; /* the other members of the request are an object on stdin */
+    bool named; /* a NAME stands behind it */
 } verbs[] = {
-    {"hello", "protocol and version", false},
-    {"apply", "put {\"policy\": …, \"secrets\": {…}} on stdin in force", true},
-    {"wait-ready", "wait until everything serves", false},
-    {"status", "workers, counters, generations", false},
-    {"ca", "the certificate of the bottle's authority (PEM)", false},
-    {"pending", "requests that are held for the operator", false},
-    {"approve", "let a held one through: {\"id\": …, \"how\": …, \"by\": …, \"reason\": …} on stdin", true},
-    {"deny", "refuse a held one: {\"id\": …, \"by\": …, \"reason\": …} on stdin", true},
-    {"reopen", "open an egress that a canary has closed: {\"by\": …, \"reason\": …} on stdin", true},
+    {"hello", "protocol and version", false, false},
+    {"apply", "put {\"policy\": …, \"secrets\": {…}, \"keys\": {…}} on stdin in force", true, false},
+    {"wait-ready", "wait until everything serves", false, false},
+    {"status", "workers, counters, generations", false, false},
+    {"deploy-key", "the public half of a new key for the repository NAME; of the same, if there is one",
+     false, true},
+    {"ca", "the certificate of the bottle's authority (PEM)", false, false},
+    {"pending", "requests that are held for the operator", false, false},
+    {"approve", "let a held one through: {\"id\": …, \"how\": …, \"by\": …, \"reason\": …} on stdin", true,
+     false},
+    {"deny", "refuse a held one: {\"id\": …, \"by\": …, \"reason\": …} on stdin", true, false},
+    {"reopen", "open an egress that a canary has closed: {\"by\": …, \"reason\": …} on stdin", true, false},
 };
 
 struct request {
-    const char *verb;
-    bool input;
+    const char *verb, *name; /* name: NULL = none */
+    bool input, named;
     int timeout_ms;
 };
 
 static int usage(FILE *out, int status)
 {
-    fputs("usage: stopper-init ctl VERB [--timeout SECONDS]\n\n", out);
+    fputs("usage: stopper-init ctl VERB [NAME] [--timeout SECONDS]\n\n", out);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        fprintf(out, "  %-11s %s\n", verbs[i].name, verbs[i].help);
+        fprintf(out, "  %s%-*s %s\n", verbs[i].name, verbs[i].named ? 5 : 15 - (int)strlen(verbs[i].name),
+                verbs[i].named ? " NAME" : "", verbs[i].help);
     fputs("\nPrints the answer as JSON; ends with 0 when it says \"ok\": true, with 1 when not.\n", out);
     return status;
 }
@@ -67,23 +73,28 @@ static int arguments(int argc, char *const *argv, struct request *request)
             request->timeout_ms = (int)(seconds * 1000);
             continue;
         }
+        if (request->verb != NULL && request->named && request->name == NULL) {
+            request->name = argv[i];
+            continue;
+        }
         if (request->verb != NULL || argv[i][0] == '-')
             return -1;
         for (size_t v = 0; v < sizeof verbs / sizeof verbs[0]; v++)
             if (strcmp(verbs[v].name, argv[i]) == 0) {
                 request->verb = verbs[v].name;
                 request->input = verbs[v].input;
+                request->named = verbs[v].named;
             }
         if (request->verb == NULL)
             return -1;
     }
-    return request->verb != NULL ? 0 : -1;
+    return request->verb != NULL && request->named == (request->name != NULL) ? 0 : -1;
 }
 
-/* The members of a request, such as policy and secrets; the sidecar checks them. */
+/* The members of a request, such as policy, secrets and keys; the sidecar checks them. */
 static json_t *input_read(struct err *err)
 {
-    size_t size = POLICY_MAX_BYTES + SECRETS_MAX_JSON + 1, len = 0, got;
+    size_t size = POLICY_MAX_BYTES + SECRETS_MAX_JSON + KEYS_MAX_JSON + 1, len = 0, got;
     json_error_t where;
     char *text = malloc(size);
     json_t *input = NULL;
@@ -120,6 +131,8 @@ static char *request_line(const struct request *request, struct err *err)
         json_object_update(object, input);
         json_decref(input);
     }
+    if (request->name != NULL)
+        json_object_set_new(object, "name", json_string(request->name));
     if (strcmp(request->verb, "wait-ready") == 0)
         json_object_set_new(object, "timeout_ms", json_integer(request->timeout_ms));
     char *line = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);

@@ -24,30 +24,42 @@ static void turn(struct desk *desk);
 
 static void audit(struct desk *desk, const struct hold *hold, struct audit line, const char *detail)
 {
+    const struct hold_request *request = &hold->request;
     line.detail = str_of(detail);
-    line.host = str_of(hold->request.host);
-    line.method = str_of(hold->request.method);
-    line.path = str_of(hold->request.path);
-    line.port = hold->request.port;
-    if (hold->request.kind == HOLD_MATCH) {
-        line.detector = hold->request.detector;
-        line.pattern = hold->request.rule;
-        line.surface = hold->request.surface;
+    line.host = str_of(request->host);
+    line.method = str_of(request->kind == HOLD_PUSH ? "push" : request->method);
+    line.path = str_of(request->path);
+    line.port = request->port;
+    line.repository = str_of(request->push.repository);
+    line.ref = str_of(request->push.ref);
+    line.old_id = str_of(request->push.old_id);
+    line.new_id = str_of(request->push.new_id);
+    line.commit = str_of(request->push.commit);
+    line.line = request->push.line;
+    if (request->detector[0] != '\0') {
+        line.detector = request->detector;
+        line.pattern = request->rule;
+        line.surface = request->surface;
     }
     audit_mux_emit(desk->setup.audit, &line);
 }
 
 static void audit_held(struct desk *desk, const struct hold *hold)
 {
-    bool match = hold->request.kind == HOLD_MATCH;
+    const struct hold_request *request = &hold->request;
+    bool push = request->kind == HOLD_PUSH, match = request->detector[0] != '\0';
     char detail[128];
     snprintf(detail, sizeof detail, "held as %" PRIu64 ", its end will be event %s", hold->id,
-             hold->request.event);
+             request->event);
     audit(desk, hold,
-          (struct audit){.kind = AUDIT_HTTP,
+          (struct audit){.kind = push ? AUDIT_GIT : AUDIT_HTTP,
                          .verdict = AUDIT_HOLD,
-                         .rule = match ? "dlp.outbound_on_match" : hold->request.rule,
-                         .reason = match ? DENIAL_DLP_MATCH : DENIAL_HOST_NOT_ALLOWED},
+                         .rule = match && push ? "git-gate.on_finding"
+                                 : match       ? "dlp.outbound_on_match"
+                                               : request->rule,
+                         .reason = match  ? DENIAL_DLP_MATCH
+                                   : push ? DENIAL_NONE
+                                          : DENIAL_HOST_NOT_ALLOWED},
           detail);
 }
 
@@ -145,6 +157,23 @@ static void answer(struct desk *desk, uint64_t id, const char *error)
     desk->setup.on_approved(desk->setup.ctx, id, error != NULL ? &err : NULL);
 }
 
+/* An approval of a push is in no policy: the verdict is all of it. */
+static void let_push(struct desk *desk, struct hold *hold)
+{
+    uint64_t id = hold->id;
+    tell(desk, hold->worker, hold->number, HOLD_APPROVED, id);
+    holds_remove(&desk->holds, hold);
+    answer(desk, id, NULL);
+}
+
+static struct hold *chosen_push(const struct desk *desk)
+{
+    struct hold *hold = desk->holds.first;
+    while (hold != NULL && (hold->state != HOLD_CHOSEN || hold->request.kind != HOLD_PUSH))
+        hold = hold->next;
+    return hold;
+}
+
 /* Its roll-out succeeded: whoever waits goes on. */
 static void enforce(struct desk *desk, struct hold *hold)
 {
@@ -200,8 +229,11 @@ static void on_rolled(void *ctx, uint64_t generation, const struct err *err)
 /* Rolls out what has been decided, when nothing else is on its way; and sets the clock. */
 static void turn(struct desk *desk)
 {
-    int64_t next = holds_next_ms(&desk->holds, now(desk));
+    struct hold *push;
     struct err err;
+    while ((push = chosen_push(desk)) != NULL) /* an answer may lead to the next question */
+        let_push(desk, push);
+    int64_t next = holds_next_ms(&desk->holds, now(desk));
     if (next >= 0)
         uv_timer_start(&desk->timer, on_time, (uint64_t)next, 0);
     else
@@ -249,7 +281,9 @@ void desk_applied(struct desk *desk)
             audit_over(desk, hold, "a new policy has come into force");
         if (over)
             holds_remove(&desk->holds, hold);
-        else if (waited)
+        else if (waited && hold->request.kind == HOLD_PUSH)
+            tell(desk, hold->worker, hold->number, HOLD_STALE, 0);
+        if (waited)
             request_over(desk, hold);
         hold = over || waited ? desk->holds.first : hold->next; /* an answer may lead to the next question */
     }
@@ -258,6 +292,28 @@ void desk_applied(struct desk *desk)
 }
 
 /* ---- the workers ---- */
+
+/* The repository as the policy in force has it; NULL = it has none of this name. Borrowed. */
+static const json_t *repository_of(const struct desk *desk, const struct hold_request *request)
+{
+    const json_t *gate = json_object_get(desk->setup.policies->current.policy, "gate"), *repository;
+    size_t at;
+    json_array_foreach(json_object_get(gate, "repos"), at, repository) {
+        const char *name = json_string_value(json_object_get(repository, "name"));
+        if (name != NULL && strcmp(name, request->push.repository) == 0)
+            return repository;
+    }
+    return NULL;
+}
+
+/* Whether it was judged by a policy that is not in force any more. A worker has a new one before it is in force for all. */
+static bool is_stale(const struct desk *desk, const struct hold_request *request)
+{
+    const struct policy_store *policies = desk->setup.policies;
+    bool known = request->base == policies->current.base ||
+                 (policies->next.generation != 0 && request->base == policies->next.base);
+    return request->kind == HOLD_PUSH && (!known || repository_of(desk, request) == NULL);
+}
 
 static void take(struct desk *desk, struct worker_ref worker, uint64_t number,
                  const struct hold_request *request)
@@ -268,7 +324,11 @@ static void take(struct desk *desk, struct worker_ref worker, uint64_t number,
         tell(desk, worker, number, HOLD_UNHEARD, 0);
         return;
     }
-    if (holds_denied_often(&desk->holds, request->host)) {
+    if (is_stale(desk, request)) {
+        tell(desk, worker, number, HOLD_STALE, 0);
+        return;
+    }
+    if (holds_denied_often(&desk->holds, request)) {
         tell(desk, worker, number, HOLD_REFUSED_OFTEN, 0);
         return;
     }
@@ -290,7 +350,8 @@ int desk_hold(struct desk *desk, struct worker_ref worker, uint32_t type, uint64
     if (number == 0)
         return -1;
     if (type == CHANNEL_HOLD) {
-        if (hold != NULL || hold_read(text, &request) < 0)
+        if (hold != NULL || hold_read(text, &request) < 0 ||
+            (request.kind == HOLD_PUSH) != supervisor_is_gate(desk->setup.supervisor, worker))
             return -1;
         take(desk, worker, number, &request);
     } else if (hold != NULL) {
@@ -339,6 +400,8 @@ int desk_approve(struct desk *desk, uint64_t id, enum hold_how how, uint64_t ttl
     char ttl[48];
     if (hold == NULL)
         return -1;
+    if (hold->request.kind == HOLD_PUSH && how != HOLD_ONCE)
+        return err_set(err, "%" PRIu64 " is a push: an approval is for that one alone, so only once", id);
     if (holds_choose(&desk->holds, hold, how, 1000 * ttl_s, now(desk)) < 0)
         return err_set(err, "%d approvals are in force: no more are possible", APPROVALS_MAX);
     snprintf(ttl, sizeof ttl, " for %" PRIu64 " s", ttl_s);
@@ -352,23 +415,58 @@ int desk_deny(struct desk *desk, uint64_t id, const struct desk_word *word, stru
     if (hold == NULL)
         return -1;
     audit_verdict(desk, hold, "deny", AUDIT_BLOCK, "");
-    holds_count_denial(&desk->holds, hold->request.host);
+    holds_count_denial(&desk->holds, &hold->request);
     tell(desk, hold->worker, hold->number, HOLD_REFUSED, 0);
     holds_remove(&desk->holds, hold);
     return 0;
 }
 
-static json_t *describe(const struct hold *hold)
+static void put_text(json_t *object, const char *key, const char *text)
+{
+    if (text[0] != '\0')
+        json_object_set_new(object, key, json_string(text));
+}
+
+static void describe_push(const struct desk *desk, const struct hold_request *request, json_t *object)
+{
+    const struct hold_push *push = &request->push;
+    const char *url = json_string_value(json_object_get(repository_of(desk, request), "url"));
+    put_text(object, "repository", push->repository);
+    put_text(object, "url", url != NULL ? url : "");
+    put_text(object, "ref", push->ref);
+    put_text(object, "old", push->old_id);
+    put_text(object, "new", push->new_id);
+    put_text(object, "commit", push->commit);
+    put_text(object, "path", request->path);
+    if (push->line > 0)
+        json_object_set_new(object, "line", json_integer((json_int_t)push->line));
+    json_object_set_new(object, "finding", json_integer((json_int_t)push->finding));
+    json_object_set_new(object, "findings", json_integer((json_int_t)push->findings));
+    json_object_set_new(object, "allow_comment", json_boolean(push->allow_comment != 0));
+}
+
+static void describe_request(const struct hold_request *request, json_t *object)
+{
+    put_text(object, "method", request->method);
+    put_text(object, "host", request->host);
+    json_object_set_new(object, "port", json_integer(request->port));
+    json_object_set_new(object, "tls", json_boolean(request->tls != 0));
+    put_text(object, "path", request->path);
+}
+
+static json_t *describe(const struct desk *desk, const struct hold *hold)
 {
     const struct hold_request *request = &hold->request;
-    json_t *object =
-        json_pack("{s:I, s:s, s:s, s:s, s:i, s:b, s:s, s:s}", "id", (json_int_t)hold->id, "kind",
-                  hold_kind_name(request->kind), "method", request->method, "host", request->host, "port",
-                  (int)request->port, "tls", (int)request->tls, "path", request->path, "rule", request->rule);
-    if (request->kind == HOLD_MATCH) {
-        json_object_set_new(object, "detector", json_string(request->detector));
-        json_object_set_new(object, "surface", json_string(request->surface));
-        json_object_set_new(object, "value", json_string(request->value));
+    json_t *object = json_pack("{s:I, s:s, s:s}", "id", (json_int_t)hold->id, "kind",
+                               hold_kind_name(request->kind), "rule", request->rule);
+    if (request->kind == HOLD_PUSH)
+        describe_push(desk, request, object);
+    else
+        describe_request(request, object);
+    if (request->detector[0] != '\0') {
+        put_text(object, "detector", request->detector);
+        put_text(object, "surface", request->surface);
+        put_text(object, "value", request->value);
     }
     return object;
 }
@@ -386,11 +484,13 @@ json_t *desk_pending(const struct desk *desk)
         uint64_t waited = now(desk) - hold->since_ms;
         if (hold->state != HOLD_WAITS)
             continue;
-        json_t *object = describe(hold);
+        json_t *object = describe(desk, hold);
         json_object_set_new(object, "surface", json_string(request->surface));
-        json_object_set_new(object, "query_bytes", json_integer((json_int_t)request->query));
-        json_object_set_new(object, "body_bytes",
-                            request->body >= 0 ? json_integer(request->body) : json_null());
+        if (request->kind != HOLD_PUSH) {
+            json_object_set_new(object, "query_bytes", json_integer((json_int_t)request->query));
+            json_object_set_new(object, "body_bytes",
+                                request->body >= 0 ? json_integer(request->body) : json_null());
+        }
         json_object_set_new(object, "waited_s", json_integer((json_int_t)(waited / 1000)));
         json_object_set_new(object, "seconds", json_integer((json_int_t)request->seconds));
         json_object_set_new(object, "event_id", json_string(request->event));
@@ -407,7 +507,7 @@ json_t *desk_approvals(const struct desk *desk)
     for (const struct hold *hold = desk->holds.first; hold != NULL; hold = hold->next) {
         if (hold->state != HOLD_IN_FORCE)
             continue;
-        json_t *object = describe(hold);
+        json_t *object = describe(desk, hold);
         json_object_set_new(object, "how", json_string(names[hold->how]));
         if (hold->how == HOLD_TTL)
             json_object_set_new(object, "left_s",

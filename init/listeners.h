@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "core/cidr.h"
 #include "core/err.h"
@@ -16,15 +17,17 @@
 #define LISTENERS_MAX 3 /* of one worker */
 
 struct listener {
-    const char *what; /* for errors: "udp 9053" */
-    int type;         /* SOCK_STREAM or SOCK_DGRAM */
-    unsigned port;    /* 0 ends a list */
+    const char *what; /* for errors: "udp 9053"; NULL ends a list */
+    int type;         /* SOCK_STREAM or SOCK_DGRAM; with a path SOCK_SEQPACKET */
+    unsigned port;
     bool loopback;    /* on 127.0.0.1; else on the agent-side address */
     bool shared;      /* SO_REUSEPORT: several workers of a kind listen beside each other */
+    const char *path; /* not NULL: a Unix socket there, in the place of an earlier life's, */
+    gid_t group;      /* root's, which this group may connect to */
 };
 
-/* Binds a list (at most LISTENERS_MAX, ended by port 0) in its order, non-blocking, TCP ones listening.
- * Returns their number; -1 with err, nothing is left open. */
+/* Binds a list (at most LISTENERS_MAX, or ended) in its order, non-blocking, those with connections listening. Needs SETGID for
+ * paths. Returns their number; -1 with err, nothing is left open. */
 int listeners_open(const struct listener *list, const struct ip *agent_address, int fds[LISTENERS_MAX],
                    struct err *err);
 

@@ -29,6 +29,7 @@
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/desk.h"
+#include "init/kinds.h"
 #include "init/meter.h"
 #include "init/mounted.h"
 #include "init/net.h"
@@ -41,6 +42,7 @@
 #include "init/supervise.h"
 #include "init/try.h"
 #include "sys/privs.h"
+#include "sys/users.h"
 #include "sys/worker.h"
 
 #define OPEN_FILES 65536u /* that workers may have at most; each limits itself further */
@@ -67,6 +69,7 @@ struct init {
     struct desk *desk;
     struct shutter *shutter;
     struct control *control;
+    bool keeps; /* there is a place for repositories */
     bool was_ready;
     uint64_t begun_ns; /* of main, before the first step */
     uint64_t started_ms, ready_ms;
@@ -167,15 +170,29 @@ static json_t *describe_denials(const struct audit_mux *audit)
     return object;
 }
 
+/* What the policy in force has of them: names and URLs, as they were sent. */
+static json_t *describe_repositories(const struct init *init)
+{
+    const json_t *repos = json_object_get(json_object_get(init->policies.current.policy, "gate"), "repos");
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(repos); i++) {
+        const json_t *repo = json_array_get(repos, i);
+        json_array_append_new(list, json_pack("{s:O, s:O}", "name", json_object_get(repo, "name"), "url",
+                                              json_object_get(repo, "url")));
+    }
+    return list;
+}
+
 static json_t *describe(void *ctx)
 {
     struct init *init = ctx;
     char address[IP_TEXT];
     ip_format(&init->net.agent_address, address);
     return json_pack(
-        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o}", "generation",
-        (json_int_t)init->policies.current.generation, "policy_digest", init->policies.current.digest,
-        "uptime_s", (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
+        "{s:I, s:s, s:I, s:o, s:{s:s, s:s}, s:s, s:o, s:I, s:I, s:b, s:o, s:i, s:o, s:o, s:o, s:o}",
+        "generation", (json_int_t)init->policies.current.generation, "policy_digest",
+        init->policies.current.digest, "uptime_s",
+        (json_int_t)((uv_now(&init->loop) - init->started_ms) / 1000), "ready_ms",
         init->was_ready ? json_integer((json_int_t)init->ready_ms) : json_null(), "interfaces", "egress",
         init->net.egress.name, "agent", init->net.agent.name, "address", address, "counters",
         packets_describe(&init->packets), "ruleset_generation", (json_int_t)init->packets.generation,
@@ -183,7 +200,7 @@ static json_t *describe(void *ctx)
         "denials", describe_denials(init->audit), "held", (int)desk_waiting(init->desk), "approvals",
         desk_approvals(init->desk), "budgets",
         init->policies.current.budgets != NULL ? json_incref(init->policies.current.budgets) : json_array(),
-        "egress", shutter_describe(init->shutter));
+        "repositories", describe_repositories(init), "egress", shutter_describe(init->shutter));
 }
 
 /* ---- steps ---- */
@@ -230,6 +247,7 @@ static int step_wall(struct init *init, struct err *err)
 {
     struct nft_place place = {.interfaces = {[NFT_LO] = "lo"},
                               .agent_prefix = init->net.agent_prefix,
+                              .agent_address = init->net.agent_address,
                               .host_loopback = init->net.host.family == 4 && init->net.host.bytes[0] == 127};
     memcpy(place.interfaces[NFT_EGRESS], init->net.egress.name, IFNAMSIZ);
     memcpy(place.interfaces[NFT_AGENT], init->net.agent.name, IFNAMSIZ);
@@ -253,11 +271,18 @@ static int directory_make(const char *path, mode_t mode, struct err *err)
 
 static int step_directories(struct init *init, struct err *err)
 {
-    (void)init;
     if (mkdir("/run", 0755) < 0 && errno != EEXIST)
         return err_set_errno(err, "/run");
-    return directory_make(CONTROL_DIRECTORY, 0700, err) < 0 ? -1
-                                                            : directory_make(WORKER_EMPTY_ROOT, 0555, err);
+    if (directory_make(CONTROL_DIRECTORY, 0700, err) < 0 ||
+        directory_make(WORKER_EMPTY_ROOT, 0555, err) < 0 || directory_make(GATE_DIRECTORY, 0700, err) < 0 ||
+        directory_make(PUSH_DIRECTORY, 0700, err) < 0)
+        return -1;
+    if (privs_share(GATE_DIRECTORY, USER_GATE, 0750, err) < 0 ||
+        privs_share(PUSH_DIRECTORY, USER_PUSH, 0770, err) < 0)
+        return -1;
+    /* It is not made here: a bottle without repositories has none, or the image's, in which nothing can be kept. */
+    init->keeps = access(GATE_STORAGE, W_OK) == 0 || (errno != ENOENT && errno != EROFS);
+    return init->keeps ? privs_share(GATE_STORAGE, USER_GATE, 0770, err) : 0;
 }
 
 static int step_loop(struct init *init, struct err *err)
@@ -271,6 +296,7 @@ static int step_loop(struct init *init, struct err *err)
         return err_set(err, "out of memory");
     packets_init(&init->packets, init->audit, init->ruleset_generation);
     policy_store_init(&init->policies, &init->net, init->options.proxies);
+    init->policies.keeps = init->keeps;
     struct supervisor_setup setup = {.loop = &init->loop,
                                      .audit = init->audit,
                                      .policies = &init->policies,
@@ -326,7 +352,8 @@ static int step_policy(struct init *init, struct err *err)
 {
     if (init->options.policy[0] == '\0')
         return 0;
-    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, err) < 0)
+    if (mounted_load(&init->policies, init->options.policy, init->options.secrets, init->options.keys, err) <
+        0)
         return -1;
     const struct policy_version *current = &init->policies.current;
     audit_mux_policy(init->audit, current->generation, current->digest);
@@ -465,6 +492,10 @@ int main(int argc, char **argv)
 {
     mallopt(M_PERTURB, 0xa5); /* freed memory is overwritten: requests hold secrets */
     secret_json();
+    if (!secret_hide_stack()) {
+        fprintf(stderr, "stopper-init: its stack cannot be left out of core dumps\n");
+        return 1;
+    }
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)

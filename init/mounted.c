@@ -82,17 +82,20 @@ static json_t *file_json(const char *path, size_t max, bool secret, struct err *
 }
 
 int mounted_load(struct policy_store *store, const char *policy_path, const char *secrets_path,
-                 struct err *err)
+                 const char *keys_path, struct err *err)
 {
-    json_t *policy = file_json(policy_path, POLICY_MAX_BYTES, false, err), *secrets = NULL;
+    json_t *policy = file_json(policy_path, POLICY_MAX_BYTES, false, err), *secrets = NULL, *keys = NULL;
     int status = -1;
 
     if (policy == NULL)
         return -1;
-    if (secrets_path[0] == '\0' || (secrets = file_json(secrets_path, SECRETS_MAX_JSON, true, err)) != NULL)
-        status = policy_store_stage(store, policy, secrets, err);
+    if ((secrets_path[0] == '\0' ||
+         (secrets = file_json(secrets_path, SECRETS_MAX_JSON, true, err)) != NULL) &&
+        (keys_path[0] == '\0' || (keys = file_json(keys_path, KEYS_MAX_JSON, true, err)) != NULL))
+        status = policy_store_stage(store, policy, secrets, keys, err);
     if (status == 0)
         policy_store_commit(store);
+    json_decref(keys);
     json_decref(secrets);
     json_decref(policy);
     return status;

@@ -3,12 +3,14 @@
  * nft: the wall as tables that read like nft(8), and the one batch that brings them into the kernel
  * (nfnetlink, libnftnl). Installed before anything listens. No rule depends on policy, which arrives later.
  *
- *   raw/prerouting  what comes from the agent: only TCP and DNS go on. This is before conntrack and before
- * routing, so nothing of the rest is ever answered by anything but the rejection. nat/prerouting  every TCP
- * connection and every DNS query, whatever address it is for, becomes one of ours. input           only what
- * was redirected, the proxy's questions to the internal resolver, and replies. forward         nothing, ever.
- *   output          replies; then who may dial what, by user. A socket that root opened stays root's (skuid
- * 0): these rules are about what a worker dials, and the listeners' packets are replies.
+ *   raw/prerouting  what comes from the agent: only TCP and DNS go on. This is before conntrack and before routing, so
+ *                   nothing of the rest is ever answered by anything but the rejection.
+ *   nat/prerouting  every TCP connection and every DNS query, whatever address it is for, becomes one of ours; but for
+ *                   those to the gate, which is dialled by its address.
+ *   input           only what was redirected, what is for the gate, questions to the internal resolver, and replies.
+ *   forward         nothing, ever.
+ *   output          replies; then who may dial what, by user. A socket that root opened stays root's (skuid 0): these
+ *                   rules are about what a worker dials, and the listeners' packets are replies.
  */
 #include "init/nft.h"
 
@@ -60,7 +62,7 @@ static const struct wall_set {
     const char *name;
     uint32_t type, key_len; /* bytes: each part is padded to four */
     uint32_t flags;
-    uint32_t elements[4]; /* of a constant set, zero-terminated */
+    uint32_t elements[6]; /* of a constant set, zero-terminated */
 } sets[] = {
     {NFT_SET_DENIED,
      TYPE_TRIPLE(TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE),
@@ -69,7 +71,7 @@ static const struct wall_set {
      {0}},
     {NFT_SET_DENIED_OTHER, TYPE_PAIR(TYPE_ADDRESS, TYPE_PROTOCOL), 8, NFT_SET_EVAL | NFT_SET_TIMEOUT, {0}},
     {SET_PORTED, TYPE_PROTOCOL, 1, NFT_SET_CONSTANT, {IPPROTO_UDP, IPPROTO_DCCP, IPPROTO_SCTP, 0}},
-    {SET_WORKERS, TYPE_UID, 4, NFT_SET_CONSTANT, {USER_PROXY, USER_DNS, 0}},
+    {SET_WORKERS, TYPE_UID, 4, NFT_SET_CONSTANT, {USER_PROXY, USER_DNS, USER_GATE, USER_PUSH, 0}},
 };
 
 static const struct wall_chain {
@@ -104,11 +106,13 @@ static const struct nft_rule rules[] = {
 
     {"nat", {IIFNAME(NFT_AGENT), DPORT(IPPROTO_UDP, 53), REDIRECT(PORT_DNS)}},
     {"nat", {IIFNAME(NFT_AGENT), DPORT(IPPROTO_TCP, 53), REDIRECT(PORT_DNS)}},
+    {"nat", {IIFNAME(NFT_AGENT), DADDR_OWN, DPORT(IPPROTO_TCP, PORT_GATE), ACCEPT}},
     {"nat", {IIFNAME(NFT_AGENT), L4PROTO(IPPROTO_TCP), REDIRECT(PORT_PROXY)}},
 
     {"input", {IIFNAME(NFT_AGENT), CT_STATUS_DNAT, DPORT(IPPROTO_TCP, PORT_PROXY), ACCEPT}},
     {"input", {IIFNAME(NFT_AGENT), CT_STATUS_DNAT, DPORT(IPPROTO_UDP, PORT_DNS), ACCEPT}},
     {"input", {IIFNAME(NFT_AGENT), CT_STATUS_DNAT, DPORT(IPPROTO_TCP, PORT_DNS), ACCEPT}},
+    {"input", {IIFNAME(NFT_AGENT), DADDR_OWN, DPORT(IPPROTO_TCP, PORT_GATE), ACCEPT}},
     {"input", {IIFNAME(NFT_AGENT), L4PROTO(IPPROTO_TCP), COUNTER(NFT_COUNTER_DIRECT), REJECT_RESET}},
     {"input", {IIFNAME(NFT_AGENT), COUNTER(NFT_COUNTER_DIRECT), REJECT}},
     {"input", {IIFNAME(NFT_EGRESS), CT_STATE(CT_ESTABLISHED), ACCEPT}},
@@ -121,10 +125,13 @@ static const struct nft_rule rules[] = {
     {"forward", {COUNTER(NFT_COUNTER_FORWARD), DROP}},
 
     {"output", {CT_STATE(CT_ESTABLISHED | CT_RELATED), ACCEPT}},
-    /* Whoever asks: the proxy opens this socket while it is still root. */
+    /* The gate only answers: what it has from upstream it has from the leg. */
+    {"output", {SKUID(USER_GATE), CT_STATE(CT_NEW), GOTO("refuse")}},
+    /* Whoever else asks: the proxy opens this socket while it is still root. */
     {"output", {OIFNAME(NFT_LO), DADDR(INADDR_LOOPBACK, 32), DPORT(IPPROTO_UDP, PORT_RESOLVER), ACCEPT}},
     /* Nothing of the sidecar's listens there: what does leads to the host, a declared port each. */
     {"output", {WITH_HOST_LOOPBACK, OIFNAME(NFT_LO), SKUID(USER_PROXY), DADDR(INADDR_LOOPBACK, 32), L4PROTO(IPPROTO_TCP), ACCEPT}},
+    {"output", {WITH_HOST_LOOPBACK, OIFNAME(NFT_LO), SKUID(USER_PUSH), DADDR(INADDR_LOOPBACK, 32), L4PROTO(IPPROTO_TCP), ACCEPT}},
     /* The kernel's own rejections: to the agent, and to a worker whose packet was refused below. Workers cannot send ICMP. */
     {"output", {OIFNAME(NFT_LO), ICMP_UNREACHABLE, ACCEPT}},
     {"output", {OIFNAME(NFT_AGENT), ICMP_UNREACHABLE, ACCEPT}},
@@ -137,6 +144,7 @@ static const struct nft_rule rules[] = {
     {"output", {OIFNAME(NFT_EGRESS), SKUID(USER_DNS), DPORT(IPPROTO_UDP, 53), ACCEPT}},
     {"output", {OIFNAME(NFT_EGRESS), SKUID(USER_DNS), DPORT(IPPROTO_TCP, 53), ACCEPT}},
     {"output", {OIFNAME(NFT_EGRESS), SKUID(USER_PROXY), NFPROTO_IS(NFPROTO_IPV4), L4PROTO(IPPROTO_TCP), ACCEPT}},
+    {"output", {OIFNAME(NFT_EGRESS), SKUID(USER_PUSH), NFPROTO_IS(NFPROTO_IPV4), L4PROTO(IPPROTO_TCP), ACCEPT}},
     {"output", {CT_STATE(CT_NEW), GOTO("refuse")}},
 
     /* The kernel has no user: multicast reports and the like are dropped without a word. */

@@ -266,6 +266,14 @@ NFT_TERM(nft_daddr_agents)
     return agents_address(rule, place, IP4_DADDR_OFFSET, NFT_CMP_EQ);
 }
 
+NFT_TERM(nft_daddr_own)
+{
+    UNUSED;
+    uint32_t address;
+    memcpy(&address, place->agent_address.bytes, sizeof address);
+    return address_in(rule, IP4_DADDR_OFFSET, NFT_CMP_EQ, address, 32);
+}
+
 NFT_TERM(nft_daddr)
 {
     UNUSED;

@@ -22,6 +22,7 @@ enum nft_interface { NFT_LO, NFT_EGRESS, NFT_AGENT, NFT_INTERFACES };
 struct nft_place {
     char interfaces[NFT_INTERFACES][IFNAMSIZ];
     struct cidr agent_prefix; /* IPv4: of the agent's side */
+    struct ip agent_address;  /* IPv4: the sidecar's own there */
     bool host_loopback;       /* the host's services are led to the sidecar's own loopback */
 };
 
@@ -52,6 +53,7 @@ struct nft_rule {
 #define ICMPV6_UNREACHABLE     {.build = nft_icmpv6_unreachable}
 #define SADDR_NOT_AGENTS       {.build = nft_saddr_not_agents}
 #define DADDR_AGENTS           {.build = nft_daddr_agents}
+#define DADDR_OWN              {.build = nft_daddr_own} /* the sidecar's on the agent's side */
 #define DADDR(network, length) {.build = nft_daddr, .a = (network), .b = (length)} /* network in host order */
 #define SADDR_LOCAL            {.build = nft_saddr_local}
 #define CT_STATE(mask)         {.build = nft_ct_state, .a = (mask)}
@@ -89,6 +91,7 @@ NFT_TERM(nft_icmp_unreachable);
 NFT_TERM(nft_icmpv6_unreachable);
 NFT_TERM(nft_saddr_not_agents);
 NFT_TERM(nft_daddr_agents);
+NFT_TERM(nft_daddr_own);
 NFT_TERM(nft_daddr);
 NFT_TERM(nft_saddr_local);
 NFT_TERM(nft_ct_state);

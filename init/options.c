@@ -70,6 +70,11 @@ static int set_secrets(struct options *options, const char *value, struct err *e
     return read_path(value, &options->secrets, err);
 }
 
+static int set_keys(struct options *options, const char *value, struct err *err)
+{
+    return read_path(value, &options->keys, err);
+}
+
 static int set_die_with_parent(struct options *options, const char *value, struct err *err)
 {
     (void)value;
@@ -109,6 +114,7 @@ static const struct option_row {
      "where host.stopper.internal is (default: the egress side's gateway; or none)"},
     {"--policy", "FILE", set_policy, "the policy to start with, as JSON"},
     {"--secrets", "FILE", set_secrets, "its secrets, {\"NAME\": \"VALUE\"}; root's, mode 0400 or 0600"},
+    {"--keys", "FILE", set_keys, "the keys of its repositories, {\"NAME\": \"PEM\"}; likewise"},
     {"--die-with-parent", NULL, set_die_with_parent, "end when the process that started this one ends"},
     {"--version", NULL, set_version, "print the version"},
     {"--help", NULL, set_help, "print this"},
@@ -118,7 +124,7 @@ static const struct option_row {
 
 int options_parse(int argc, char *const *argv, struct options *options, struct err *err)
 {
-    *options = (struct options){.proxies = 1, .wait_s = 10, .policy = "", .secrets = ""};
+    *options = (struct options){.proxies = 1, .wait_s = 10, .policy = "", .secrets = "", .keys = ""};
     for (int i = 1; i < argc; i++) {
         const struct option_row *row = rows;
         const char *equals = strchr(argv[i], '=');
@@ -141,6 +147,8 @@ int options_parse(int argc, char *const *argv, struct options *options, struct e
         return err_set(err, "--egress and --agent name the same interface");
     if (options->secrets[0] != '\0' && options->policy[0] == '\0')
         return err_set(err, "--secrets without --policy: nothing would use them");
+    if (options->keys[0] != '\0' && options->policy[0] == '\0')
+        return err_set(err, "--keys without --policy: nothing would use them");
     return 0;
 }
 

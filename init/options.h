@@ -21,7 +21,8 @@ struct options {
     struct ip host;      /* of the machine that runs the bottle; family 0 = the gateway of the egress side */
     bool no_host;        /* nothing leads to it */
     const char *policy;  /* path of a file, borrowed from argv; "" = none */
-    const char *secrets; /* the same; only with policy */
+    const char *secrets; /* the same; only with policy, as are keys */
+    const char *keys;
     bool die_with_parent;
     bool help, version;
 };

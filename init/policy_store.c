@@ -15,16 +15,25 @@
 #include "init/digest.h"
 #include "sys/channel.h"
 
-/* Which members of the policy, and of each route, a kind of worker gets. NULL ends; an absent list of routes'
- * = all. */
+#define NO_FDS                                                                                               \
+    {                                                                                                        \
+        -1, -1, -1, -1                                                                                       \
+    } /* of a version's sections */
+
+/* Which members of the policy, and of each route, approval and repository, a kind of worker gets. NULL ends; it gets none of
+ * what nothing is said of. */
 static const struct section {
     const char *members[8];
     const char *route_members[16];
     const char *approval_members[12];
+    const char *repo_members[8];
 } sections[POLICY_SECTIONS] = {
     [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
                         {"host", "allow_private", "ports", "tcp", NULL},
-                        {"host", NULL}},
+                        {"host", NULL},
+                        {"name", "url", "host_key", NULL}},
+    [POLICY_FOR_GATE] = {.members = {"protocol", "gate", "hold", "on_canary", NULL}},
+    [POLICY_FOR_PUSH] = {.members = {"protocol", NULL}, .repo_members = {"name", "url", "host_key", NULL}},
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
                           {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
@@ -48,6 +57,8 @@ static json_t *list_copy(const json_t *list, const char *const *members)
 {
     json_t *copy = json_array(), *item;
     size_t at;
+    if (members[0] == NULL)
+        return copy;
     json_array_foreach(list, at, item) {
         if (json_array_append_new(copy, members_copy(item, members)) < 0) {
             json_decref(copy);
@@ -69,6 +80,13 @@ static json_t *approvals_copy(json_t *approvals, const char *const *members, boo
     json_t *copy = list_copy(list, members);
     json_decref(list);
     return copy;
+}
+
+static json_t *gate_copy(const json_t *policy, const char *const *members)
+{
+    const json_t *repos = json_object_get(json_object_get(policy, "gate"), "repos");
+
+    return json_pack("{s:o}", "repos", list_copy(repos, members));
 }
 
 static json_t *sidecar_of(const struct net *net)
@@ -127,10 +145,12 @@ static char *section_text(const json_t *policy, const struct policy_version *ver
                                   list_copy(json_object_get(policy, "routes"), section->route_members));
     if (status == 0)
         status = share_budgets(json_object_get(cut, "routes"), store->proxies);
-    if (status == 0 && json_array_size(version->approvals) > 0)
+    if (status == 0 && json_array_size(version->approvals) > 0 && section->approval_members[0] != NULL)
         status = json_object_set_new(
             cut, "approvals",
             approvals_copy(version->approvals, section->approval_members, number == POLICY_FOR_PROXY));
+    if (status == 0 && version->gates && section->repo_members[0] != NULL)
+        status = json_object_set_new(cut, "gate", gate_copy(policy, section->repo_members));
     if (status == 0 && version->closed)
         status = json_object_set_new(cut, "closed", json_true());
     if (status == 0 && json_object_get(cut, "hold") != NULL)
@@ -155,6 +175,7 @@ static void version_close(struct policy_version *version)
     if (version->generation != 0 && version->source >= 0)
         close(version->source);
     secrets_free(version->secrets);
+    keys_free(version->keys);
     json_decref(version->policy);
     json_decref(version->approvals);
     json_decref(version->budgets);
@@ -194,7 +215,9 @@ static struct str sensitive(const struct policy *policy, const struct secret_ent
 /* What has to be compiled for the policy. Returns 0 or -1. */
 static int source_make(struct policy_version *version, const struct policy *policy, struct err *err)
 {
-    version->searches = policy->approvals.hold_denied; /* what is approved later is searched too */
+    version->gates = policy->gate != NULL;
+    version->searches =
+        version->gates || policy->approvals.hold_denied; /* what is approved later is searched too */
     for (size_t i = 0; i < policy->route_count; i++)
         version->searches =
             version->searches || policy->routes[i].dlp.outbound + policy->routes[i].dlp.inbound > 0;
@@ -266,6 +289,8 @@ static int validate(const json_t *policy, struct policy_version *version, struct
         return -1;
     status = policy_check_secrets(check, version->secrets, err);
     if (status == 0)
+        status = gate_keys_check(version->keys, check, err);
+    if (status == 0)
         status = source_make(version, check, err);
     approvals_keep(version->approvals, check);
     note_budgets(version, check);
@@ -327,6 +352,10 @@ static int stage(struct policy_store *store, const json_t *policy, struct policy
         version_close(&next);
         return -1;
     }
+    if (next.gates && !store->keeps) {
+        version_close(&next);
+        return err_set(err, "policy: gate: this sidecar was started without a place for repositories");
+    }
     next.policy = json_incref((json_t *)policy);
     next.closed = store->closed;
     for (int i = 0; i < POLICY_SECTIONS; i++) {
@@ -363,18 +392,19 @@ bool policy_version_share(struct policy_version *version, const struct policy_ve
 }
 
 int policy_store_stage(struct policy_store *store, const json_t *policy, const json_t *secrets,
-                       struct err *err)
+                       const json_t *keys, struct err *err)
 {
-    struct policy_version next = {.generation = store->last + 1,
-                                  .base = store->last + 1,
-                                  .fds = {-1, -1},
-                                  .source = -1,
-                                  .database = -1};
+    struct policy_version next = {
+        .generation = store->last + 1, .base = store->last + 1, .fds = NO_FDS, .source = -1, .database = -1};
 
     if (store->next.generation != 0)
         return err_set(err, "another policy is being applied");
     if (secrets_take(secrets, &next.secrets, err) < 0)
         return -1;
+    if (gate_keys_take(&store->deploy, keys, &next.keys, err) < 0) {
+        secrets_free(next.secrets);
+        return -1;
+    }
     next.approvals = json_copy(store->current.approvals);
     return stage(store, policy, next, err);
 }
@@ -384,7 +414,7 @@ static int stage_again(struct policy_store *store, json_t *approvals, struct err
 {
     const struct policy_version *current = &store->current;
     struct policy_version next = {
-        .generation = store->last + 1, .base = current->base, .fds = {-1, -1}, .source = -1, .database = -1};
+        .generation = store->last + 1, .base = current->base, .fds = NO_FDS, .source = -1, .database = -1};
 
     if (store->next.generation != 0 || current->policy == NULL)
         return err_set(err,
@@ -396,6 +426,10 @@ static int stage_again(struct policy_store *store, json_t *approvals, struct err
         secrets_text_free(text);
         if (status < 0)
             return -1;
+    }
+    if (current->keys != NULL && (next.keys = keys_copy(current->keys)) == NULL) {
+        secrets_free(next.secrets);
+        return err_set(err, "no locked memory is left for the keys (RLIMIT_MEMLOCK)");
     }
     next.approvals = approvals != NULL ? json_incref(approvals) : NULL;
     return stage(store, current->policy, next, err);

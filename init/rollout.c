@@ -2,7 +2,8 @@
 /* rollout: offer, wait, commit or revoke. One at a time. Each end is an audit line of kind "control". */
 #include "init/rollout.h"
 
-#define ANSWER_LIMIT_MS 5000u /* for all workers together */
+#define ANSWER_LIMIT_MS 5000u  /* for all workers together */
+#define START_LIMIT_MS  20000u /* when some have to start for it, as supervise gives them */
 
 static void audit_end(struct rollout *rollout, uint64_t generation, const struct err *err)
 {
@@ -32,6 +33,7 @@ static void rollout_end(struct rollout *rollout, const struct err *err)
         policy_store_drop(rollout->policies);
         supervisor_revoke(rollout->supervisor, generation);
     }
+    supervisor_settle(rollout->supervisor);
     audit_end(rollout, generation, err);
     rollout->done(rollout->ctx, err == NULL ? generation : 0, err);
 }
@@ -65,8 +67,8 @@ static void on_limit(uv_timer_t *timer)
 static void offer(struct rollout *rollout)
 {
     rollout->offered = true;
-    uv_timer_start(&rollout->timer, on_limit, ANSWER_LIMIT_MS, 0);
-    supervisor_offer(rollout->supervisor);
+    bool starting = supervisor_offer(rollout->supervisor);
+    uv_timer_start(&rollout->timer, on_limit, starting ? START_LIMIT_MS : ANSWER_LIMIT_MS, 0);
     rollout_check(rollout);
 }
 
@@ -139,12 +141,12 @@ static int begin(struct rollout *rollout, int staged,
     return 0;
 }
 
-int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets, const json_t *keys,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err)
 {
     rollout->cause = ROLLOUT_APPLY;
-    return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, err), done, ctx, err);
+    return begin(rollout, policy_store_stage(rollout->policies, policy, secrets, keys, err), done, ctx, err);
 }
 
 int rollout_approvals(struct rollout *rollout, json_t *approvals,

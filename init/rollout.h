@@ -48,7 +48,7 @@ int rollout_boot(struct rollout *rollout, void (*failed)(void *boot, const struc
 
 /* Begins. Returns 0: done will be called, from the loop or before this returns; or -1 with err: nothing has
  * begun. */
-int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets,
+int rollout_begin(struct rollout *rollout, const json_t *policy, const json_t *secrets, const json_t *keys,
                   void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                   struct err *err);
 

@@ -168,6 +168,42 @@ static int ca_hash_take(struct shim_config *config, const json_t *value, struct 
     return 0;
 }
 
+/* The beginning of a URL, as it stands between quotes in git's configuration. */
+static bool is_url(const json_t *value)
+{
+    size_t len = json_string_length(value);
+    const char *text = json_string_value(value);
+
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+            return false;
+    return len > 0;
+}
+
+/* Once a configuration. */
+static int git_take(struct shim_config *config, const json_t *value, struct err *err)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *name;
+    json_t *forms, *form;
+    size_t i;
+
+    if (!json_is_object(value))
+        return err_set(err, "an object of names and lists is wanted");
+    json_object_foreach((json_t *)(uintptr_t)value, name, forms) {
+        if (name[0] == '\0' || strlen(name) > 64 || strspn(name, letters) != strlen(name))
+            return err_set(err, "\"%s\" is no name of a repository", name);
+        if (!json_is_array(forms) || json_array_size(forms) == 0)
+            return err_set(err, "%s: a list of URLs is wanted", name);
+        json_array_foreach(forms, i, form) {
+            if (!is_url(form))
+                return err_set(err, "%s: a list of URLs is wanted", name);
+        }
+    }
+    config->git = json_deep_copy(value);
+    return config->git ? 0 : err_set(err, "out of memory");
+}
+
 /* Once a configuration: an overlay has none. */
 static int mounts_take(struct shim_config *config, const json_t *value, struct err *err)
 {
@@ -240,6 +276,7 @@ static const struct member members[] = {
     {"cwd", cwd_take, BOTH | OVERLAY, BOTH},
     {"ca", ca_take, BOTH, 0},
     {"ca_subject_hash", ca_hash_take, BOTH, 0},
+    {"git", git_take, BOTH, 0},
     {"mounts", mounts_take, WHOLE, 0},
     {"closed", closed_take, WHOLE, 0},
     {"terminal", terminal_take, WHOLE | OVERLAY, 0},
@@ -309,6 +346,7 @@ int shim_config_overlay(struct str json, struct shim_config *config, struct err 
 void shim_config_fini(struct shim_config *config)
 {
     json_decref(config->env);
+    json_decref(config->git);
     free(config->cwd);
     free(config->ca);
     for (size_t i = 0; i < config->mount_count; i++)
@@ -316,7 +354,7 @@ void shim_config_fini(struct shim_config *config)
     free(config->mounts);
     config->mounts = NULL;
     config->mount_count = 0;
-    config->env = NULL;
+    config->env = config->git = NULL;
     config->cwd = config->ca = NULL;
 }
 

@@ -35,6 +35,8 @@ struct shim_config {
     char *cwd;               /* owned: absolute */
     char *ca;                /* owned: one certificate, PEM; NULL = none */
     char ca_subject_hash[9]; /* of ca; "" = unknown */
+    json_t
+        *git; /* owned: of each repository of the gate's, by name, the beginnings of its URLs; NULL = none */
     char **mounts; /* owned, as are the strings: absolute paths of what is not the image's; NULL = none */
     size_t mount_count;
     struct ip closed[SHIM_CLOSED_MAX]; /* IPv4 addresses that are to lead nowhere */

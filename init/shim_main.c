@@ -2,7 +2,7 @@
 /*
  * stopper-shim: PID 1 of the agent's namespaces, and the door for every later entry (`exec`).
  *
- *   PID 1      configuration -> routes, IPv6, resolver -> trust -> saved for `exec` -> drop, tried out -> NSS ->
+ *   PID 1      configuration -> routes, IPv6, resolver -> trust, git -> saved for `exec` -> drop, tried out -> NSS ->
  *              terminal -> the command as a child -> wait
  *   exec       saved configuration -> overlay from the peer -> drop, tried out -> terminal -> the command in
  *              its own place
@@ -33,6 +33,7 @@
 #include "init/shim_connect.h"
 #include "init/shim_door.h"
 #include "init/shim_exec.h"
+#include "init/shim_git.h"
 #include "init/shim_net.h"
 #include "init/shim_peer.h"
 #include "init/shim_probe.h"
@@ -117,7 +118,8 @@ static int agent_prepare(struct str text, bool contained, struct shim_config *co
                              shim_net_unreachable(config->closed, config->closed_count, err) != 0)) ||
         (contained && shim_net_verify(config, err) != 0) || shim_net_resolver(config, err) != 0 ||
         shim_trust_setup(config, contained, err) != 0 || shim_trust_environment(config, err) != 0 ||
-        home_default(config, err) != 0 || shim_config_save(text, err) != 0 || drop(config, err) != 0)
+        shim_git_setup(config, err) != 0 || home_default(config, err) != 0 ||
+        shim_config_save(text, err) != 0 || drop(config, err) != 0)
         return -1;
     if (chdir(config->cwd) != 0)
         return err_set_errno(err, "cwd: %s", config->cwd);
@@ -375,7 +377,8 @@ static int exec_main(const char *over, const char *name, char *argv[])
     if (shim_config_load(&config, &err) != 0 || exec_overlay(&peer, &config, &err) != 0 ||
         (over && shim_config_overlay(str_of(over), &config, &err) != 0) ||
         (name && shim_door_name(name, &err) != 0) || shim_trust_environment(&config, &err) != 0 ||
-        home_default(&config, &err) != 0 || drop(&config, &err) != 0)
+        shim_git_environment(&config, &err) != 0 || home_default(&config, &err) != 0 ||
+        drop(&config, &err) != 0)
         return refuse(&peer, &err);
     if (chdir(config.cwd) != 0) {
         err_set_errno(&err, "cwd: %s", config.cwd);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * supervise: what is started, with what, is the table `kinds`. A process goes down -> starting -> serving and
- * back to down; every end passes through one function, worker_ended. A worker is never told READY-like things
- * by init: it gets policies, and answers. Whatever it says that is not understood ends it.
+ * back to down, those of the gate from and to unused; every end passes through one function, worker_ended. A worker is
+ * never told READY-like things by init: it gets policies, and answers (hearing.c).
  */
-#include "init/supervise.h"
+#include "init/slot.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,77 +15,18 @@
 #include <unistd.h>
 
 #include "init/handover.h"
-#include "init/listeners.h"
 #include "init/outfit.h"
-#include "init/words.h"
 #include "sys/channel.h"
-#include "sys/ports.h"
 #include "sys/spawn.h"
-#include "sys/worker.h"
 
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_LAST_MS  5000u
 #define START_LIMIT_MS   20000u /* from exec to READY */
 #define SERVED_WELL_MS   10000u /* who served that long starts again without much back-off */
-#define END_LIMIT_MS     1000u  /* from closing the channel to its end */
 #define STOP_LIMIT_MS    2000u
 
-enum state { DOWN, STARTING, SERVING };
-
-static const char *const state_names[] = {[DOWN] = "down", [STARTING] = "starting", [SERVING] = "serving"};
-
-static const struct kind {
-    const char *name;
-    enum policy_section section; /* POLICY_FOR_NOBODY: no policy, no audit socket (the meter) */
-    bool vital;                  /* its end is the sidecar's */
-    bool many;                   /* as many as there are to be proxies */
-    struct listener listeners[LISTENERS_MAX + 1];
-} kinds[] = {
-    {"meter", POLICY_FOR_NOBODY, true, false, {{0}}},
-    {"stopper-dns",
-     POLICY_FOR_DNS,
-     false,
-     false,
-     {{"udp agent address", SOCK_DGRAM, PORT_DNS, false, false},
-      {"tcp agent address", SOCK_STREAM, PORT_DNS, false, false},
-      {"udp loopback", SOCK_DGRAM, PORT_RESOLVER, true, false},
-      {0}}},
-    {"stopper-proxy",
-     POLICY_FOR_PROXY,
-     false,
-     true,
-     {{"tcp agent address", SOCK_STREAM, PORT_PROXY, false, true}, {0}}},
-};
-
-#define KINDS (sizeof kinds / sizeof kinds[0])
-
-struct worker_slot {
-    struct supervisor *supervisor;
-    const struct kind *kind;
-    char name[24]; /* "stopper-proxy", or "stopper-proxy.2" beside others */
-    enum state state;
-    pid_t pid; /* 0 = none */
-    unsigned restarts;
-    uint64_t backoff_ms, started_ms;
-    uint64_t offered, applied, refused; /* generations of this life */
-    bool ready;                         /* READY was heard in this life */
-    struct err trouble;                 /* why it is not serving, from this life or the last; "" = none */
-    const char *killed_for;             /* why init ended this life; NULL = it did not */
-    struct words *words;                /* of this life; NULL = none */
-    int channel;                        /* -1 = closed */
-    uv_poll_t channel_poll;
-    uv_timer_t timer; /* down: the next start; starting: the limit */
-};
-
-struct supervisor {
-    struct supervisor_setup setup;
-    struct worker_slot *slots;
-    size_t slot_count;
-    uv_signal_t child;
-    uv_timer_t stop_timer;
-    bool stopping, stopped;
-    int stop_status;
-};
+static const char *const state_names[] = {
+    [UNUSED] = "unused", [DOWN] = "down", [STARTING] = "starting", [SERVING] = "serving"};
 
 static void worker_start(struct worker_slot *slot);
 
@@ -107,9 +48,22 @@ static void audit(struct supervisor *supervisor, enum audit_verdict verdict, con
     audit_mux_emit(supervisor->setup.audit, &line);
 }
 
+void worker_say(const struct worker_slot *slot, enum audit_verdict verdict, const char *detail)
+{
+    audit(slot->supervisor, verdict, detail);
+}
+
 /* ---- one process ---- */
 
-static void worker_kill(struct worker_slot *slot, const char *why)
+/* Whether the policy in force, or the one that is offered, has it serve. */
+static bool worker_wanted(const struct worker_slot *slot)
+{
+    const struct policy_store *policies = slot->supervisor->setup.policies;
+
+    return !slot->kind->gates || policies->current.gates || policies->next.gates;
+}
+
+void worker_kill(struct worker_slot *slot, const char *why)
 {
     if (slot->pid == 0)
         return;
@@ -119,12 +73,12 @@ static void worker_kill(struct worker_slot *slot, const char *why)
 
 static void worker_send(struct worker_slot *slot, const struct policy_version *version)
 {
-    if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || version->generation == 0 ||
-        (slot->supervisor->setup.policies->closed && !version->closed) || !policy_version_ready(version) ||
-        slot->offered == version->generation)
+    if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || slot->dismissed ||
+        version->generation == 0 || (slot->supervisor->setup.policies->closed && !version->closed) ||
+        !policy_version_ready(version) || slot->offered == version->generation)
         return;
-    if (slot->kind->section == POLICY_FOR_PROXY && handover_belongings(slot->channel, version) < 0) {
-        worker_kill(slot, "its secrets cannot be handed over");
+    if (handover_belongings(slot->channel, version, slot->kind->may) < 0) {
+        worker_kill(slot, "what belongs to its policy cannot be handed over");
         return;
     }
     if (channel_send(slot->channel, CHANNEL_POLICY, version->generation, version->fds[slot->kind->section],
@@ -137,7 +91,7 @@ static void worker_send(struct worker_slot *slot, const struct policy_version *v
 /* The authority goes to whoever forges with it, before any policy. */
 static void worker_give_ca(struct worker_slot *slot)
 {
-    if (slot->kind->section != POLICY_FOR_PROXY)
+    if (!(slot->kind->may & KIND_CA))
         return;
     int fd = ca_memfd(slot->supervisor->setup.ca);
     if (fd < 0 || channel_send(slot->channel, CHANNEL_CA, 0, fd, str_of("")) < 0)
@@ -147,7 +101,7 @@ static void worker_give_ca(struct worker_slot *slot)
 }
 
 /* Serving means: ready, and with the policy in force. */
-static void worker_check(struct worker_slot *slot)
+void worker_check(struct worker_slot *slot)
 {
     struct supervisor *supervisor = slot->supervisor;
     char text[80];
@@ -165,9 +119,9 @@ static void worker_check(struct worker_slot *slot)
     changed(supervisor);
 }
 
-static struct worker_ref worker_ref(const struct worker_slot *slot)
+struct worker_ref worker_ref(const struct worker_slot *slot)
 {
-    return (struct worker_ref){(unsigned)(slot - slot->supervisor->slots), slot->restarts};
+    return (struct worker_ref){(unsigned)(slot - slot->supervisor->slots), slot->life};
 }
 
 void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, uint64_t number,
@@ -175,81 +129,9 @@ void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, ui
 {
     struct worker_slot *slot = &supervisor->slots[worker.slot];
 
-    if (slot->pid != 0 && slot->restarts == worker.life &&
+    if (slot->pid != 0 && slot->life == worker.life &&
         channel_send(slot->channel, CHANNEL_VERDICT, number, -1, text) < 0)
         worker_kill(slot, "it does not read its channel");
-}
-
-static void worker_heard(struct worker_slot *slot, const struct channel_msg *msg)
-{
-    const struct supervisor_setup *setup = &slot->supervisor->setup;
-    switch (msg->type) {
-    case CHANNEL_READY:
-        slot->ready = true;
-        break;
-    case CHANNEL_APPLIED:
-        slot->applied = msg->generation;
-        break;
-    case CHANNEL_REFUSED:
-        slot->refused = msg->generation;
-        err_set(&slot->trouble, "it refused policy generation %llu: %.*s",
-                (unsigned long long)msg->generation, msg->text_len > 300 ? 300 : (int)msg->text_len,
-                msg->text);
-        if (msg->generation == setup->policies->current.generation)
-            worker_kill(slot, "it did not take the policy in force");
-        break;
-    case CHANNEL_COUNTERS:
-        if (slot->kind->section == POLICY_FOR_NOBODY)
-            setup->on_counters(setup->ctx, (struct str){msg->text, msg->text_len});
-        return;
-    case CHANNEL_HOLD:
-    case CHANNEL_HOLD_END:
-        if (slot->kind->section != POLICY_FOR_PROXY ||
-            setup->on_hold(setup->ctx, worker_ref(slot), msg->type, msg->generation,
-                           (struct str){msg->text, msg->text_len}) < 0)
-            worker_kill(slot, "it said of a held request what no worker says");
-        return;
-    case CHANNEL_CANARY:
-        if (slot->kind->section != POLICY_FOR_PROXY ||
-            setup->on_canary(setup->ctx, (struct str){msg->text, msg->text_len}) < 0)
-            worker_kill(slot, "it said of a canary what no worker says");
-        return;
-    default:
-        worker_kill(slot, "it said what no worker says");
-        return;
-    }
-    worker_check(slot);
-}
-
-static void on_still_there(uv_timer_t *timer)
-{
-    worker_kill(timer->data, "it closed its channel");
-}
-
-static void on_channel(uv_poll_t *poll, int status, int events)
-{
-    static struct channel_msg msg; /* 64 KiB; one loop, never re-entered */
-    struct worker_slot *slot = poll->data;
-    (void)events;
-    int got = status < 0 ? 0 : channel_recv(slot->channel, &msg);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got == 0) { /* mostly the first sign of its end */
-        uv_poll_stop(poll);
-        uv_timer_start(&slot->timer, on_still_there, END_LIMIT_MS, 0);
-        return;
-    }
-    if (got < 0) {
-        uv_poll_stop(poll);
-        worker_kill(slot, "its message is malformed");
-        return;
-    }
-    if (msg.fd >= 0) {
-        close(msg.fd);
-        worker_kill(slot, "it sent a descriptor");
-        return;
-    }
-    worker_heard(slot, &msg);
 }
 
 static void on_channel_closed(uv_handle_t *handle)
@@ -296,15 +178,14 @@ static int worker_try(struct worker_slot *slot)
         return -1;
     slot->pid = pid;
     slot->state = STARTING;
-    slot->ready = false;
+    slot->life++;
+    slot->ready = slot->dismissed = false;
     slot->killed_for = NULL;
     slot->offered = slot->applied = slot->refused = 0;
     slot->started_ms = uv_now(supervisor->setup.loop);
     slot->channel = outfit.channel;
     slot->words = words_new(supervisor->setup.loop, outfit.words);
-    uv_poll_init(supervisor->setup.loop, &slot->channel_poll, slot->channel);
-    slot->channel_poll.data = slot;
-    uv_poll_start(&slot->channel_poll, UV_READABLE, on_channel);
+    worker_listen(slot);
     if (outfit.audit >= 0 && audit_mux_add(supervisor->setup.audit, outfit.audit) < 0)
         worker_kill(slot, "out of memory");
     uv_timer_start(&slot->timer, on_start_limit, START_LIMIT_MS, 0);
@@ -325,6 +206,9 @@ static void worker_later(struct worker_slot *slot)
 static void worker_start(struct worker_slot *slot)
 {
     struct err text;
+    slot->state = worker_wanted(slot) ? DOWN : UNUSED;
+    if (slot->state == UNUSED)
+        return;
     if (slot->channel >= 0) { /* the handle of the last life is still being closed */
         uv_timer_start(&slot->timer, on_start_due, 1, 0);
         return;
@@ -367,17 +251,6 @@ static void worker_epitaph(const struct worker_slot *slot, int status, struct er
         err_set(text, "%s: %s", how.text, words);
 }
 
-/* What must not be lost with a worker that had no time for more. */
-static void worker_last_words(struct worker_slot *slot)
-{
-    static struct channel_msg msg; /* as in on_channel */
-    while (channel_recv(slot->channel, &msg) == 1)
-        if (msg.fd >= 0)
-            close(msg.fd);
-        else if (msg.type == CHANNEL_CANARY)
-            worker_heard(slot, &msg);
-}
-
 static void worker_ended(struct worker_slot *slot, int status)
 {
     struct supervisor *supervisor = slot->supervisor;
@@ -399,6 +272,11 @@ static void worker_ended(struct worker_slot *slot, int status)
     }
     worker_last_words(slot);
     supervisor->setup.on_gone(supervisor->setup.ctx, worker_ref(slot));
+    if (slot->dismissed) {
+        worker_start(slot);
+        changed(supervisor);
+        return;
+    }
     err_set(&text, "%s %s %s", slot->kind->vital ? "the" : "worker", slot->name, why.text);
     audit(supervisor, AUDIT_ALARM, text.text);
     err_set(&slot->trouble, "it %s", why.text);
@@ -462,10 +340,35 @@ void supervisor_current(struct supervisor *supervisor)
         worker_send(&supervisor->slots[i], &supervisor->setup.policies->current);
 }
 
-void supervisor_offer(struct supervisor *supervisor)
+bool supervisor_offer(struct supervisor *supervisor)
 {
-    for (size_t i = 0; i < supervisor->slot_count; i++)
-        worker_send(&supervisor->slots[i], &supervisor->setup.policies->next);
+    bool starting = false;
+
+    for (size_t i = 0; i < supervisor->slot_count; i++) {
+        struct worker_slot *slot = &supervisor->slots[i];
+        if (slot->state == UNUSED)
+            worker_start(slot);
+        worker_send(slot, &supervisor->setup.policies->next);
+        starting = starting || slot->state == STARTING;
+    }
+    return starting;
+}
+
+static void on_dismissed_limit(uv_timer_t *timer)
+{
+    worker_kill(timer->data, "it did not end");
+}
+
+void supervisor_settle(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < supervisor->slot_count; i++) {
+        struct worker_slot *slot = &supervisor->slots[i];
+        if (slot->pid == 0 || slot->dismissed || worker_wanted(slot))
+            continue;
+        slot->dismissed = true;
+        kill(slot->pid, SIGTERM);
+        uv_timer_start(&slot->timer, on_dismissed_limit, STOP_LIMIT_MS, 0);
+    }
 }
 
 enum offer supervisor_offered(const struct supervisor *supervisor, struct err *why)
@@ -474,7 +377,7 @@ enum offer supervisor_offered(const struct supervisor *supervisor, struct err *w
     enum offer offer = OFFER_TAKEN;
     for (size_t i = 0; i < supervisor->slot_count; i++) {
         const struct worker_slot *slot = &supervisor->slots[i];
-        if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0)
+        if (slot->kind->section == POLICY_FOR_NOBODY || slot->pid == 0 || slot->dismissed)
             continue;
         if (slot->refused == next) {
             err_set(why, "worker %s: %s", slot->name, slot->trouble.text);
@@ -503,13 +406,18 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation)
             worker_kill(&supervisor->slots[i], "it did not close the egress");
 }
 
+bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker)
+{
+    return supervisor->slots[worker.slot].kind->section == POLICY_FOR_GATE;
+}
+
 /* ---- as a whole ---- */
 
 bool supervisor_serving(const struct supervisor *supervisor, struct err *why)
 {
     for (size_t i = 0; i < supervisor->slot_count; i++) {
         const struct worker_slot *slot = &supervisor->slots[i];
-        if (slot->state != SERVING) {
+        if (slot->state != SERVING && slot->state != UNUSED) {
             err_set(why, "worker %s: %s", slot->name,
                     slot->trouble.text[0] != '\0' ? slot->trouble.text : "it is not ready yet");
             return false;
@@ -538,6 +446,8 @@ json_t *supervisor_describe(const struct supervisor *supervisor)
     json_t *array = json_array();
     for (size_t i = 0; i < supervisor->slot_count; i++) {
         const struct worker_slot *slot = &supervisor->slots[i];
+        if (slot->state == UNUSED)
+            continue;
         json_array_append_new(array,
                               json_pack("{s:s, s:i, s:s, s:I, s:I}", "name", slot->name, "pid",
                                         (int)slot->pid, "state", state_names[slot->state], "restarts",
@@ -550,7 +460,7 @@ static void slot_init(struct supervisor *supervisor, struct worker_slot *slot, c
                       unsigned number, unsigned count)
 {
     *slot = (struct worker_slot){
-        .supervisor = supervisor, .kind = kind, .channel = -1, .backoff_ms = BACKOFF_FIRST_MS};
+        .supervisor = supervisor, .kind = kind, .state = DOWN, .channel = -1, .backoff_ms = BACKOFF_FIRST_MS};
     if (count > 1)
         snprintf(slot->name, sizeof slot->name, "%s.%u", kind->name, number + 1);
     else

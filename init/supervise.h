@@ -65,8 +65,12 @@ bool supervisor_serving(const struct supervisor *supervisor, struct err *why);
 /* Sends policies->current to the workers that run and do not have it: it had not been ready when they started. */
 void supervisor_current(struct supervisor *supervisor);
 
-/* Sends policies->next to the workers that run; those that start meanwhile get it too. */
-void supervisor_offer(struct supervisor *supervisor);
+/* Sends policies->next to the workers that run, and starts those that only it needs; those that start meanwhile get it too.
+ * Returns whether some have yet to start. */
+bool supervisor_offer(struct supervisor *supervisor);
+
+/* Ends the workers that the policy in force does not need, without a word: none is offered. */
+void supervisor_settle(struct supervisor *supervisor);
 
 enum offer { OFFER_PENDING, OFFER_TAKEN, OFFER_REFUSED };
 
@@ -84,11 +88,14 @@ void supervisor_enforce(struct supervisor *supervisor, uint64_t generation);
 void supervisor_tell(struct supervisor *supervisor, struct worker_ref worker, uint64_t number,
                      struct str text);
 
+/* Whether this worker is the gate: what it holds are pushes, and nobody else's are. */
+bool supervisor_is_gate(const struct supervisor *supervisor, struct worker_ref worker);
+
 /* Ends everything: with status 0 by SIGTERM and after 2 s SIGKILL, else by SIGKILL at once. Then on_stopped.
  */
 void supervisor_stop(struct supervisor *supervisor, int status);
 
-/* An array of {name, pid, state, restarts}; the caller's. */
+/* An array of {name, pid, state, restarts} of those that there are; the caller's. */
 json_t *supervisor_describe(const struct supervisor *supervisor);
 
 #endif

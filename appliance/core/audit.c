@@ -14,10 +14,12 @@
 #include "core/json_out.h"
 
 #define CAP_TEXT 512 /* escaped bytes of host, path, detail and rule */
+#define CAP_REF  256 /* of a ref, and of all findings */
 #define CAP_NAME 128 /* of a rule's or a secret's name */
-#define CAP_WORD 64  /* of method, protocol, addresses */
+#define CAP_WORD 64  /* of method, protocol, addresses, ids */
+#define CAP_RULE 40  /* of a rule in findings */
 
-static const char *const kinds[] = {"http", "tls", "dns", "tcp", "packet", "control", "lifecycle"};
+static const char *const kinds[] = {"http", "tls", "dns", "tcp", "git", "packet", "control", "lifecycle"};
 static const char *const verdicts[] = {"allow", "block", "alarm", "redact", "hold"};
 
 const char *audit_kind_name(size_t kind)
@@ -68,9 +70,80 @@ static void put_u64(struct json_out *out, const char *key, uint64_t value)
         json_out_u64(out, key, value);
 }
 
+/* A rule's name may be an outside scanner's: what is not usual in one becomes '_', so it needs no escapes. */
+static size_t rule_name(const char *rule, char name[CAP_RULE + 1])
+{
+    size_t len = 0;
+
+    for (; rule[len] != '\0' && len < CAP_RULE; len++)
+        name[len] =
+            strchr("\"\\", rule[len]) == NULL && rule[len] > ' ' && rule[len] <= '~' ? rule[len] : '_';
+    name[len] = '\0';
+    return len;
+}
+
+/* Whether an earlier one is written with this name: a member comes once. */
+static bool is_named(const struct audit *audit, size_t before, const char *name)
+{
+    char earlier[CAP_RULE + 1];
+
+    for (size_t i = 0; i < before; i++) {
+        rule_name(audit->findings[i].rule, earlier);
+        if (strcmp(earlier, name) == 0)
+            return true;
+    }
+    return strcmp(name, "others") == 0;
+}
+
+static void put_findings(struct json_out *out, const struct audit *audit)
+{
+    char name[CAP_RULE + 1];
+    size_t room = CAP_REF - sizeof "{\"others\":18446744073709551615}";
+    uint64_t others = 0;
+
+    if (audit->finding_count == 0)
+        return;
+    json_out_open(out, "findings");
+    for (size_t i = 0; i < audit->finding_count; i++) {
+        const struct audit_finding *finding = &audit->findings[i];
+        size_t need = rule_name(finding->rule, name) + sizeof "\"\":," - 1 +
+                      (size_t)snprintf(NULL, 0, "%" PRIu64, finding->count);
+        if (need > room || is_named(audit, i, name)) {
+            others += finding->count;
+            continue;
+        }
+        room -= need;
+        json_out_u64(out, name, finding->count);
+    }
+    put_u64(out, "others", others);
+    json_out_close(out);
+}
+
+static void put_git(struct json_out *out, const struct audit *audit)
+{
+    put_str(out, "repository", audit->repository, CAP_WORD);
+    put_str(out, "ref", audit->ref, CAP_REF);
+    put_str(out, "old", audit->old_id, CAP_WORD);
+    put_str(out, "new", audit->new_id, CAP_WORD);
+    put_str(out, "commit", audit->commit, CAP_WORD);
+    put_u64(out, "line", audit->line);
+    put_u64(out, "commits", audit->commits);
+    put_u64(out, "objects", audit->objects);
+    put_findings(out, audit);
+}
+
+static void put_connection(struct json_out *out, const struct audit *audit)
+{
+    put_str(out, "protocol", str_of(audit->protocol), CAP_WORD);
+    put_str(out, "tls_version", str_of(audit->tls_version), CAP_WORD);
+    put_str(out, "alpn", audit->alpn, CAP_WORD);
+    put_str(out, "address", str_of(audit->address), CAP_WORD);
+}
+
 size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT_LINE_MAX])
 {
     struct json_out out;
+    bool git = audit->repository.len > 0;
 
     json_out_begin(&out, line, AUDIT_UNSEALED_MAX - 1);
     put_time(&out, wall_us);
@@ -83,13 +156,13 @@ size_t audit_format(const struct audit *audit, uint64_t wall_us, char line[AUDIT
     put_str(&out, "detector", str_of(audit->detector), CAP_WORD);
     put_str(&out, "pattern", str_of(audit->pattern), CAP_NAME);
     put_str(&out, "surface", str_of(audit->surface), CAP_WORD);
-    put_str(&out, "host", audit->host, CAP_TEXT);
+    put_str(&out, "host", audit->host, git ? CAP_REF : CAP_TEXT);
     put_str(&out, "method", audit->method, CAP_WORD);
     put_str(&out, "path", audit->path, CAP_TEXT);
-    put_str(&out, "protocol", str_of(audit->protocol), CAP_WORD);
-    put_str(&out, "tls_version", str_of(audit->tls_version), CAP_WORD);
-    put_str(&out, "alpn", audit->alpn, CAP_WORD);
-    put_str(&out, "address", str_of(audit->address), CAP_WORD);
+    if (git)
+        put_git(&out, audit);
+    else
+        put_connection(&out, audit);
     put_u64(&out, "port", audit->port);
     put_str(&out, "upstream", str_of(audit->upstream), CAP_WORD);
     put_u64(&out, "status", audit->status);

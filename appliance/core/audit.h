@@ -18,22 +18,48 @@
 #define AUDIT_UNSEALED_MAX (AUDIT_LINE_MAX - AUDIT_SEAL_MAX) /* so this is what others may write */
 #define AUDIT_ID_MAX       32                                /* bytes of an event id, NUL included */
 
-enum audit_kind { AUDIT_HTTP, AUDIT_TLS, AUDIT_DNS, AUDIT_TCP, AUDIT_PACKET, AUDIT_CONTROL, AUDIT_LIFECYCLE };
+enum audit_kind {
+    AUDIT_HTTP,
+    AUDIT_TLS,
+    AUDIT_DNS,
+    AUDIT_TCP,
+    AUDIT_GIT,
+    AUDIT_PACKET,
+    AUDIT_CONTROL,
+    AUDIT_LIFECYCLE
+};
 enum audit_verdict { AUDIT_ALLOW, AUDIT_BLOCK, AUDIT_ALARM, AUDIT_REDACT, AUDIT_HOLD };
+
+/* What one rule of a detector found, how often. */
+struct audit_finding {
+    const char *rule;
+    uint64_t count;
+};
 
 /* Zero or empty members are left out of the line, time, id, kind and verdict excepted. */
 struct audit {
     enum audit_kind kind;
     enum audit_verdict verdict;
-    char id[AUDIT_ID_MAX];   /* event id, from audit_id */
-    const char *rule;        /* the route's name, or what of the wall decided */
-    enum denial reason;      /* why not */
-    struct str detail;       /* our own words: "worker stopper-dns ended by signal 9" */
-    const char *detector;    /* what found something: "known_secrets"; static, as surface is */
-    const char *pattern;     /* which of its rules; a secret's name, never its value */
-    const char *surface;     /* where: "body" */
-    struct str host;         /* as the agent sent it */
-    struct str method, path; /* HTTP; the path without its query */
+    char id[AUDIT_ID_MAX]; /* event id, from audit_id */
+    const char *rule;      /* the route's name, or what of the wall decided */
+    enum denial reason;    /* why not */
+    struct str detail;     /* our own words: "worker stopper-dns ended by signal 9" */
+    const char *detector;  /* what found something: "known_secrets"; static, as surface is */
+    const char *pattern;   /* which of its rules; a secret's name, never its value */
+    const char *surface;   /* where: "body" */
+    struct str host;       /* as the agent sent it */
+    struct str method,
+        path; /* HTTP; the path without its query. Git: "fetch" or "push"; of the first finding */
+    /* Git alone, which has in turn no protocol, alpn, tls_version and address. */
+    struct str repository; /* its name in the manifest: with it the line is about git */
+    struct str ref;        /* in full */
+    struct str old_id,
+        new_id;        /* what it names before and afterwards, in hexadecimal digits; nothing: zeros */
+    struct str commit; /* in which the first finding is */
+    uint64_t line;     /* of `path` */
+    uint64_t commits, objects;            /* that were looked at */
+    const struct audit_finding *findings; /* by rule; borrowed */
+    size_t finding_count;
     const char *protocol;    /* "udp", "icmp", "A", "ssh": what was tried, where kind does not say */
     struct str alpn;         /* TLS: protocols offered */
     const char *tls_version; /* "1.3": the highest offered */

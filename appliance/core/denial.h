@@ -107,6 +107,16 @@
     X(GIT_PUSH, "git-push", 403,                                                                             \
       "Pushing with git over HTTP is never allowed, uploads to Git LFS included.",                           \
       "Push through the bottle's git-gate, if the operator has set one up.")                                 \
+    X(GIT_REQUEST, "git-request", 0, "This is no request of git's for a repository.",                        \
+      "Use git with the repository's own URL.")                                                              \
+    X(GIT_REPOSITORY, "git-repository", 0, "This repository is not one of the bottle's.",                    \
+      "The operator would have to add it to git-gate.repos.")                                                \
+    X(GIT_REFUSED, "git-refused", 0, "The push was refused; git has said why.",                              \
+      "Change what is pushed; else the operator would have to change push of this repository.")              \
+    X(GIT_DECLINED, "git-declined", 0, "The upstream did not take the ref.",                                 \
+      "Its words are in git's output; fetch, or ask who administers it.")                                    \
+    X(GIT_INTERRUPTED, "git-interrupted", 0, "The connection ended before git had done its work.",           \
+      "Try again.")                                                                                          \
     X(DLP_MATCH, "dlp-match", 403, "The request holds what must not leave this bottle.",                     \
       "Send it without that; else the operator would have to change dlp of this route.")                     \
     X(DLP_STRUCTURE, "dlp-structure", 403, "The request cannot be searched for what must not leave.",        \
@@ -125,6 +135,10 @@
       "Try again later.")                                                                                    \
     X(UPSTREAM_TLS, "upstream-tls", 502, "The host's TLS was not trusted.",                                  \
       "Its operator has to mend it; a CA of your own goes into egress.extra_ca.")                            \
+    X(GATE_HOST_KEY, "gate-host-key", 0, "The repository's host does not have the host key that is pinned.", \
+      "If its key was changed on purpose, the operator has to change host_key of this repository.")          \
+    X(GATE_KEY, "gate-key", 0, "The repository's host does not take the key of this repository.",            \
+      "The operator has to register the key there, with the right to write where pushes are meant.")         \
     X(DNS_NAME, "dns-name", 0, "This name is not allowed: the answer is the sidecar's own address.",         \
       "The operator would have to add the host to egress.routes.")                                           \
     X(DNS_TYPE, "dns-type", 0, "Only A queries are answered with data.", "Use IPv4 addresses.")              \

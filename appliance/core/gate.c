@@ -239,10 +239,10 @@ const struct gate_repo *gate_find(const struct gate *gate, struct str name)
     return NULL;
 }
 
-bool gate_has_host(const struct gate *gate, const char *host)
+const struct gate_repo *gate_at(const struct gate *gate, const char *host)
 {
     for (size_t i = 0; gate != NULL && i < gate->repo_count; i++)
         if (gate->repos[i].from.address.family == 0 && strcmp(gate->repos[i].from.host, host) == 0)
-            return true;
-    return false;
+            return &gate->repos[i];
+    return NULL;
 }

@@ -74,7 +74,7 @@ void gate_free(struct gate *gate); /* NULL is fine */
 /* The repository of this name; NULL when there is none. `gate` may be NULL. */
 const struct gate_repo *gate_find(const struct gate *gate, struct str name);
 
-/* Whether a repository is at this host, by its canonical name. `gate` may be NULL. */
-bool gate_has_host(const struct gate *gate, const char *host);
+/* The first repository at this host, by its canonical name; NULL when there is none. `gate` may be NULL. */
+const struct gate_repo *gate_at(const struct gate *gate, const char *host);
 
 #endif

@@ -75,7 +75,7 @@ static const char *take_apart(const char *rest, struct gate_url *url)
         return "has a bad port: 1 to 65535";
     url->port = (uint16_t)port;
     for (const char *c = slash; *c != '\0'; c++)
-        if (*c <= ' ' || *c >= 0x7f || strchr("\"'\\?#*[", *c) != NULL)
+        if (*c <= ' ' || *c >= 0x7f || strchr("\"'\\?#*[%", *c) != NULL)
             return "has a character in its path that is not taken";
     strcpy(url->path, slash);
     return NULL;

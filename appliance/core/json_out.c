@@ -126,6 +126,19 @@ void json_out_bool(struct json_out *out, const char *key, bool value)
     put(out, value ? "true" : "false", value ? 4 : 5);
 }
 
+void json_out_open(struct json_out *out, const char *key)
+{
+    put_key(out, key);
+    put(out, "{", 1);
+    out->comma = false;
+}
+
+void json_out_close(struct json_out *out)
+{
+    put(out, "}", 1);
+    out->comma = true;
+}
+
 int json_out_end(struct json_out *out)
 {
     put(out, "}", 1);

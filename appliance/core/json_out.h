@@ -30,6 +30,10 @@ void json_out_str(struct json_out *out, const char *key, struct str value, size_
 void json_out_u64(struct json_out *out, const char *key, uint64_t value);
 void json_out_bool(struct json_out *out, const char *key, bool value);
 
+/* A member that is an object: what is written between the two is its members. */
+void json_out_open(struct json_out *out, const char *key);
+void json_out_close(struct json_out *out);
+
 /* Ends the object and NUL-terminates. Returns its length in bytes, or -1 when it did not fit. */
 int json_out_end(struct json_out *out);
 

@@ -11,9 +11,9 @@
 #include "core/cidr.h"
 #include "core/denial.h"
 #include "core/policy.h"
-#include "proxy/resolve.h"
 #include "proxy/stream.h"
 #include "proxy/tls.h"
+#include "sys/resolve.h"
 
 struct dial;
 

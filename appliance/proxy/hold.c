@@ -65,8 +65,7 @@ enum denial hold_begin(struct session *session, struct hold_request *request,
     snprintf(request->event, sizeof request->event, "%s", x->id);
     if (x->hold != 0) /* the question before this one is settled */
         channel_send(WORKER_FD_CHANNEL, CHANNEL_HOLD_END, x->hold, -1, str_of(NULL));
-    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_HOLD, holds->number + 1, -1,
-                     (struct str){(const char *)request, sizeof *request}) != 0) {
+    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_HOLD, holds->number + 1, -1, hold_bytes(request)) != 0) {
         x->reason = "The sidecar is busy.";
         return DENIAL_HELD_CROWDED;
     }

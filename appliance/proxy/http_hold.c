@@ -147,7 +147,7 @@ static bool fill_match(struct session *session, struct hold_request *hold)
     copy(hold->value, sizeof hold->value, str_of(x->asked));
     copy(hold->path, sizeof hold->path, str_of(x->path));
     memcpy(hold->event, x->id, sizeof hold->event);
-    struct str record = {(const char *)hold, sizeof *hold};
+    struct str record = hold_bytes(hold);
     if (hold_read(record, &taken) == 0)
         return true;
     memset(hold->path, 0, sizeof hold->path);

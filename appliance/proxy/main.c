@@ -20,11 +20,11 @@
 #include "proxy/leaf.h"
 #include "proxy/listen.h"
 #include "proxy/pool.h"
-#include "proxy/resolve.h"
 #include "proxy/search.h"
 #include "proxy/session.h"
 #include "proxy/tls.h"
 #include "sys/channel.h"
+#include "sys/resolve.h"
 #include "sys/users.h"
 #include "sys/worker.h"
 

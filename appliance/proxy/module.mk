@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-proxy
-stopper-proxy.src := $(wildcard appliance/proxy/*.c)
+stopper-proxy.src := $(wildcard appliance/proxy/*.c) appliance/sys/resolve.c
 stopper-proxy.layers := dlp sys core
 stopper-proxy.pkg := ldns libuv jansson
 stopper-proxy.static-deps := llhttp wolfssl
@@ -15,7 +15,7 @@ test_fuzz_h1.static-deps := llhttp
 test_fuzz_leak.with := tests/fuzz/fuzz_leak.c appliance/proxy/leak.c $(h1)
 test_fuzz_leak.static-deps := llhttp
 test_fuzz_hello.with := tests/fuzz/fuzz_hello.c appliance/proxy/hello.c
-test_resolve.with := appliance/proxy/resolve.c
+test_resolve.with := appliance/sys/resolve.c
 test_resolve.pkg := ldns
 test_deny.with := appliance/proxy/deny.c
 test_redact.with := appliance/proxy/redact.c
@@ -26,6 +26,7 @@ test_tls.with := $(addprefix appliance/proxy/,tls.c tls_kit.c leaf.c stream.c)
 test_tls.static-deps := wolfssl
 test_tls.pkg := libuv
 test_tls.libs := -lm
+test_search.with := appliance/proxy/search.c
 test_leak.with := appliance/proxy/leak.c
 test_pool.with := $(addprefix appliance/proxy/,pool.c stream.c tls.c tls_kit.c leaf.c)
 test_pool.static-deps := wolfssl

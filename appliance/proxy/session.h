@@ -24,10 +24,10 @@
 #include "proxy/hello.h"
 #include "proxy/leaf.h"
 #include "proxy/leak.h"
-#include "proxy/resolve.h"
 #include "proxy/splice.h"
 #include "proxy/stream.h"
 #include "proxy/tls.h"
+#include "sys/resolve.h"
 #include "sys/worker.h"
 
 #define ASK_MAX 8 /* questions about what was found in one request */

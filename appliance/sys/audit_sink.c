@@ -28,15 +28,16 @@
 #define QUEUE_CAP       (QUEUE_MAX + RESERVED_MAX * (AUDIT_LINE_MAX + sizeof(uint32_t)))
 #define EQUAL_SLOTS     128
 #define OTHERS          DENIAL_COUNT /* slots behind them, one a reason, for all that finds those taken */
-#define EQUAL_KEY_MAX   448          /* bytes: host, rule, address, and the numbers */
+#define EQUAL_KEY_MAX   448          /* bytes: host, rule, address, repository, ref, and the numbers */
 #define EQUAL_WINDOW_MS 1000
 
 struct equal {
     size_t key_len; /* 0 = free */
     char key[EQUAL_KEY_MAX];
     uint64_t until_ms;
-    struct audit audit; /* its texts point into `text` */
-    char text[256], rule[192], protocol[16], address[48], pattern[136];
+    struct audit audit; /* its texts point into these */
+    char host[128], detail[128], rule[192], protocol[16], address[48], pattern[136];
+    char repository[72], ref[264];
     uint64_t count; /* held back since the last line */
 };
 
@@ -235,8 +236,13 @@ static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
     struct {
         unsigned kind, reason, port, status;
     } numbers = {(unsigned)audit->kind, (unsigned)audit->reason, audit->port, audit->status};
-    const struct str parts[] = {audit->host, str_of(audit->rule), str_of(audit->address),
-                                str_of(audit->protocol), audit->detail};
+    const struct str parts[] = {audit->host,
+                                str_of(audit->rule),
+                                str_of(audit->address),
+                                str_of(audit->protocol),
+                                audit->detail,
+                                audit->repository,
+                                audit->ref};
     size_t len = sizeof numbers;
 
     memcpy(key, &numbers, sizeof numbers);
@@ -263,16 +269,18 @@ static const char *keep(char *into, size_t size, const char *text)
     return into;
 }
 
+static struct str keep_str(char *into, size_t size, struct str text)
+{
+    size_t len = text.len < size ? text.len : size;
+
+    if (len > 0)
+        memcpy(into, text.ptr, len);
+    return (struct str){into, len};
+}
+
 /* Keeps what the line with the count needs: the members that make denials equal, and no others. */
 static void equal_hold(struct equal *equal, const struct audit *audit)
 {
-    size_t host = audit->host.len < sizeof equal->text / 2 ? audit->host.len : sizeof equal->text / 2;
-    size_t detail = audit->detail.len < sizeof equal->text / 2 ? audit->detail.len : sizeof equal->text / 2;
-
-    if (host > 0)
-        memcpy(equal->text, audit->host.ptr, host);
-    if (detail > 0)
-        memcpy(equal->text + sizeof equal->text / 2, audit->detail.ptr, detail);
     equal->audit = (struct audit){
         .kind = audit->kind,
         .verdict = audit->verdict,
@@ -283,8 +291,10 @@ static void equal_hold(struct equal *equal, const struct audit *audit)
         .detector = audit->detector,
         .pattern = keep(equal->pattern, sizeof equal->pattern, audit->pattern),
         .surface = audit->surface,
-        .host = {equal->text, host},
-        .detail = {equal->text + sizeof equal->text / 2, detail},
+        .host = keep_str(equal->host, sizeof equal->host, audit->host),
+        .detail = keep_str(equal->detail, sizeof equal->detail, audit->detail),
+        .repository = keep_str(equal->repository, sizeof equal->repository, audit->repository),
+        .ref = keep_str(equal->ref, sizeof equal->ref, audit->ref),
         .rule = keep(equal->rule, sizeof equal->rule, audit->rule),
         .protocol = keep(equal->protocol, sizeof equal->protocol, audit->protocol),
         .address = keep(equal->address, sizeof equal->address, audit->address),

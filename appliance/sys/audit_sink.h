@@ -28,7 +28,7 @@ bool audit_sink_reserve(struct audit_sink *sink);
 void audit_sink_release(struct audit_sink *sink);
 
 /* Writes the line of a reservation. Lines with the verdict BLOCK are coalesced by kind, reason, host, rule,
- * address and port: the first at once, the rest of its second as one line with their count. What comes when
+ * address and port, repository and ref: the first at once, the rest of its second as one line with their count. What comes when
  * 128 different ones are being counted is counted by its reason alone. */
 void audit_sink_emit(struct audit_sink *sink, const struct audit *audit);
 

@@ -15,7 +15,7 @@
 
 enum channel_type {
     CHANNEL_POLICY = 1, /* init -> worker: generation, fd = sealed memfd with the worker's section (JSON) */
-    CHANNEL_READY,      /* worker -> init: jailed and serving */
+    CHANNEL_READY,      /* worker -> init: jailed and serving; text, if any, is for the audit */
     CHANNEL_APPLIED,    /* worker -> init: generation is in force */
     CHANNEL_REFUSED,    /* worker -> init: generation was not taken, text says why */
     CHANNEL_COUNTERS,   /* meter -> init: text is the JSON of init/meter.h */
@@ -37,6 +37,9 @@ enum channel_type {
     /* Proxy -> init, under a policy with on_canary: stop: the canary was found on its way out. generation: of the worker's
      * policy; text: the id of the audit line that tells of it. */
     CHANNEL_CANARY,
+    /* init -> stopper-push, immediately before that generation's CHANNEL_POLICY: generation, fd = sealed memfd with the JSON
+     * object that core/keys.h reads. Never sent to any other worker. */
+    CHANNEL_KEYS,
 };
 
 #define CHANNEL_CA_MAX      8192      /* bytes, of CHANNEL_CA's memfd */

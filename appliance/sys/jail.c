@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/secret.h"
 #include "sys/privs.h"
 #include "sys/seccomp.h"
 
@@ -96,7 +97,7 @@ static int limits_set(const struct jail *jail, struct err *err)
     } limits[] = {
         {RLIMIT_CORE, "core", 0},
         {RLIMIT_FSIZE, "file size", jail->file_size},
-        {RLIMIT_NPROC, "processes", 0},
+        {RLIMIT_NPROC, "processes", jail->processes},
         {RLIMIT_NOFILE, "open files", jail->open_files},
     };
     struct rlimit now;
@@ -121,13 +122,17 @@ static int limits_set(const struct jail *jail, struct err *err)
 
 static int steps(const struct jail *jail, struct err *err)
 {
-    if (root_enter(jail->root, err) != 0 || limits_set(jail, err) != 0)
+    if (!secret_hide_stack())
+        return err_set(err, "its stack cannot be left out of core dumps");
+    if ((jail->root != NULL && root_enter(jail->root, err) != 0) || limits_set(jail, err) != 0)
         return -1;
     if (privs_bound(jail->capabilities, err) != 0 || privs_lock(err) != 0)
         return -1;
     if (privs_become(jail->uid, jail->gid, NULL, 0, err) != 0 || privs_keep(jail->capabilities, err) != 0)
         return -1;
     if (privs_probe(jail->uid, err) != 0 || privs_seal(err) != 0)
+        return -1;
+    if (jail->root == NULL && landlock_confine(jail->paths, jail->connects, err) != 0)
         return -1;
     return seccomp_confine(jail->profile, err);
 }

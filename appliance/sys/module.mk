@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 LAYERS += sys
-sys.src := $(wildcard appliance/sys/*.c)
+resolve := appliance/sys/resolve.c # needs ldns: for those that ask, and not in the library
+sys.src := $(filter-out $(resolve),$(wildcard appliance/sys/*.c))
 sys.pkg := libmnl libseccomp libuv jansson

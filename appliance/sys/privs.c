@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -185,4 +186,28 @@ int privs_probe(uid_t uid, struct err *err)
     if (chroot("/") == 0 || errno != EPERM)
         return err_set(err, "the process could change its root directory");
     return 0;
+}
+
+/* A change of the group itself would clear PR_SET_PDEATHSIG (prctl(2)); one of the supplementary groups does not. */
+int privs_share(const char *path, gid_t group, mode_t mode, struct err *err)
+{
+    struct stat found;
+    gid_t own[64];
+    int count = getgroups(64, own);
+
+    if (count < 0 || lstat(path, &found) != 0)
+        return err_set_errno(err, "%s", path);
+    if (S_ISLNK(found.st_mode) || found.st_uid != geteuid())
+        return err_set(err, "%s: is a link, or another user's", path);
+    if (setgroups(1, &group) != 0)
+        return err_set_errno(err, "setgroups");
+    int result = lchown(path, (uid_t)-1, group) != 0 || chmod(path, mode) != 0 || lstat(path, &found) != 0
+                     ? err_set_errno(err, "%s", path)
+                     : 0;
+    if (setgroups((size_t)count, own) != 0 || !groups_are(own, (size_t)count))
+        return err_set_errno(err, "setgroups");
+    if (result == 0 && (found.st_gid != group || (found.st_mode & 07777) != mode))
+        return err_set(err, "%s: group %u, mode %o did not take effect", path, (unsigned)group,
+                       (unsigned)mode);
+    return result;
 }

@@ -41,4 +41,8 @@ int privs_seal(struct err *err);
  * the root directory. An attempt that does not fail with EPERM is an error. */
 int privs_probe(uid_t uid, struct err *err);
 
+/* Gives a file of the caller's to this group, with this mode. Needs CAP_SETGID, and no right to change owners: the group is
+ * taken for the moment. A link is an error. */
+int privs_share(const char *path, gid_t group, mode_t mode, struct err *err);
+
 #endif

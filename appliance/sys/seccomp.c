@@ -3,8 +3,8 @@
  * seccomp: see the header. One table for what every worker on a libuv loop does, one for each profile's own,
  * one for what sanitizers do in test builds. Names, not numbers: libseccomp knows them for each architecture,
  * and a name that an architecture has not (epoll_wait on arm64) is passed over. Arguments are compared in
- * their lower 32 bits, as the kernel reads an int. Nothing here may allow a call that opens a path for
- * writing, makes code, starts a process or listens.
+ * their lower 32 bits, as the kernel reads an int. Nothing but the tables of programs may allow a call that opens a
+ * path for writing, makes code, starts a process or listens.
  */
 #define _GNU_SOURCE
 #include "sys/seccomp.h"
@@ -14,7 +14,9 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -104,10 +106,6 @@ static const struct rule common[] = {
  */
 static const struct rule connections[] = {
     {.call = "accept4"},
-    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_STREAM}, {2, INT, 0}}},
-    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_STREAM}, {2, INT, IPPROTO_TCP}}},
-    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_DGRAM}, {2, INT, 0}}},
-    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_DGRAM}, {2, INT, IPPROTO_UDP}}},
     {.call = "connect"},
     {.call = "bind"}, /* uv_udp binds to port 0 before its first packet */
     {.call = "shutdown"},
@@ -132,6 +130,13 @@ static const struct rule connections[] = {
     {.call = "openat", .when = {{0, INT, (uint32_t)AT_FDCWD}, {2, INT, O_RDONLY | O_CLOEXEC}}},
 };
 
+static const struct rule internet[] = {
+    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_STREAM}, {2, INT, 0}}},
+    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_STREAM}, {2, INT, IPPROTO_TCP}}},
+    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_DGRAM}, {2, INT, 0}}},
+    {.call = "socket", .when = {{0, INT, AF_INET}, {1, SOCK_TYPE_BITS, SOCK_DGRAM}, {2, INT, IPPROTO_UDP}}},
+};
+
 /* Pass-through of bytes without a copy, and asynchronous wake-ups. */
 static const struct rule proxy[] = {
     {.call = "mlock"}, /* core/secret.h */
@@ -148,6 +153,204 @@ static const struct rule compiler[] = {
     {.call = "pwrite64"},
     {.call = "ftruncate"},
     {.call = "fcntl", .when = {{1, INT, F_ADD_SEALS}}},
+};
+
+#define NAMESPACES                                                                                           \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |            \
+     CLONE_NEWNET)
+
+/* What real programs do, git and ssh and their children: files (which Landlock confines), processes, memory. No call is here
+ * that gives another namespace, another root, another's memory, a device, a module or a key ring. clone3, whose flags lie in
+ * memory, is not there for them, and glibc goes on with clone. */
+static const struct rule programs[] = {
+    {.call = "execve"},
+    {.call = "clone", .when = {{0, NAMESPACES, 0}}},
+    {.call = "fork"},
+    {.call = "vfork"},
+    {.call = "wait4"},
+    {.call = "waitid"},
+    {.call = "kill"},
+    {.call = "tgkill"},
+    {.call = "pidfd_open"},
+    {.call = "pidfd_send_signal"},
+    {.call = "pause"},
+    {.call = "rt_sigsuspend"},
+    {.call = "rt_sigtimedwait"},
+    {.call = "rt_sigpending"},
+    {.call = "setsid"},
+    {.call = "setpgid"},
+    {.call = "getpgid"},
+    {.call = "getpgrp"},
+    {.call = "getsid"},
+    {.call = "getgid"},
+    {.call = "getegid"},
+    {.call = "getgroups"},
+    {.call = "getresuid"},
+    {.call = "getresgid"},
+    {.call = "setuid"}, /* to what it is */
+    {.call = "setgid"},
+    {.call = "setresuid"},
+    {.call = "setresgid"},
+    {.call = "getpriority"},
+    {.call = "setpriority"},
+    {.call = "getrusage"},
+    {.call = "times"},
+    {.call = "uname"},
+    {.call = "getrlimit"},
+    {.call = "setrlimit"},
+    {.call = "prlimit64", .when = {{0, INT, 0}}},
+    {.call = "arch_prctl"},
+    {.call = "set_tid_address"},
+    {.call = "set_robust_list"},
+    {.call = "rseq"},
+    {.call = "membarrier"},
+    {.call = "sched_getaffinity"},
+    {.call = "sched_setaffinity"},
+    {.call = "sched_getparam"},
+    {.call = "sched_getscheduler"},
+    {.call = "nanosleep"},
+    {.call = "clock_nanosleep"},
+    {.call = "alarm"},
+    {.call = "getitimer"},
+    {.call = "setitimer"},
+    {.call = "timer_create"},
+    {.call = "timer_settime"},
+    {.call = "timer_delete"},
+    {.call = "epoll_create"},
+    {.call = "epoll_create1"},
+    {.call = "eventfd2"},
+    {.call = "select"},
+    {.call = "pselect6"},
+    {.call = "pipe"},
+    {.call = "pipe2"},
+    {.call = "dup"},
+    {.call = "dup2"},
+    {.call = "dup3"},
+    {.call = "close_range"},
+    {.call = "splice"},
+    {.call = "sendfile"},
+    {.call = "copy_file_range"},
+    {.call = "fcntl", .when = {{1, INT, F_DUPFD}}},
+    {.call = "fcntl", .when = {{1, INT, F_GETLK}}},
+    {.call = "fcntl", .when = {{1, INT, F_SETLK}}},
+    {.call = "fcntl", .when = {{1, INT, F_SETLKW}}},
+    {.call = "fcntl", .when = {{1, INT, F_GETPIPE_SZ}}},
+    {.call = "fcntl", .when = {{1, INT, F_SETPIPE_SZ}}},
+    {.call = "flock"},
+    {.call = "ioctl", .when = {{1, INT, TCGETS}}},
+    {.call = "ioctl", .when = {{1, INT, TIOCGWINSZ}}},
+    {.call = "ioctl", .when = {{1, INT, FIONCLEX}}},
+    {.call = "prctl", .when = {{0, INT, PR_SET_NAME}}},
+    {.call = "prctl", .when = {{0, INT, PR_SET_PDEATHSIG}}},
+    {.call = "prctl", .when = {{0, INT, PR_GET_PDEATHSIG}}},
+    {.call = "prctl", .when = {{0, INT, PR_SET_DUMPABLE}}},
+    {.call = "prctl", .when = {{0, INT, PR_GET_DUMPABLE}}},
+    {.call = "prctl", .when = {{0, INT, PR_SET_NO_NEW_PRIVS}}},
+    {.call = "prctl", .when = {{0, INT, PR_GET_NO_NEW_PRIVS}}},
+    {.call = "socket", .when = {{0, INT, AF_UNIX}}},
+    {.call = "socketpair", .when = {{0, INT, AF_UNIX}}},
+    {.call = "mmap", .when = {{2, PROT_WRITE, 0}}}, /* code, but none that can be written */
+    {.call = "mprotect", .when = {{2, PROT_WRITE, 0}}},
+    {.call = "msync"},
+    {.call = "mincore"},
+    {.call = "mlock"},
+    {.call = "munlock"},
+    {.call = "open"},
+    {.call = "openat"},
+    {.call = "openat2"},
+    {.call = "creat"},
+    {.call = "stat"},
+    {.call = "lstat"},
+    {.call = "newfstatat"},
+    {.call = "statx"},
+    {.call = "statfs"},
+    {.call = "fstatfs"},
+    {.call = "access"},
+    {.call = "faccessat"},
+    {.call = "faccessat2"},
+    {.call = "getcwd"},
+    {.call = "chdir"},
+    {.call = "fchdir"},
+    {.call = "getdents"},
+    {.call = "getdents64"},
+    {.call = "readlink"},
+    {.call = "readlinkat"},
+    {.call = "mkdir"},
+    {.call = "mkdirat"},
+    {.call = "rmdir"},
+    {.call = "unlink"},
+    {.call = "unlinkat"},
+    {.call = "link"},
+    {.call = "linkat"},
+    {.call = "symlink"},
+    {.call = "symlinkat"},
+    {.call = "rename"},
+    {.call = "renameat"},
+    {.call = "renameat2"},
+    {.call = "chmod"},
+    {.call = "fchmod"},
+    {.call = "fchmodat"},
+    {.call = "umask"},
+    {.call = "truncate"},
+    {.call = "ftruncate"},
+    {.call = "memfd_create"},
+    {.call = "fcntl", .when = {{1, INT, F_ADD_SEALS}}},
+    {.call = "fallocate"},
+    {.call = "fadvise64"},
+    {.call = "readahead"},
+    {.call = "pread64"},
+    {.call = "pwrite64"},
+    {.call = "preadv"},
+    {.call = "pwritev"},
+    {.call = "fsync"},
+    {.call = "fdatasync"},
+    {.call = "sync_file_range"},
+    {.call = "utime"},
+    {.call = "utimes"},
+    {.call = "utimensat"},
+    {.call = "futimesat"},
+};
+
+/* ssh's own: its connection, and the socket by which one connection serves several of its like. */
+static const struct rule ssh[] = {
+    {.call = "listen"},
+    {.call = "accept"},
+    {.call = "setsockopt", .when = {{1, INT, IPPROTO_IP}, {2, INT, IP_TOS}}},
+    {.call = "setsockopt", .when = {{1, INT, SOL_SOCKET}, {2, INT, SO_PRIORITY}}},
+};
+
+/* What none of these programs does. Whoever tries is not one of them any more. A socket of the internet's is not among it: git
+ * looks the machine's own name up when it is not told who commits. */
+static const struct rule intrusions[] = {
+    {.call = "ptrace"},
+    {.call = "process_vm_readv"},
+    {.call = "process_vm_writev"},
+    {.call = "pidfd_getfd"},
+    {.call = "kcmp"},
+    {.call = "unshare"},
+    {.call = "setns"},
+    {.call = "chroot"},
+    {.call = "pivot_root"},
+    {.call = "mount"},
+    {.call = "umount2"},
+    {.call = "open_tree"},
+    {.call = "move_mount"},
+    {.call = "fsopen"},
+    {.call = "mount_setattr"},
+    {.call = "open_by_handle_at"},
+    {.call = "mknod"},
+    {.call = "mknodat"},
+    {.call = "bpf"},
+    {.call = "perf_event_open"},
+    {.call = "userfaultfd"},
+    {.call = "io_uring_setup"},
+    {.call = "add_key"},
+    {.call = "request_key"},
+    {.call = "keyctl"},
+    {.call = "init_module"},
+    {.call = "finit_module"},
+    {.call = "kexec_load"},
+    {.call = "socket", .when = {{0, INT, AF_PACKET}}},
 };
 
 /* Reports of the address and undefined-behaviour sanitizers (test builds only): they look at files that the
@@ -183,12 +386,24 @@ struct table {
         rules, sizeof(rules) / sizeof *(rules)                                                               \
     }
 
-static const struct table profiles[][3] = {
-    [JAIL_DNS] = {TABLE(common), TABLE(connections)},
-    [JAIL_PROXY] = {TABLE(common), TABLE(connections), TABLE(proxy)},
-    [JAIL_METER] = {TABLE(common)},
-    [JAIL_COMPILER] = {TABLE(common), TABLE(compiler)},
+/* What a profile allows; and what kills beside it, which makes it one of programs: the rest is then answered by ENOSYS, as by
+ * a kernel that has no such call, since other versions of a program try other calls. */
+static const struct profile {
+    struct table allowed[5], killing;
+} profiles[] = {
+    [JAIL_DNS] = {{TABLE(common), TABLE(connections), TABLE(internet)}, {NULL, 0}},
+    [JAIL_PROXY] = {{TABLE(common), TABLE(connections), TABLE(internet), TABLE(proxy)}, {NULL, 0}},
+    [JAIL_METER] = {{TABLE(common)}, {NULL, 0}},
+    [JAIL_COMPILER] = {{TABLE(common), TABLE(compiler)}, {NULL, 0}},
+    [JAIL_GATE] = {{TABLE(common), TABLE(connections), TABLE(programs)}, TABLE(intrusions)},
+    [JAIL_PUSH] = {{TABLE(common), TABLE(connections), TABLE(internet), TABLE(programs), TABLE(ssh)},
+                   TABLE(intrusions)},
 };
+
+static bool of_programs(const struct profile *profile)
+{
+    return profile->killing.count > 0;
+}
 
 static int rule_add(scmp_filter_ctx filter, uint32_t action, const struct rule *rule)
 {
@@ -205,12 +420,14 @@ static int rule_add(scmp_filter_ctx filter, uint32_t action, const struct rule *
     return seccomp_rule_add_array(filter, action, number, count, compare);
 }
 
-static int table_add(scmp_filter_ctx filter, const struct table *table, struct err *err)
+/* Where what is not in a table is not there either, a call that libseccomp does not know may be missing. */
+static int table_add(scmp_filter_ctx filter, uint32_t action, const struct table *table, bool lenient,
+                     struct err *err)
 {
     for (size_t i = 0; i < table->count; i++) {
-        int result = rule_add(filter, SCMP_ACT_ALLOW, &table->rules[i]);
+        int result = rule_add(filter, action, &table->rules[i]);
 
-        if (result < 0) {
+        if (result < 0 && !(lenient && result == -ENOSYS)) {
             errno = -result;
             return err_set_errno(err, "seccomp: %s", table->rules[i].call);
         }
@@ -218,18 +435,19 @@ static int table_add(scmp_filter_ctx filter, const struct table *table, struct e
     return 0;
 }
 
-static int filter_fill(scmp_filter_ctx filter, enum jail_profile profile, struct err *err)
+static int filter_fill(scmp_filter_ctx filter, const struct profile *profile, struct err *err)
 {
     /* abort() reaches this process only, and init sees SIGABRT instead of SIGSYS. */
     const struct rule self = {"tgkill", {{0, INT, (uint32_t)getpid()}}};
     const struct rule probe = {"prctl", {{0, INT, PR_GET_SECCOMP}}};
 
-    for (size_t i = 0; i < 3; i++) {
-        if (table_add(filter, &profiles[profile][i], err) != 0)
+    for (size_t i = 0; i < sizeof profile->allowed / sizeof profile->allowed[0]; i++)
+        if (table_add(filter, SCMP_ACT_ALLOW, &profile->allowed[i], of_programs(profile), err) != 0)
             return -1;
-    }
+    if (table_add(filter, SCMP_ACT_KILL_PROCESS, &profile->killing, true, err) != 0)
+        return -1;
 #if SECCOMP_SANITIZED
-    if (table_add(filter, &(struct table)TABLE(sanitizer), err) != 0)
+    if (table_add(filter, SCMP_ACT_ALLOW, &(struct table)TABLE(sanitizer), false, err) != 0)
         return -1;
 #endif
     if (rule_add(filter, SCMP_ACT_ALLOW, &self) < 0 ||
@@ -245,12 +463,14 @@ static int filter_fill(scmp_filter_ctx filter, enum jail_profile profile, struct
 
 int seccomp_confine(enum jail_profile profile, struct err *err)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    bool programs_run = of_programs(&profiles[profile]);
+    scmp_filter_ctx filter =
+        seccomp_init(programs_run ? SCMP_ACT_ERRNO(ENOSYS) : (uint32_t)SCMP_ACT_KILL_PROCESS);
     int result;
 
     if (!filter)
         return err_set(err, "seccomp: out of memory");
-    result = filter_fill(filter, profile, err);
+    result = filter_fill(filter, &profiles[profile], err);
     if (result == 0 && (result = seccomp_load(filter)) < 0) {
         errno = -result;
         result = err_set_errno(err, "seccomp: load");

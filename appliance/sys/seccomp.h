@@ -2,7 +2,8 @@
 /*
  * seccomp: which system calls a worker may still make. A call outside of its list kills the process (SIGSYS):
  * a refusal by errno would let whoever took the worker over try on in silence, while init audits this death
- * by name and starts a fresh worker. The lists are tables in seccomp.c; they are kept complete by tests with
+ * by name and starts a fresh worker. In the jails of programs, which differ from host to host, that goes for a list of calls that
+ * none of them makes; others that are not in their list do not exist. The lists are tables in seccomp.c; they are kept complete by tests with
  * real traffic.
  */
 #ifndef SYS_SECCOMP_H

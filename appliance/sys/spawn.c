@@ -79,8 +79,9 @@ static void child_run(const struct spawn *spawn, int report, pid_t parent)
     const char *const *environment = spawn->environment != NULL ? spawn->environment : nothing;
 
     report = child_descriptors(spawn, report);
-    if (spawn->with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
-        child_fail(report, "prctl");
+    if ((spawn->tied || spawn->with_parent) &&
+        (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent))
+        child_fail(report, "prctl"); /* the parent may be gone already */
     if (!spawn->with_parent && setsid() < 0)
         child_fail(report, "setsid");
     if (chdir("/") != 0)
@@ -114,7 +115,7 @@ pid_t spawn_start(const struct spawn *spawn, struct err *err)
 {
     sigset_t all, before;
     int report[2];
-    pid_t pid, parent;
+    pid_t pid, self = getpid();
 
     if (spawn->fd_count < 3 || spawn->fd_count > SPAWN_FDS_MAX)
         return err_set(err, "%s: %zu descriptors", spawn->path, spawn->fd_count);
@@ -123,10 +124,9 @@ pid_t spawn_start(const struct spawn *spawn, struct err *err)
     /* No handler of the parent may run in the child. */
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    parent = getpid();
     pid = fork();
     if (pid == 0)
-        child_run(spawn, report[1], parent);
+        child_run(spawn, report[1], self);
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(report[1]);
     if (pid < 0)

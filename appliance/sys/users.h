@@ -8,6 +8,8 @@
 #define USER_PROXY    61001
 #define USER_DNS      61002
 #define USER_COMPILER 61004 /* stopper-dlpc, while it lives */
+#define USER_GATE     61005 /* stopper-gate, and the git that it runs */
+#define USER_PUSH     61006 /* stopper-push, and the ssh that it runs: the only one with keys */
 #define USER_UPLINK   61003 /* on the host: pasta; owns the user namespace around the sidecar's network */
 
 #endif

@@ -17,6 +17,7 @@
 #include "sys/channel.h"
 
 static const char *worker_name = "worker";
+static const char *ready_note = ""; /* what the audit is told of this life */
 
 static void end(const char *what)
 {
@@ -114,6 +115,13 @@ static int take_database(struct worker *worker, const struct channel_msg *msg, s
     return worker->on_database(worker->ctx, msg->generation, msg->fd, err);
 }
 
+static int take_keys(struct worker *worker, const struct channel_msg *msg, struct err *err)
+{
+    if (worker->on_keys == NULL || msg->fd < 0)
+        return err_set(err, "no keys belong here");
+    return worker->on_keys(worker->ctx, msg->generation, msg->fd, err);
+}
+
 /* The mapping is the memfd's: what the worker keeps of it, it copies. */
 static void take_ca(struct worker *worker, const struct channel_msg *msg)
 {
@@ -145,6 +153,8 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     if (msg.type == CHANNEL_SECRETS && take_secrets(worker, &msg, &err) != 0)
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
     if (msg.type == CHANNEL_DATABASE && take_database(worker, &msg, &err) != 0)
+        channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
+    if (msg.type == CHANNEL_KEYS && take_keys(worker, &msg, &err) != 0)
         channel_send(WORKER_FD_CHANNEL, CHANNEL_REFUSED, msg.generation, -1, str_of(err.text));
     if (msg.type == CHANNEL_CA)
         take_ca(worker, &msg);
@@ -189,13 +199,15 @@ void worker_jail(const struct jail *jail)
 {
     struct err err;
 
+    if (jail->root == NULL && !landlock_there())
+        ready_note = "this kernel has no Landlock: files are guarded by their owners and modes alone";
     if (jail_enter(jail, &err) != 0)
         end(err.text);
 }
 
 int worker_serve(struct worker *worker)
 {
-    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_READY, 0, -1, str_of(NULL)) != 0)
+    if (channel_send(WORKER_FD_CHANNEL, CHANNEL_READY, 0, -1, str_of(ready_note)) != 0)
         end("cannot reach stopper-init");
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     if (worker->on_stop != NULL)

@@ -33,6 +33,8 @@ struct worker {
     /* CHANNEL_DATABASE for the policy of that generation, which follows. The descriptor is closed afterwards. Returns 0, or
      * -1 with err: the policy is not taken. May be NULL. */
     int (*on_database)(void *ctx, uint64_t generation, int fd, struct err *err);
+    /* CHANNEL_KEYS, likewise. */
+    int (*on_keys)(void *ctx, uint64_t generation, int fd, struct err *err);
     /* A policy that is about to be taken, whole. Returns 0, or -1 with err: it is not. May be NULL. */
     int (*on_offer)(void *ctx, struct policy *policy, struct err *err);
     void (*on_stop)(void *ctx); /* behind the loop: last lines may still be emitted */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the container runtimes promise beside what all do: how their containers are made, what the engine's own exec gains,
 images of all sorts, and that whatever ends, nothing stays with the engine."""
+import contextlib
 import filecmp
 import itertools
 import json
@@ -15,6 +16,8 @@ import time
 import pytest
 
 import images
+from engines import TOKEN
+from gitea_api import VARIABLE, Forge, manifest
 from images import archive, distroless
 from spaces import WAIT, child_of, tied, wait_for
 
@@ -471,6 +474,30 @@ def test_what_is_to_be_kept_stays_until_down(engine):
     os.unlink(os.path.join(engine.home, "made"))
     assert up(engine, "localhost/small:1", "true")[0] == STOPPER_FAILED and engine.hostctl("attach", "i").returncode == STOPPER_FAILED
     assert engine.hostctl("down", "i").returncode == 0 and not mine(engine, "i") and whole(engine, "i")
+
+
+def test_a_deploy_key_goes_with_its_bottle_also_when_that_was_detached_or_is_kept(pod):
+    forge = Forge(pod.space)
+    forge.tokens = {TOKEN: {}}
+    bottle = ("up", "-f", pod.write("keys.yaml", manifest(("app", "org/app.git", forge.url))), "--name", "k", *pod.options)
+    without = {name: value for name, value in pod.environment.items() if name != VARIABLE}
+    try:
+        assert pod.hostctl(*bottle, "--detach", "--", "sleep", "1000").returncode == 0
+        (key,) = forge.keys
+        assert state_of(pod, "k") == "detached" and pod.hostctl("gc").stdout == "" and forge.keys == [key]
+        down = subprocess.run(pod.command("down", "k"), capture_output=True, text=True, timeout=60, check=False, env=without, cwd=pod.dir)
+        assert down.returncode == STOPPER_FAILED and f'k: deploy key {key["id"]}, ' in down.stderr and VARIABLE in down.stderr, down
+        assert not mine(pod, "k") and state_of(pod, "k") == "keys" and forge.keys == [key]
+        assert pod.hostctl("down", "k").returncode == 0 and forge.keys == [] and state_of(pod, "k") is None
+        assert pod.hostctl(*bottle, "--keep", "--", "true").returncode == 0
+        assert len(forge.asked("POST")) == 2 and forge.keys == [] and state_of(pod, "k") == "kept"
+        assert pod.hostctl("down", "k").returncode == 0 and state_of(pod, "k") is None
+    finally:
+        pod.hostctl("down", "k")
+        forge.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(pod.state, "stopper", "label"))
+    forge.reset()
 
 
 def test_gc_removes_what_is_nobodys(engine):

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int tcp = 0; tcp < 2; tcp++) {
         if (reply_read(query, query_len, data, size, tcp, &reply) != REPLY_OK)
             continue;
-        answer_from_reply(policy(), policy_find(policy(), "www.test"), &reply, &answer);
+        answer_from_reply(policy(), policy_find(policy(), "www.test"), NULL, &reply, &answer);
         if (reply.count > REPLY_ADDRESSES_MAX || answer.count > reply.count || answer.ttl > TTL_MAX)
             abort();
         for (unsigned i = 0; i < answer.count; i++) {

@@ -309,9 +309,9 @@ class Worker:
         """Starts reading the audit stream of a worker that was started deaf."""
         self.reader.start()
 
-    def apply(self, routes, upstreams=(FIRST,), own=("10.7.7.0/30", "192.0.2.7/32")):
+    def apply(self, routes, upstreams=(FIRST,), own=("10.7.7.0/30", "192.0.2.7/32"), **members):
         self.generation += 1
-        policy = {"protocol": 1, "dns": {"upstreams": list(upstreams)}, "generation": self.generation,
+        policy = {"protocol": 1, "dns": {"upstreams": list(upstreams)}, "generation": self.generation, **members,
                   "sidecar": {"agent_address": SIDECAR, "own": list(own)},
                   "routes": [{"host": r} if isinstance(r, str) else r for r in routes]}
         fd = os.memfd_create("policy", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

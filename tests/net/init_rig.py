@@ -16,6 +16,7 @@ POLICY = {"protocol": 1, "dns": {"upstreams": ["192.0.2.1"]},
           "routes": [{"host": "api.example.com", "tls": {"passthrough": True}},
                      {"host": "git.example.com", "allow_private": ["10.9.0.0/16"]}]}
 SIDECAR, AGENT, EGRESS, WORLD = "10.7.7.1", "10.7.7.2", "192.0.2.7", "192.0.2.1"
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"  # the form of one
 STRANGER = "203.0.113.9"  # an address of the world's, behind the sidecar's gateway
 
 
@@ -32,7 +33,7 @@ class Rig:
             shutil.copy(program("stopper-init"), self.dir)
             shutil.copy(program("stopper-dlpc"), self.dir)
             shutil.copy(os.path.join(os.path.dirname(program("stopper-dlpc")), "stopper-dlp.db"), self.dir)
-            for name in "stopper-dns", "stopper-proxy":
+            for name in "stopper-dns", "stopper-proxy", "stopper-gate", "stopper-push":
                 shutil.copy(os.path.join(HERE, "standin.py"), os.path.join(self.dir, name))
                 os.chmod(os.path.join(self.dir, name), 0o755)
             self.sidecar, self.agent, self.world = (Space(self, name) for name in ("sidecar", "agent", "world"))
@@ -75,6 +76,13 @@ class Rig:
             self.undo.pop()()
 
 
+# A root of its own for it, with a /gate of root's as a runtime gives one to a bottle with repositories.
+OWN_ROOT = """mount --make-rprivate / && mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/root && mount -t tmpfs -o mode=755 tmpfs /run/root &&
+cd /run/root && mkdir -p dev etc gate old proc run sys usr .{folder} && for link in bin sbin lib lib64; do ln -s usr/$link $link; done &&
+for tree in dev etc sys usr {folder}; do mount --rbind /$tree ./$tree; done && mount -t tmpfs -o mode=755 tmpfs run &&
+pivot_root . old && mount -t proc proc proc && umount -l old && cd / &&"""
+
+
 class Init:
     """A running sidecar. stdout=None: nobody may read it, it is a pipe whose reading end is self.pipe."""
 
@@ -84,7 +92,7 @@ class Init:
         with open(self.errors_path, "wb") as errors:
             self.process = tied(
                 ["nsenter", "-t", str(rig.sidecar.pid), "-n", "unshare", "-m", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c",
-                 f'mount -t tmpfs -o mode=755 tmpfs /run && {start} exec "$0" "$@"', os.path.join(rig.dir, "stopper-init"), *options],
+                 f'{OWN_ROOT.format(folder=os.path.dirname(rig.dir))} {start} exec "$0" "$@"', os.path.join(rig.dir, "stopper-init"), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=rig.environment)
         rig.on_close(self.close)
         self.audit = Audit(self.process.stdout) if read else None
@@ -93,7 +101,7 @@ class Init:
             if read:
                 self.audit.wait(kind="lifecycle", detail="ready")
             if policy is not None:
-                status, answer = self.ctl("apply", stdin=json.dumps({"policy": policy}))
+                status, answer = self.apply(policy)
                 if status != 0:
                     raise Failed(f"apply: {answer}")
 
@@ -105,6 +113,11 @@ class Init:
         done = subprocess.run(["nsenter", "-t", str(self.pid), "-n", "-m", "-p", os.path.join(self.rig.dir, "stopper-init"), "ctl", *words],
                               input=stdin, capture_output=True, text=True, timeout=WAIT, check=False, env=self.rig.environment)
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    def apply(self, policy):
+        """With a key for every repository."""
+        keys = {repo["name"]: PEM for repo in policy.get("gate", {}).get("repos", [])}
+        return self.ctl("apply", stdin=json.dumps({"policy": policy, "keys": keys}))
 
     def worker(self, name):
         """The status entry of a worker, and its pid as this machine numbers it (0 = none)."""

@@ -3,8 +3,9 @@
 """A worker for tests of stopper-init, started under the name of a real one: it speaks the channel, serves its listeners
 with a word that says who answered, and misbehaves as the file NAME.mode beside it says.
 
-Modes, several with blanks between them: silent (never READY), dies (with a last word), refuse, mute (never answers a
-policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp).
+Modes, several with blanks between them: silent (never READY), note (READY with words), dies (with a last word), refuse, mute (never answers a
+policy), noise (a line that is no audit line), audit (many audit lines), dial ADDRESS PORT (tcp) and send ADDRESS PORT (udp),
+holds (what comes in a connection is a record of something held, which init is asked about; what goes back is its verdict).
 SIGUSR1 and SIGUSR2 add refuse and mute. It takes no part in the jail: only its user is the real one's, which is what the wall's output rules look at.
 """
 import array
@@ -17,11 +18,12 @@ import socket
 import struct
 import sys
 
-POLICY, READY, APPLIED, REFUSED, CA, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
-USERS = {"stopper-proxy": 61001, "stopper-dns": 61002}
+POLICY, READY, APPLIED, REFUSED, CA, SECRETS, HOLD, HOLD_END, VERDICT, DATABASE, KEYS = 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13
+USERS = {"stopper-proxy": 61001, "stopper-dns": 61002, "stopper-gate": 61005, "stopper-push": 61006}
 ORIGINAL_DESTINATION = 80
 AUTHORITY = {}  # told with each policy
 NAMES = {}  # of the secrets, the same
+HELD = {}  # connections that wait for a verdict, by number
 
 
 def line(members):
@@ -53,7 +55,8 @@ def main():
     signal.signal(signal.SIGUSR1, lambda *_: mode.append("refuse"))
     signal.signal(signal.SIGUSR2, lambda *_: mode.append("mute"))
     if "silent" not in mode:
-        channel.send(struct.pack("=IIQ", READY, 0, 0))
+        note = b"I have no\nwall" if "note" in mode else b""
+        channel.send(struct.pack("=IIQ", READY, len(note), 0) + note)
     for verb, kind in (("dial", socket.SOCK_STREAM), ("send", socket.SOCK_DGRAM)):
         if verb in mode:
             at = mode.index(verb)
@@ -85,12 +88,24 @@ def attempt(audit, verb, kind, address, port):
 
 def serve(name, mode, channel, audit, listeners):
     while True:
-        for ready in select.select([channel, *listeners], [], [])[0]:
+        for ready in select.select([channel, *listeners, *HELD.values()], [], [])[0]:
             if ready is channel:
                 take_policy(name, mode, channel, audit)
+            elif ready in HELD.values():
+                let_go(channel, ready)
+            elif "holds" in mode and ready.type == socket.SOCK_STREAM:
+                hold(channel, ready.accept()[0])
             elif ready.type == socket.SOCK_DGRAM:
                 data, peer = ready.recvfrom(2048)
                 ready.sendto(name.encode() + b" " + data, peer)
+            elif ready.family == socket.AF_UNIX:
+                sock = ready.accept()[0]
+                sock.send(name.encode())
+                sock.close()
+            elif name == "stopper-gate":  # nothing redirects to it
+                sock = ready.accept()[0]
+                sock.sendall(f"{name} {sock.getsockname()[0]} {sock.getsockname()[1]}\n".encode())
+                sock.close()
             else:
                 sock = ready.accept()[0]
                 port, address = struct.unpack("!2xH4s8x", sock.getsockopt(socket.SOL_IP, ORIGINAL_DESTINATION, 16))
@@ -98,11 +113,31 @@ def serve(name, mode, channel, audit, listeners):
                 sock.close()
 
 
+def hold(channel, sock):
+    sock.setblocking(True)
+    size, = struct.unpack("=I", sock.recv(4, socket.MSG_WAITALL))
+    record = sock.recv(size, socket.MSG_WAITALL)
+    number = max(HELD, default=0) + 1
+    HELD[number] = sock
+    channel.send(struct.pack("=IIQ", HOLD, len(record), number) + record)
+
+
+def let_go(channel, sock):
+    number = next(number for number, held in HELD.items() if held is sock)
+    if sock.recv(1):
+        sys.exit("a connection says more than its record")
+    HELD.pop(number).close()
+    channel.send(struct.pack("=IIQ", HOLD_END, 0, number))
+
+
 def take_policy(name, mode, channel, audit):
     data, control, _, _ = channel.recvmsg(65536, socket.CMSG_LEN(4))
     if not data:
         sys.exit(0)
     kind, _, generation = struct.unpack("=IIQ", data[:16])
+    if kind == VERDICT:
+        HELD[generation].sendall(data[16:])
+        return
     fd = array.array("i", control[0][2])[0]
     held = os.pread(fd, os.fstat(fd).st_size, 0)
     os.close(fd)
@@ -115,8 +150,12 @@ def take_policy(name, mode, channel, audit):
         NAMES["secrets"] = sorted(json.loads(held))
         return
     if kind == DATABASE:
-        assert name == "stopper-proxy" and held
+        assert name in ("stopper-proxy", "stopper-gate") and held
         NAMES["database"] = generation
+        return
+    if kind == KEYS:
+        assert name == "stopper-push"
+        NAMES["keys"] = sorted(json.loads(held))
         return
     assert kind == POLICY and bool(AUTHORITY) == (name == "stopper-proxy")
     policy = json.loads(held)

@@ -16,7 +16,7 @@ HOSTCTL = os.path.join(os.environ.get("STOPPER_BUILD", os.path.join(ROOT, "build
 PACKAGES = {"bash": "bash", "zsh": "zsh", "fish": "fish"}
 LIBRARY = "/usr/share/bash-completion/bash_completion"
 FILES = ["own.yaml", "sub"]
-KINDS = ["control", "dns", "http", "lifecycle", "packet", "tcp", "tls"]
+KINDS = ["control", "dns", "git", "http", "lifecycle", "packet", "tcp", "tls"]
 
 BASH = """
 bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; bind '"\\C-xa": insert-completions'

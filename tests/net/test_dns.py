@@ -182,6 +182,35 @@ def test_the_internal_resolver_gives_real_answers_for_all_names_of_the_policy_an
     assert rig.worker.line(host="api.test") and rig.worker.count() == 1
 
 
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi"
+
+
+def repos(*hosts):
+    return {"repos": [{"name": host, "url": f"ssh://git@{host}/x.git", "host_key": HOST_KEY} for host in hosts]}
+
+
+def test_the_internal_resolver_knows_the_hosts_of_repositories_which_the_agents_side_does_not(rig):
+    private, both = "10.1.2.3", "both.test"
+    rig.first.answer = lambda wire, tcp: [reply_to(wire, [a(None, each) for each in (
+        ["127.0.0.1", "10.7.7.2"] if b"bad" in wire.lower() else [private, PUBLIC] if b"both" in wire.lower() else [private])])]
+    rig.worker.apply([both], gate=repos("git.test", "bad.test", both))
+    assert rig.ask("git.test", to=INTERNAL).addresses == [private]
+    assert rig.ask("git.test", AAAA, to=INTERNAL).rcode == REFUSED
+    assert rig.ask("git.test").addresses == [SIDECAR] and rig.worker.line(host="git.test", reason="dns-name")
+    answer = rig.ask("bad.test", to=INTERNAL)
+    assert (answer.rcode, answer.ede, answer.addresses) == (SERVFAIL, 17, [])
+    assert rig.ask("x.git.test", to=INTERNAL).rcode == REFUSED
+    for _ in range(2):  # whoever asks first, the agent learns what the route may lead to
+        assert rig.ask(both, to=INTERNAL).addresses == [private, PUBLIC]
+        assert rig.ask(both).addresses == [PUBLIC]
+    assert sorted(rig.first.names()) == ["bad.test", both, "git.test"]
+    rig.worker.apply([both])
+    assert rig.ask("git.test", to=INTERNAL).rcode == REFUSED
+    assert rig.ask(both, to=INTERNAL).addresses == [PUBLIC]
+    rig.worker.apply([both], gate=repos("git.test"), closed=True)
+    assert rig.ask("git.test", to=INTERNAL).rcode == REFUSED
+
+
 def test_without_a_policy_everything_is_refused(rig):
     for to in (AGENT_SIDE, INTERNAL):
         for qtype in (A, AAAA, TXT):

@@ -392,7 +392,7 @@ def test_a_bottle_that_does_not_run_and_wrong_words_are_said(patient):
 
 # ---- the machine --------------------------------------------------------------------------------------------------------
 
-OWN = ["state", "leftovers", "config", "manifests", "disk", "limits", "clock"]
+OWN = ["state", "leftovers", "config", "manifests", "known-hosts", "disk", "limits", "clock"]
 NETNS = ["root", "namespaces", "programs", "cable", "uplink", "wall"]
 
 

@@ -63,6 +63,7 @@ APT::Sandbox::User "root";
         self.space.run("git", "-C", self.dir, "init", "-q")
         for name, url in ("origin", "https://git.test/git/repo.git"), ("mine", "git@ssh.test:ada/repo.git"):
             self.space.run("git", "-C", self.dir, "remote", "add", name, url)
+        self.lab.run("ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", os.path.join(self.home, ".ssh", "id_ecdsa"))
         self.write(".npmrc", "registry=https://denied.test/\n")  # the repository's own word, which must not count
         self.bottles = 0
 
@@ -116,17 +117,34 @@ def test_the_file_says_what_the_tools_said_and_validates(tools, written):
     assert "# auth: {scheme: basic, token_ref: PIP_CREDENTIAL}" in routes["private.test"]
     assert "ports: [80]" in routes["apt.test"] and "git: {fetch: true}" in routes["git.test"]
     assert SECRET not in text + written.stderr and "ada:" not in text and "denied.test" not in text
-    assert "# git-gate:\n#   repos:\n#     'repo':\n#       url: 'ssh://git@ssh.test/ada/repo.git'\n" in text
+    assert "\ngit-gate:\n  repos:\n    'repo':\n      url: 'ssh://git@ssh.test/ada/repo.git'\n" \
+           "      key: {provider: static, path: ~/.ssh/id_ecdsa}\n      push: {allow: [refs/heads/agent/*]}" in text
     assert written.stderr.splitlines() == [
         "hostctl init: npm: @lab:registry has a route; say it in the bottle's .npmrc, for no variable can",
         "hostctl init: apt: a source of the kind of a file or medium, which no route is for",
-        "hostctl init: pip: the URL of private.test has a credential in it, which was left out: see auth.token_ref in the file",
-        "hostctl init: git: what is reached by ssh stands in the file as a comment: there is no gate yet"]
+        "hostctl init: pip: the URL of private.test has a credential in it, which was left out: see auth.token_ref in the file"]
     checked = tools.hostctl("validate", BOTTLE)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, f"{tools.file()}: ok\n", "")
-    path = tools.write("open.md", text.replace("\n# git-gate", "\ngit-gate").replace("\n#     ", "\n    ").replace("\n#   ", "\n  "))
-    opened = tools.hostctl("validate", path)  # the comment for the gate is right as well
-    assert opened.returncode == 0 and opened.stdout.startswith(f"{path}: ok\n") and "git-gate.repos" in opened.stdout, opened
+
+
+def test_the_gate_gets_the_first_key_that_it_can_use_or_says_why_there_is_none(tools, written):
+    ssh = os.path.join(tools.home, ".ssh")
+    gate = "    'repo':\n      url: 'ssh://git@ssh.test/ada/repo.git'\n      key: {{provider: static, path: {0}}}\n"
+    os.rename(f"{ssh}/id_ecdsa", f"{ssh}/elsewhere")  # the other one is no key, and others may read it
+    done = tools.init("git", "-o", "-")
+    assert done.returncode == 0 and gate.format("~/.ssh/id_ed25519") in done.stdout, done
+    assert done.stderr.splitlines() == ["hostctl init: git: ~/.ssh/id_ed25519 may be used by others than its owner (mode 644): chmod 600, so "
+                                        "\"up\" will not take it: let key name one that the gate can use"]
+    os.rename(f"{ssh}/id_ed25519", f"{ssh}/none")
+    done = tools.init("git", "-o", "-")
+    assert done.stderr.splitlines() == ["hostctl init: git: what is reached by ssh stands in the file as a comment: there is no key in ~/.ssh"]
+    assert "# git-gate:\n#   repos:\n#     'repo':\n" in done.stdout and "\ngit-gate:" not in done.stdout
+    opened = done.stdout.replace("\n# git-gate", "\ngit-gate").replace("\n#     ", "\n    ").replace("\n#   ", "\n  ")
+    assert gate.format("~/.ssh/id_ed25519") in opened
+    checked = tools.hostctl("validate", tools.write("open.md", opened))
+    assert (checked.returncode, checked.stderr) == (0, ""), checked
+    os.rename(f"{ssh}/none", f"{ssh}/id_ed25519")
+    os.rename(f"{ssh}/elsewhere", f"{ssh}/id_ecdsa")
 
 
 def test_a_file_is_never_written_over_unasked(tools, written):
@@ -229,7 +247,10 @@ def test_a_repositorys_own_program_is_not_run(tools):
 
 @pytest.fixture(scope="module")
 def bottle(tools, written):
-    """A bottle that extends the starter."""
+    """A bottle that extends the starter, on a host whose operator knows the ssh server's key."""
+    with open(tools.lab.world.path("host_key.pub"), encoding="ascii") as key:
+        os.makedirs(os.path.join(tools.state, "stopper"), mode=0o700, exist_ok=True)
+        tools.write("state/stopper/known_hosts", "ssh.test " + " ".join(key.read().split()[:2]) + "\n")
     made = tools.up(manifest=tools.write("work.md", f"---\nextends: {BOTTLE}\n---\n"))
     yield made
     made.close()

@@ -260,11 +260,50 @@ START_TEST(addresses_are_checked_and_lifetimes_bounded)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct reply reply = reply_of(cases[i].addresses, cases[i].ttl);
         struct answer answer;
-        answer_from_reply(policy, policy_find(policy, cases[i].host), &reply, &answer);
+        answer_from_reply(policy, policy_find(policy, cases[i].host), NULL, &reply, &answer);
         ck_assert_msg(answer.count == cases[i].count && answer.reason == cases[i].reason, "case %zu", i);
         ck_assert_msg(answer.ttl == cases[i].ttl_out || answer.reason, "case %zu", i);
         ck_assert_int_eq(answer.rcode, answer.reason ? LDNS_RCODE_SERVFAIL : LDNS_RCODE_NOERROR);
     }
+    policy_unref(policy);
+}
+END_TEST
+
+/* A repository's host is for the internal side; the sidecar's host under its name, without asking anybody. */
+START_TEST(hosts_of_repositories_are_looked_up_for_the_leg_alone)
+{
+#define REPO(name, host)                                                                                     \
+    "{\"name\":\"" name "\",\"url\":\"ssh://git@" host "/x\",\"host_key\":\"ssh-ed25519 "                    \
+    "AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi\"}"
+    static const char text[] =
+        "{\"protocol\":1,\"generation\":1,\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"host\":\"192.0.2.1\"}"
+        ","
+        "\"routes\":[{\"host\":\"api.test\"}],\"gate\":{\"repos\":[" REPO("a", "git.test") "," REPO(
+            "b", "host.stopper.internal") "," REPO("c", "api.test") "]}}";
+    static const struct str names[] = {LITERAL("\3gIt\4test\0"), LITERAL("\4host\7stopper\10internal\0"),
+                                       LITERAL("\3api\4test\0")};
+    static const char *const addresses[] = {"10.0.0.1", "127.0.0.1", "198.51.100.1", NULL};
+    struct reply reply = reply_of(addresses, 60);
+    struct policy *policy = NULL;
+    struct decision got;
+    struct answer answer;
+    struct err err;
+
+    ck_assert_int_eq(policy_parse(str_of(text), true, &policy, &err), 0);
+    for (size_t i = 0; i < 3; i++) {
+        struct query query = ask(names[i], TYPE_A, 1, true);
+        answer_decide(policy, SIDE_AGENT, &query, &got);
+        ck_assert(got.repo == NULL && (got.route != NULL) == (i == 2) && got.lookup == (i == 2));
+        ck_assert_int_eq(got.answer.reason, i == 2 ? DENIAL_NONE : DENIAL_DNS_NAME);
+        answer_decide(policy, SIDE_INTERNAL, &query, &got);
+        ck_assert(got.repo == &policy->gate->repos[i] && got.lookup == (i != 1));
+        ck_assert(i != 1 || memcmp(got.answer.addresses[0], "\300\0\2\1", 4) == 0);
+    }
+    answer_from_reply(policy, NULL, &policy->gate->repos[0], &reply, &answer);
+    ck_assert_uint_eq(answer.count, 2);
+    ck_assert_mem_eq(answer.addresses[0], "\12\0\0\1", 4);
+    answer_from_reply(policy, &policy->routes[0], NULL, &reply, &answer);
+    ck_assert_uint_eq(answer.count, 1);
     policy_unref(policy);
 }
 END_TEST
@@ -354,5 +393,5 @@ SUITE_MAIN("answer", each_name_and_type_gets_what_the_table_says,
            a_name_with_raw_tcp_gets_an_address_of_its_own, denied_names_are_refused_where_the_policy_says_so,
            a_closed_egress_has_no_names, the_hosts_own_name_is_answered_here,
            without_a_policy_or_an_own_address_everything_is_refused,
-           addresses_are_checked_and_lifetimes_bounded, ldns_reads_what_was_built,
-           the_largest_answers_fit_and_what_does_not_is_cut, refusals_are_headers)
+           hosts_of_repositories_are_looked_up_for_the_leg_alone, addresses_are_checked_and_lifetimes_bounded,
+           ldns_reads_what_was_built, the_largest_answers_fit_and_what_does_not_is_cut, refusals_are_headers)

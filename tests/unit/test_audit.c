@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_audit: a line is one line of valid JSON in printable ASCII, whatever an agent put into it. */
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/audit.h"
@@ -24,7 +26,7 @@ static json_t *format(const struct audit *audit, char line[AUDIT_LINE_MAX])
 
 START_TEST(a_decision_is_written_member_by_member)
 {
-    char line[AUDIT_LINE_MAX];
+    char line[AUDIT_LINE_MAX] = "";
     struct audit audit = {.kind = AUDIT_HTTP,
                           .verdict = AUDIT_BLOCK,
                           .id = "00000001-000001",
@@ -103,6 +105,129 @@ START_TEST(the_largest_decision_still_fits)
 }
 END_TEST
 
+START_TEST(the_largest_decision_about_git_still_fits)
+{
+    char line[AUDIT_LINE_MAX], text[5000], names[40][20];
+    struct audit_finding findings[40];
+
+    memset(text, 1, sizeof text);
+    text[sizeof text - 1] = '\0';
+    struct str huge = {text, sizeof text};
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof names[i], "rule-%u", i);
+        findings[i] = (struct audit_finding){names[i], UINT64_MAX / 64};
+    }
+    struct audit audit = {.kind = AUDIT_GIT,
+                          .verdict = AUDIT_REDACT,
+                          .rule = text,
+                          .reason = DENIAL_UPSTREAM_UNREACHABLE,
+                          .detail = huge,
+                          .detector = "token_patterns",
+                          .pattern = text,
+                          .surface = "commit message",
+                          .host = huge,
+                          .method = huge,
+                          .path = huge,
+                          .repository = huge,
+                          .ref = huge,
+                          .old_id = huge,
+                          .new_id = huge,
+                          .commit = huge,
+                          .line = INT64_MAX,
+                          .commits = INT64_MAX,
+                          .objects = INT64_MAX,
+                          .findings = findings,
+                          .finding_count = 40,
+                          .port = 65535,
+                          .upstream = text,
+                          .status = 999,
+                          .bytes_in = INT64_MAX,
+                          .bytes_out = INT64_MAX,
+                          .duration_us = INT64_MAX,
+                          .generation = INT64_MAX,
+                          .count = INT64_MAX};
+    audit_id(audit.id);
+    json_t *json = format(&audit, line);
+    ck_assert_uint_eq(json_object_size(json), 30);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "kind")), "git");
+    json_decref(json);
+}
+END_TEST
+
+static char *found(const struct audit_finding *findings, size_t count)
+{
+    struct audit audit = {.kind = AUDIT_GIT,
+                          .verdict = AUDIT_BLOCK,
+                          .repository = str_of("r"),
+                          .findings = findings,
+                          .finding_count = count};
+    char line[AUDIT_LINE_MAX];
+    json_t *json = format(&audit, line);
+    char *text = json_dumps(json_object_get(json, "findings"), JSON_COMPACT);
+
+    ck_assert_ptr_nonnull(text);
+    json_decref(json);
+    return text;
+}
+
+START_TEST(findings_are_counted_by_rule_and_a_rules_name_is_no_way_out_of_its_string)
+{
+    static const struct {
+        struct audit_finding findings[4];
+        size_t count;
+        const char *wanted;
+    } cases[] = {
+        {{{"npm", 2}, {"github-pat", 1}}, 2, "{\"npm\":2,\"github-pat\":1}"},
+        {{{"a\"}b\\\n\xff c", 1}}, 1, "{\"a_}b____c\":1}"},
+        {{{"a b", 1}, {"a\nb", 2}, {"others", 3}, {"c", 4}}, 4, "{\"a_b\":1,\"c\":4,\"others\":5}"},
+        {{{"0123456789012345678901234567890123456789xx", 1}},
+         1,
+         "{\"0123456789012345678901234567890123456789\":1}"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = found(cases[i].findings, cases[i].count);
+        ck_assert_str_eq(text, cases[i].wanted);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(a_line_of_git_has_its_own_members_in_the_place_of_a_connections)
+{
+    char line[AUDIT_LINE_MAX] = "";
+    struct audit audit = {.kind = AUDIT_GIT,
+                          .verdict = AUDIT_ALLOW,
+                          .id = "00000001-000001",
+                          .method = str_of("push"),
+                          .path = str_of("a.c"),
+                          .protocol = "p",
+                          .alpn = str_of("a"),
+                          .tls_version = "t",
+                          .address = "a",
+                          .repository = str_of("app"),
+                          .ref = str_of("refs/heads/x"),
+                          .old_id = str_of("00"),
+                          .new_id = str_of("12"),
+                          .commit = str_of("12"),
+                          .line = 3,
+                          .commits = 1,
+                          .objects = 4};
+
+    json_decref(format(&audit, line));
+    ck_assert_str_eq(line,
+                     "{\"time\":\"2023-11-14T22:13:20.123Z\",\"id\":\"00000001-000001\",\"kind\":\"git\","
+                     "\"verdict\":\"allow\",\"method\":\"push\",\"path\":\"a.c\",\"repository\":\"app\","
+                     "\"ref\":\"refs/heads/x\",\"old\":\"00\",\"new\":\"12\",\"commit\":\"12\",\"line\":3,"
+                     "\"commits\":1,\"objects\":4}\n");
+    audit.repository = str_of("");
+    json_t *json = format(&audit, line);
+    ck_assert_ptr_null(json_object_get(json, "ref"));
+    ck_assert_ptr_nonnull(json_object_get(json, "alpn"));
+    json_decref(json);
+}
+END_TEST
+
 START_TEST(ids_differ)
 {
     char a[AUDIT_ID_MAX], b[AUDIT_ID_MAX];
@@ -146,6 +271,8 @@ START_TEST(every_denial_has_a_name_a_sentence_and_a_hint)
 END_TEST
 
 SUITE_MAIN("audit", a_decision_is_written_member_by_member, an_agents_bytes_cannot_leave_their_string,
-           the_largest_decision_still_fits, ids_differ,
+           the_largest_decision_still_fits, the_largest_decision_about_git_still_fits,
+           findings_are_counted_by_rule_and_a_rules_name_is_no_way_out_of_its_string,
+           a_line_of_git_has_its_own_members_in_the_place_of_a_connections, ids_differ,
            a_text_that_does_not_fit_is_cut_and_an_object_that_does_not_is_an_error,
            every_denial_has_a_name_a_sentence_and_a_hint)

@@ -45,6 +45,28 @@ START_TEST(a_line_for_a_person_has_its_columns)
 }
 END_TEST
 
+START_TEST(a_line_of_git_has_repository_ref_and_place)
+{
+    ck_assert_str_eq(
+        person(
+            "{\"time\":\"T\",\"kind\":\"git\",\"verdict\":\"block\",\"rule\":\"app "
+            "push\",\"reason\":\"dlp-match\","
+            "\"detail\":\"two words\",\"host\":\"git.example\",\"method\":\"push\",\"path\":\"src/a b.c\","
+            "\"repository\":\"app\",\"ref\":\"refs/heads/agent/x\","
+            "\"old\":\"0000000000000000000000000000000000000000\",\"new\":"
+            "\"1234567890abcdef1234567890abcdef12345678\","
+            "\"commit\":\"fedcba9876543210fedcba9876543210fedcba98\",\"line\":7,\"commits\":3,\"objects\":9,"
+            "\"findings\":{\"npm\":2,\"a\\u001b\":1}}"),
+        "T block  git       push app refs/heads/agent/x 000000000000..1234567890ab src/a\\u0020b.c:7 of "
+        "fedcba987654 "
+        "dlp-match [app push] two words found npm x2, a\\u001b x1\n");
+    ck_assert_str_eq(
+        person("{\"time\":\"T\",\"kind\":\"git\",\"verdict\":\"allow\",\"method\":\"fetch\",\"host\":\"h\","
+               "\"repository\":\"app\"}"),
+        "T allow  git       fetch app\n");
+}
+END_TEST
+
 START_TEST(an_agents_text_cannot_drive_a_terminal_or_pass_for_a_column)
 {
     /* ESC, BEL, CR, LF, DEL, CSI of C1, right-to-left override, line separator, emoji, space, backslash */
@@ -118,11 +140,11 @@ START_TEST(an_unknown_kind_is_an_error)
 
     ck_assert_int_eq(audit_filter_check(&filter, &err), -1);
     ck_assert_str_eq(err.text,
-                     "--kind: there is no \"htpp\"; kinds are http tls dns tcp packet control lifecycle");
+                     "--kind: there is no \"htpp\"; kinds are http tls dns tcp git packet control lifecycle");
 }
 END_TEST
 
-SUITE_MAIN("audit_show", a_line_for_a_person_has_its_columns,
+SUITE_MAIN("audit_show", a_line_for_a_person_has_its_columns, a_line_of_git_has_repository_ref_and_place,
            an_agents_text_cannot_drive_a_terminal_or_pass_for_a_column,
            what_is_no_line_is_shown_without_what_a_terminal_obeys, filters_choose,
            an_unknown_kind_is_an_error)

@@ -108,6 +108,34 @@ START_TEST(equal_denials_become_one_line_with_their_count)
 }
 END_TEST
 
+static void emit_git(const char *repository, const char *ref)
+{
+    struct audit audit = {.kind = AUDIT_GIT,
+                          .verdict = AUDIT_BLOCK,
+                          .reason = DENIAL_DLP_MATCH,
+                          .repository = str_of(repository),
+                          .ref = str_of(ref)};
+
+    ck_assert(audit_sink_reserve(sink));
+    audit_sink_emit(sink, &audit);
+}
+
+START_TEST(refs_are_told_apart_and_so_are_repositories)
+{
+    open_sink();
+    for (int i = 0; i < 3; i++) {
+        emit_git("app", "refs/heads/a");
+        emit_git("app", "refs/heads/b");
+        emit_git("lib", "refs/heads/a");
+    }
+    turn(1);
+    ck_assert_uint_eq(lines_with("\"repository\":"), 3);
+    turn(1600);
+    ck_assert_uint_eq(lines_with("\"repository\":\"app\",\"ref\":\"refs/heads/b\",\"count\":2}"), 1);
+    close_sink();
+}
+END_TEST
+
 START_TEST(a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else)
 {
     char host[600], line[AUDIT_LINE_MAX + 1];
@@ -250,6 +278,7 @@ START_TEST(a_line_without_its_reservation_ends_the_worker)
 END_TEST
 
 SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, equal_denials_become_one_line_with_their_count,
+           refs_are_told_apart_and_so_are_repositories,
            a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else,
            denials_by_other_entries_of_a_route_are_not_equal, counts_are_written_at_the_end_too,
            a_stalled_reader_stops_the_reservations_and_loses_nothing,

@@ -22,7 +22,7 @@ static void expect(struct manifest *manifest, size_t upstreams, const char *want
     struct err err = {""};
 
     ck_assert_ptr_nonnull(manifest);
-    char *text = compile_policy(manifest, host_resolvers, upstreams, NULL, &err);
+    char *text = compile_policy(manifest, host_resolvers, upstreams, NULL, true, &err);
     ck_assert_str_eq(text != NULL ? text : err.text, wanted);
     free(text);
     manifest_free(manifest);
@@ -153,6 +153,76 @@ START_TEST(manifests_become_their_golden_policy)
 }
 END_TEST
 
+#define KEY   "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPdLr1BQmsCjW6KvYfamPY1BMxJQK36FicPT1bINaKPI"
+#define REPO  "key: {provider: static, path: /k}, host_key: " KEY
+#define GATED "{\"protocol\":1," HOST_DNS ",\"routes\":[],\"gate\":{\"repos\":["
+#define HELD  "\"hold\":{\"denied\":true}"
+#define ORDERS                                                                                               \
+    "\".github/workflows/**\",\".gitea/workflows/**\",\".forgejo/workflows/"                                 \
+    "**\",\".gitlab-ci.yml\",\".gitmodules\""
+
+START_TEST(repositories_become_the_gate)
+{
+    static const struct {
+        const char *yaml, *policy;
+    } cases[] = {
+        {"git-gate:\n  user: {name: A}\n  repos:\n    a: {url: ssh://git@h.example/org/a.git, " REPO "}\n"
+         "    b:\n      url: ssh://git@10.1.2.3:2222/b\n      host_key: " KEY "\n"
+         "      key: {provider: gitea, forge_token_env: T}\n"
+         "      push: {allow: [refs/heads/agent/*, refs/tags/*], deny: [refs/heads/agent/x], force: false, "
+         "delete: "
+         "false, protect_paths: ['a/**'], max_pack_mb: 100}\n  scanner: /usr/bin/gitleaks\n",
+         GATED "{\"name\":\"a\",\"url\":\"ssh://git@h.example/org/a.git\",\"host_key\":\"" KEY "\"},"
+               "{\"name\":\"b\",\"url\":\"ssh://git@10.1.2.3:2222/b\",\"host_key\":\"" KEY "\",\"push\":{"
+               "\"allow\":[\"refs/heads/agent/*\",\"refs/tags/*\"],\"deny\":[\"refs/heads/agent/x\"],"
+               "\"force\":false,\"delete\":false,\"protect_paths\":[\"a/**\"],\"max_pack_mb\":100}}],"
+               "\"scanner\":\"/usr/bin/gitleaks\"}}"},
+        {"git-gate:\n  repos:\n    a: {url: ssh://git@h/a, " REPO
+         ", push: {force: true, delete: true, protect_paths: []}}\n  on_finding: block\n",
+         GATED "{\"name\":\"a\",\"url\":\"ssh://git@h/a\",\"host_key\":\"" KEY "\"}]}}"},
+        /* on_finding: supervise has the bottle ask, and nothing else */
+        {"git-gate:\n  repos:\n    a: {url: ssh://git@h/a, " REPO "}\n  on_finding: supervise\n",
+         GATED "{\"name\":\"a\",\"url\":\"ssh://git@h/a\",\"host_key\":\"" KEY
+               "\"}],\"on_finding\":\"supervise\"},\"hold\":{\"denied\":false}}"},
+        /* a supervised bottle asks, and has paths to ask about */
+        {"supervise: true\ngit-gate:\n  repos:\n    a: {url: ssh://git@h/a, " REPO "}\n"
+         "    b: {url: ssh://git@h/b, " REPO ", push: {protect_paths: []}}\n",
+         GATED "{\"name\":\"a\",\"url\":\"ssh://git@h/a\",\"host_key\":\"" KEY
+               "\",\"push\":{\"protect_paths\":[" ORDERS "]}},"
+               "{\"name\":\"b\",\"url\":\"ssh://git@h/b\",\"host_key\":\"" KEY
+               "\"}],\"on_finding\":\"supervise\"}," HELD "}"},
+        {"supervise: true\negress: {on_denied: block}\ngit-gate:\n  on_finding: block\n  repos:\n    a: "
+         "{url: "
+         "ssh://git@h/a, " REPO ", push: {protect_paths: [x]}}\n",
+         GATED "{\"name\":\"a\",\"url\":\"ssh://git@h/a\",\"host_key\":\"" KEY
+               "\",\"push\":{\"protect_paths\":[\"x\"]}}]},\"hold\":{\"denied\":false}}"},
+        /* without repositories there is no gate, and nobody to ask about it */
+        {"git-gate: {on_finding: supervise, scanner: /usr/bin/gitleaks}",
+         "{\"protocol\":1," HOST_DNS ",\"routes\":[]}"},
+        {"git-gate:\n  repos:\n    a: {url: ssh://git@h/a, key: {provider: static, path: /k}}\n",
+         "compile: policy: gate: repos: [0]: \"name\", \"url\" or \"host_key\" is missing"},
+    };
+
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        expect(read_yaml(cases[i].yaml), 2, cases[i].policy);
+}
+END_TEST
+
+START_TEST(for_judging_requests_the_gate_is_left_out)
+{
+    struct manifest *manifest =
+        read_yaml("git-gate:\n  on_finding: supervise\n  repos:\n    a: {url: ssh://git@h/a, key: {provider: "
+                  "static, path: /k}}\n");
+    struct err err;
+    char *text = compile_policy(manifest, NULL, 0, NULL, false, &err);
+
+    ck_assert_str_eq(text, "{\"protocol\":1,\"routes\":[]}");
+    free(text);
+    manifest_free(manifest);
+}
+END_TEST
+
 START_TEST(without_routes_no_resolver_is_needed)
 {
     expect(read_yaml("egress: {routes: []}"), 0, "{\"protocol\":1,\"routes\":[]}");
@@ -203,5 +273,6 @@ START_TEST(examples_compile)
 }
 END_TEST
 
-SUITE_MAIN("compile", manifests_become_their_golden_policy, without_routes_no_resolver_is_needed,
+SUITE_MAIN("compile", manifests_become_their_golden_policy, repositories_become_the_gate,
+           for_judging_requests_the_gate_is_left_out, without_routes_no_resolver_is_needed,
            a_policy_that_the_sidecar_would_refuse_is_an_error, examples_compile)

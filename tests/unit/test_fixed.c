@@ -164,12 +164,47 @@ START_TEST(variables_without_a_value_here_and_the_hosts_ports_count)
     ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
     ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
     ck_assert_str_eq(names[0], "ports of host.stopper.internal");
-    uint16_t ports[2 * POLICY_MAX_PORTS];
+    uint16_t ports[MANIFEST_HOST_PORTS];
     ck_assert_uint_eq(fixed_host_ports(&manifest, ports), 2);
     ck_assert(ports[0] == 80 && ports[1] == 5432);
     tear_down();
 }
 END_TEST
 
+START_TEST(urls_of_repositories_count_and_so_do_their_ports_on_the_host)
+{
+    static char a[] = "a", b[] = "b", url[] = "ssh://git@h/a", other[] = "ssh://git@h/b";
+    struct manifest_repo repos[] = {
+        {.name.text = a, .url = url, .from = {.host = "h", .port = 22}},
+        {.name.text = b, .url = other, .from = {.host = POLICY_HOST_SERVICE, .port = 80}}};
+    struct manifest_route route = {.host = POLICY_HOST_SERVICE, .ports = {80}, .port_count = 1};
+    struct manifest manifest = {.repos = repos, .repo_count = 2, .routes = &route, .route_count = 1};
+    uint16_t ports[MANIFEST_HOST_PORTS];
+    const char *names[FIXED_PARTS];
+    struct fixed before, now;
+
+    set_up();
+    ck_assert_uint_eq(fixed_host_ports(&manifest, ports), 1); /* the same one */
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &before), 0);
+    ck_assert_int_eq(fixed_record(&before, &state, &err), 0);
+    repos[0].push.no_force = true; /* the gate's alone */
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 0);
+    repos[0].url = other;
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
+    ck_assert_str_eq(names[0], "URLs of git-gate.repos");
+    repos[0].url = url;
+    repos[1].from.port = 2222;
+    ck_assert_int_eq(fixed_take(&manifest, str_of(""), &now), 0);
+    ck_assert_int_eq(fixed_changed(&now, &state, true, names), 1);
+    ck_assert_str_eq(names[0], "ports of host.stopper.internal");
+    ck_assert_uint_eq(fixed_host_ports(&manifest, ports), 2);
+    ck_assert(ports[0] == 80 && ports[1] == 2222);
+    tear_down();
+}
+END_TEST
+
 SUITE_MAIN("fixed", what_changed_is_named, variables_without_a_value_here_and_the_hosts_ports_count,
+           urls_of_repositories_count_and_so_do_their_ports_on_the_host,
            a_record_without_digests_is_not_taken_for_the_same)

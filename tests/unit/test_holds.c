@@ -108,32 +108,78 @@ START_TEST(approvals_are_bounded)
 }
 END_TEST
 
+static const struct hold_request *of(const char *host)
+{
+    static struct hold_request request;
+
+    memset(&request, 0, sizeof request);
+    request.kind = HOLD_MATCH;
+    snprintf(request.host, sizeof request.host, "%s", host);
+    return &request;
+}
+
+static const struct hold_request *of_push(const char *repository)
+{
+    static struct hold_request request;
+
+    memset(&request, 0, sizeof request);
+    request.kind = HOLD_PUSH;
+    snprintf(request.push.repository, sizeof request.push.repository, "%s", repository);
+    return &request;
+}
+
+START_TEST(a_repository_is_denied_often_by_itself)
+{
+    for (int i = 0; i < HOLDS_DENIALS; i++) {
+        ck_assert(!holds_denied_often(&holds, of_push("app")));
+        holds_count_denial(&holds, of_push("app"));
+    }
+    ck_assert(holds_denied_often(&holds, of_push("app")));
+    ck_assert(!holds_denied_often(&holds, of_push("lib")));
+    ck_assert(!holds_denied_often(&holds, of("app"))); /* a host is something else */
+    holds_forget_denials(&holds);
+    ck_assert(!holds_denied_often(&holds, of_push("app")));
+}
+END_TEST
+
+START_TEST(a_push_has_room_beside_all_approvals)
+{
+    for (uint64_t i = 1; i <= APPROVALS_MAX; i++)
+        ck_assert_int_eq(holds_choose(&holds, add(i, 0), HOLD_TTL, 1000, 0), 0);
+    struct hold *push = holds_add(&holds, worker, APPROVALS_MAX + 1, of_push("app"), 0);
+    ck_assert_int_eq(holds_choose(&holds, push, HOLD_ONCE, 0, 0), 0);
+    ck_assert_int_eq(holds_choose(&holds, add(APPROVALS_MAX + 2, 0), HOLD_ONCE, 0, 0), -1);
+    holds_fini(&holds);
+}
+END_TEST
+
 START_TEST(a_host_is_denied_often_after_so_many_denials)
 {
     char host[32];
 
     for (int i = 0; i < HOLDS_DENIALS; i++) {
-        ck_assert(!holds_denied_often(&holds, "a.example"));
-        holds_count_denial(&holds, "a.example");
+        ck_assert(!holds_denied_often(&holds, of("a.example")));
+        holds_count_denial(&holds, of("a.example"));
     }
-    ck_assert(holds_denied_often(&holds, "a.example"));
-    ck_assert(!holds_denied_often(&holds, "b.example"));
+    ck_assert(holds_denied_often(&holds, of("a.example")));
+    ck_assert(!holds_denied_often(&holds, of("b.example")));
     for (int i = 0; i < HOLDS_HOSTS - 1; i++) { /* the table is full with them */
         snprintf(host, sizeof host, "h%d.example", i);
-        holds_count_denial(&holds, host);
+        holds_count_denial(&holds, of(host));
     }
-    ck_assert(holds_denied_often(&holds, "a.example"));
-    holds_count_denial(&holds, "last.example"); /* takes the place of the oldest */
-    ck_assert(!holds_denied_often(&holds, "a.example"));
+    ck_assert(holds_denied_often(&holds, of("a.example")));
+    holds_count_denial(&holds, of("last.example")); /* takes the place of the oldest */
+    ck_assert(!holds_denied_often(&holds, of("a.example")));
     for (int i = 0; i < HOLDS_DENIALS; i++)
-        holds_count_denial(&holds, "c.example");
-    ck_assert(holds_denied_often(&holds, "c.example"));
+        holds_count_denial(&holds, of("c.example"));
+    ck_assert(holds_denied_often(&holds, of("c.example")));
     holds_forget_denials(&holds);
-    ck_assert(!holds_denied_often(&holds, "c.example"));
+    ck_assert(!holds_denied_often(&holds, of("c.example")));
 }
 END_TEST
 
 SUITE_MAIN("holds", entries_are_found_and_numbered_in_their_order, who_waits_is_forgotten_behind_its_own_end,
            an_approval_ends_by_its_time_only_when_it_is_in_force_and_has_one,
            what_could_not_be_approved_waits_as_before, approvals_are_bounded,
-           a_host_is_denied_often_after_so_many_denials)
+           a_host_is_denied_often_after_so_many_denials, a_repository_is_denied_often_by_itself,
+           a_push_has_room_beside_all_approvals)

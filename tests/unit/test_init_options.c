@@ -92,6 +92,11 @@ START_TEST(files_are_absolute_paths_and_secrets_belong_to_a_policy)
     ck_assert_str_eq(err.text, "--policy: \"policy.json\" is no absolute path");
     ck_assert_int_eq(PARSE("--secrets", "/s"), -1);
     ck_assert_str_eq(err.text, "--secrets without --policy: nothing would use them");
+    ck_assert_int_eq(PARSE("--keys", "/k"), -1);
+    ck_assert_str_eq(err.text, "--keys without --policy: nothing would use them");
+    ck_assert_int_eq(PARSE("--policy", "/p", "--keys", "/k"), 0);
+    ck_assert_str_eq(options.keys, "/k");
+    ck_assert_int_eq(PARSE("--policy", "/p", "--keys", "k"), -1);
     ck_assert_int_eq(PARSE("--wait", "61"), -1);
     ck_assert_str_eq(err.text, "--wait: \"61\" is not a number from 0 to 60");
 }

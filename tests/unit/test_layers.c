@@ -191,11 +191,12 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
         "    - {host: a.example, cookies: allow}\n    - {host: b.example, cookies: allow}\n"
         "env: {A: base, B: base, C: {from_env: X}, D: {from_env: X}}\nskills: [one, two]\nsupervise: true\n"
         "git-gate:\n  user: {name: Base, email: base@example}\n  repos:\n" REPO("r1", "h.example")
-            REPO("r2", "h.example") REPO("r3", "i.example"));
+            REPO("r2", "h.example")
+                REPO("r3", "i.example") "  on_finding: block\n  scanner: /usr/bin/base\n");
     write_config("bottles", "top",
                  "extends: base\negress:\n  routes:\n    - host: B.example\n    - host: c.example\n"
                  "env: {B: top, C: top}\nsupervise: false\ngit-gate:\n  user: {name: Top}\n  repos:\n" REPO(
-                     "s1", "h.example"));
+                     "s1", "h.example") "  scanner: /usr/bin/top\n");
     struct manifest *manifest = bottle("top", &report);
     ck_assert_uint_eq(manifest->route_count, 3);
     ck_assert(route(manifest, "a.example")->cookies && !route(manifest, "b.example")->cookies);
@@ -220,12 +221,12 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
                                         "the repository r1 of base.md:17 by top.md:12\n"
                                         "the repository r2 of base.md:18 by top.md:12\n");
     manifest_unenforced(manifest, &report);
-    ck_assert_str_eq(
-        text_of_report(&report),
-        "stopper/bottles/base.md:19: git-gate.repos.r3: this version does not enforce it yet, and starts no "
-        "bottle that needs it\n"
-        "stopper/bottles/top.md:12: git-gate.repos.s1: this version does not enforce it yet, and starts no "
-        "bottle that needs it\n");
+    ck_assert_str_eq(text_of_report(&report), "");
+    ck_assert_uint_eq(manifest->repo_count, 2);
+    ck_assert_str_eq(manifest->repos[0].name.text, "r3");
+    ck_assert_str_eq(manifest->repos[1].name.text, "s1");
+    ck_assert_int_eq(manifest->on_finding, FINDING_BLOCK);
+    ck_assert_str_eq(manifest->scanner, "/usr/bin/top");
     report_fini(&report);
     manifest_free(manifest);
     tear_down();

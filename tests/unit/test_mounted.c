@@ -16,7 +16,7 @@
 #define SECRETS "{\"A_TOKEN\":\"value-of-a\"}"
 
 static char folder[] = "/tmp/stopper-mounted-XXXXXX";
-static char policy[64], secrets[64];
+static char policy[64], secrets[64], keys[64]; /* keys: none but where a test has some */
 static struct net net;
 static struct policy_store store;
 static struct err err;
@@ -38,6 +38,7 @@ static void set_up(void)
     snprintf(secrets, sizeof secrets, "%s/secrets", folder);
     put(policy, POLICY, 0644);
     put(secrets, SECRETS, 0400);
+    keys[0] = '\0';
     net = (struct net){.agent_address = {4, {10, 7, 7, 1}}};
     policy_store_init(&store, &net, 1);
 }
@@ -55,7 +56,7 @@ static void refused(const char *path, const char *words)
 {
     char expected[600];
     snprintf(expected, sizeof expected, "%s%s%s", path, path[0] != '\0' ? ": " : "", words);
-    ck_assert_int_eq(mounted_load(&store, policy, secrets, &err), -1);
+    ck_assert_int_eq(mounted_load(&store, policy, secrets, keys, &err), -1);
     ck_assert_str_eq(err.text, expected);
     ck_assert_uint_eq(store.current.generation, 0);
     ck_assert_uint_eq(store.next.generation, 0);
@@ -65,7 +66,7 @@ static void refused(const char *path, const char *words)
 START_TEST(both_files_are_in_force_as_the_first_generation)
 {
     set_up();
-    ck_assert_msg(mounted_load(&store, policy, secrets, &err) == 0, "%s", err.text);
+    ck_assert_msg(mounted_load(&store, policy, secrets, keys, &err) == 0, "%s", err.text);
     ck_assert_uint_eq(store.current.generation, 1);
     ck_assert_uint_eq(store.next.generation, 0);
     ck_assert_uint_eq(store.current.secrets->count, 1);
@@ -77,10 +78,10 @@ END_TEST
 START_TEST(a_policy_needs_its_secrets_and_none_when_it_names_none)
 {
     set_up();
-    ck_assert_int_eq(mounted_load(&store, policy, "", &err), -1);
+    ck_assert_int_eq(mounted_load(&store, policy, "", "", &err), -1);
     ck_assert_str_eq(err.text, "policy: routes[0]: auth: the secret A_TOKEN is missing");
     put(policy, "{\"protocol\":1,\"routes\":[]}", 0444);
-    ck_assert_int_eq(mounted_load(&store, policy, "", &err), 0);
+    ck_assert_int_eq(mounted_load(&store, policy, "", "", &err), 0);
     ck_assert_ptr_null(store.current.secrets);
     tear_down();
 }
@@ -104,7 +105,7 @@ START_TEST(secrets_that_others_could_read_or_change_are_refused)
     refused(secrets, "has to be root's and closed to everybody else (mode 0400 or 0600): it is of user 61001 "
                      "with mode 0600");
     ck_assert_int_eq(chown(secrets, 0, 61001), 0);
-    ck_assert_int_eq(mounted_load(&store, policy, secrets, &err), 0);
+    ck_assert_int_eq(mounted_load(&store, policy, secrets, keys, &err), 0);
     tear_down();
 }
 END_TEST
@@ -123,6 +124,36 @@ START_TEST(words_about_a_broken_file_hold_nothing_of_it)
     refused(policy, "is not JSON: line 1, column 0");
     put(policy, "{\"protocol\":1,\"routes\":[],\"generation\":9}", 0644);
     refused("", "policy: unknown member \"generation\"");
+    tear_down();
+}
+END_TEST
+
+#define GATED                                                                                                \
+    "{\"protocol\":1,\"routes\":[],\"gate\":{\"repos\":[{\"name\":\"app\",\"url\":\"ssh://git@h.example/"    \
+    "a\","                                                                                                   \
+    "\"host_key\":\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi\"}]}}"
+#define KEYS                                                                                                 \
+    "{\"app\":\"-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIP7n\\n-----END PRIVATE KEY-----\\n\"}"
+
+START_TEST(a_policy_needs_the_keys_of_its_repositories)
+{
+    set_up();
+    put(policy, GATED, 0644);
+    refused("", "keys: the key of the repository app is missing");
+    snprintf(keys, sizeof keys, "%s/keys", folder);
+    put(keys, KEYS, 0644);
+    refused(keys, "has to be root's and closed to everybody else (mode 0400 or 0600): it is of user 0 with "
+                  "mode 0644");
+    put(keys, "{\"app\":\"value-of-a\"}", 0600);
+    refused("", "keys: app: the key does not begin as a private key does (-----BEGIN OPENSSH PRIVATE "
+                "KEY-----)");
+    put(keys, "{\"app\":null}", 0600);
+    refused("", "keys: app: no key was made with this name (deploy-key)");
+    put(keys, KEYS, 0600);
+    ck_assert_msg(mounted_load(&store, policy, secrets, keys, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(store.current.keys->count, 1);
+    ck_assert_str_eq(store.current.keys->list[0].name, "app");
+    unlink(keys);
     tear_down();
 }
 END_TEST
@@ -153,4 +184,5 @@ END_TEST
 SUITE_MAIN("mounted", both_files_are_in_force_as_the_first_generation,
            a_policy_needs_its_secrets_and_none_when_it_names_none,
            secrets_that_others_could_read_or_change_are_refused, words_about_a_broken_file_hold_nothing_of_it,
-           what_is_no_file_is_not_waited_for, a_file_that_is_too_large_is_refused)
+           a_policy_needs_the_keys_of_its_repositories, what_is_no_file_is_not_waited_for,
+           a_file_that_is_too_large_is_refused)

@@ -58,6 +58,8 @@ START_TEST(an_end_and_last_words_are_told)
     ck_assert_int_eq(run("kill -9 $$", &nothing), 128 + 9);
     ck_assert_int_eq(run("yes words | head -c 100000 >&2; printf '\\nthe last\\n\\n' >&2", &nothing), 0);
     ck_assert_str_eq(nothing.said, "the last");
+    ck_assert_int_eq(run("printf 'curl: (60) no trust\\nMore details here\\n' >&2", &nothing), 0);
+    ck_assert_str_eq(nothing.said, "curl: (60) no trust");
     ck_assert_int_eq(run("echo 'Error response from daemon: no'; printf 'more\\nError: failed\\n'", &nothing),
                      0);
     ck_assert_str_eq(nothing.said, "");

@@ -14,6 +14,7 @@
 #define POLICY                                                                                               \
     "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\","          \
     "\"allow_private\":[\"10.0.0.0/8\"],\"tls\":{\"passthrough\":true}}]}"
+#define PEM     "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"
 #define KEY     "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
 #define SIDECAR "\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"own\":[\"10.7.7.0/30\",\"192.0.2.7/32\"]}"
 
@@ -33,7 +34,9 @@ static int stage(const char *text)
 {
     json_t *policy = json_loads(text, JSON_DECODE_ANY, NULL);
     ck_assert_ptr_nonnull(policy);
-    int status = policy_store_stage(&store, policy, NULL, &err);
+    json_t *keys = json_object_get(policy, "gate") != NULL ? json_pack("{s:s}", "app", PEM) : NULL;
+    int status = policy_store_stage(&store, policy, NULL, keys, &err);
+    json_decref(keys);
     json_decref(policy);
     return status;
 }
@@ -90,12 +93,56 @@ START_TEST(each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole)
 }
 END_TEST
 
+#define HOST_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi"
+#define REPO     "{\"name\":\"app\",\"url\":\"ssh://git@h.example/app\",\"host_key\":\"" HOST_KEY "\""
+
+/* Where the repositories are is for those that lead there, what may be pushed for the gate alone, and no route for either. */
+START_TEST(the_gate_and_its_leg_get_repositories_and_no_routes)
+{
+    static const char gate[] =
+        "\"gate\":{\"repos\":[" REPO
+        ",\"push\":{\"deny\":[\"refs/heads/main\"]}}],\"on_finding\":\"supervise\",\"scanner\":\"/s\"}";
+    char policy[1024], expected[1024];
+
+    set_up();
+    store.keeps = true;
+    strcpy(store.value_key, KEY);
+    snprintf(policy, sizeof policy,
+             "{\"protocol\":1,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[{\"host\":\"a.example\"}],%s}",
+             gate);
+    ck_assert_msg(stage(policy) == 0, "%s", err.text);
+    ck_assert(store.next.gates && store.next.searches);
+    snprintf(
+        expected, sizeof expected,
+        "{\"protocol\":1,%s,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[],\"base\":1,\"value_key\":\"" KEY
+        "\",\"generation\":1," SIDECAR "}",
+        gate);
+    section_is(store.next.fds[POLICY_FOR_GATE], expected);
+    section_is(store.next.fds[POLICY_FOR_PUSH], "{\"protocol\":1,\"routes\":[],\"gate\":{\"repos\":[" REPO
+                                                "}]},\"generation\":1," SIDECAR "}");
+    section_is(store.next.fds[POLICY_FOR_DNS],
+               "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\"}],\"gate\":{"
+               "\"repos\":[" REPO "}]},\"generation\":1," SIDECAR "}");
+    section_is(
+        store.next.fds[POLICY_FOR_PROXY],
+        "{\"protocol\":1,\"hold\":{},\"on_canary\":\"stop\",\"routes\":[{\"host\":\"a.example\"}],\"base\":1,"
+        "\"value_key\":\"" KEY "\",\"generation\":1," SIDECAR "}");
+    policy_store_drop(&store);
+    ck_assert(!store.next.gates);
+    ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[],\"gate\":{\"repos\":[]}}"), -1);
+    ck_assert_str_eq(err.text, "policy: gate: repos: expected an array of 1 to 1000 repositories");
+    store.keeps = false;
+    ck_assert_int_eq(stage(policy), -1);
+    ck_assert_str_eq(err.text, "policy: gate: this sidecar was started without a place for repositories");
+}
+END_TEST
+
 /* Else they would not compute the same addresses. */
-START_TEST(raw_ports_go_to_all)
+START_TEST(raw_ports_go_to_all_that_have_routes)
 {
     set_up();
     ck_assert_int_eq(stage("{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}]}"), 0);
-    for (int i = 0; i < POLICY_SECTIONS; i++)
+    for (int i = POLICY_FOR_DNS; i <= POLICY_FOR_PROXY; i++)
         section_is(store.next.fds[i], "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"tcp\":[5432]}],"
                                       "\"generation\":1," SIDECAR "}");
     policy_store_drop(&store);
@@ -187,9 +234,9 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     json_t *object = json_loads(policy, 0, NULL), *secrets = json_pack("{s:s}", "A_TOKEN", "value-of-a");
 
     set_up();
-    ck_assert_int_eq(policy_store_stage(&store, object, NULL, &err), -1);
+    ck_assert_int_eq(policy_store_stage(&store, object, NULL, NULL, &err), -1);
     ck_assert_str_eq(err.text, "policy: routes[0]: auth: the secret A_TOKEN is missing");
-    ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), 0);
+    ck_assert_int_eq(policy_store_stage(&store, object, secrets, NULL, &err), 0);
     section_is(
         store.next.fds[POLICY_FOR_DNS],
         "{\"protocol\":1,\"routes\":[{\"host\":\"a.example\",\"ports\":[443]}],\"generation\":1," SIDECAR
@@ -205,7 +252,7 @@ START_TEST(secrets_stay_with_their_version_and_out_of_the_sections)
     policy_store_drop(&store);
     json_decref(secrets);
     secrets = json_pack("{s:s}", "A_TOKEN", "value of a");
-    ck_assert_int_eq(policy_store_stage(&store, object, secrets, &err), -1);
+    ck_assert_int_eq(policy_store_stage(&store, object, secrets, NULL, &err), -1);
     ck_assert_str_eq(err.text, "secrets: A_TOKEN: the value holds a space");
     ck_assert_uint_eq(store.next.generation, 0);
     json_decref(secrets);
@@ -232,7 +279,7 @@ static void stage_with(const char *text)
 {
     json_t *policy = json_loads(text, 0, NULL);
     json_t *secrets = json_pack("{s:s,s:s}", "TOKEN", "tok-3f9A77c1", "LOGIN", "user:pa55word");
-    ck_assert_msg(policy_store_stage(&store, policy, secrets, &err) == 0, "%s", err.text);
+    ck_assert_msg(policy_store_stage(&store, policy, secrets, NULL, &err) == 0, "%s", err.text);
     json_decref(policy);
     json_decref(secrets);
 }
@@ -395,7 +442,7 @@ START_TEST(approvals_keep_the_secrets)
            *secrets = json_pack("{s:s}", "A", "value-of-a");
 
     set_up();
-    ck_assert_int_eq(policy_store_stage(&store, policy, secrets, &err), 0);
+    ck_assert_int_eq(policy_store_stage(&store, policy, secrets, NULL, &err), 0);
     json_decref(policy);
     json_decref(secrets);
     policy_store_commit(&store);
@@ -447,7 +494,8 @@ END_TEST
 
 SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
            what_is_searched_for_is_compiled_once_for_equal_secrets, each_kind_of_worker_gets_its_own_section,
-           each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole, raw_ports_go_to_all,
+           each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole,
+           raw_ports_go_to_all_that_have_routes, the_gate_and_its_leg_get_repositories_and_no_routes,
            where_the_host_is_goes_to_all, a_section_cannot_be_written,
            generations_rise_and_none_is_used_twice, one_policy_at_a_time,
            what_only_the_sidecar_may_say_is_refused_from_outside,

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/resolve.h"
 #include "suite.h"
+#include "sys/resolve.h"
 
 static uint8_t packet[4096];
 static size_t len;

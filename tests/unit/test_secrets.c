@@ -74,13 +74,13 @@ START_TEST(values_come_from_the_environment_and_leave_it)
     ck_assert_ptr_null(getenv("A_TOKEN"));
     ck_assert_str_eq(inherited, "");
     ck_assert_str_eq(getenv("OTHER"), "value-of-other");
-    char *text = secrets_apply_text("{\"protocol\":1}", secrets);
+    char *text = secrets_apply_text("{\"protocol\":1}", secrets, NULL);
     ck_assert_str_eq(text, "{\"policy\":{\"protocol\":1},\"secrets\":{\"A_TOKEN\":\"value-of-a\"}}");
     secrets_text_free(text);
     secrets_free(secrets);
     ck_assert_str_eq(errors_of("env: {A: b}\n", &secrets, &pem), "");
-    text = secrets_apply_text("{}", secrets);
-    ck_assert_str_eq(text, "{\"policy\":{},\"secrets\":{}}");
+    text = secrets_apply_text("{}", secrets, "{\"a\":null}");
+    ck_assert_str_eq(text, "{\"policy\":{},\"secrets\":{},\"keys\":{\"a\":null}}");
     secrets_text_free(text);
     secrets_free(secrets);
 }

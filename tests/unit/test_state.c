@@ -127,6 +127,66 @@ START_TEST(a_record_survives_its_writer)
 }
 END_TEST
 
+START_TEST(deploy_keys_are_recorded_until_they_are_forgotten)
+{
+    struct state state;
+
+    set_up();
+    ck_assert_int_eq(state_open(&state, "one", STATE_MAKE, 0, &err), STATE_OK);
+    ck_assert_ptr_null(state_deploy_keys(&state));
+    ck_assert_int_eq(state_set_deploy_key(&state, "app", NULL, &err), 0);
+    ck_assert_int_eq(state_set_deploy_key(&state, "app", json_pack("{s:s}", "title", "a"), &err), 0);
+    ck_assert_int_eq(state_set_deploy_key(&state, "lib", json_pack("{s:s}", "title", "b"), &err), 0);
+    ck_assert_int_eq(state_set_deploy_key(&state, "app", json_pack("{s:i}", "id", 7), &err), 0);
+    ck_assert_int_eq(state_set_deploy_key(&state, "lib", NULL, &err), 0);
+    state_close(&state);
+    ck_assert_int_eq(state_open(&state, "one", STATE_LOCK, 0, &err), STATE_OK);
+    json_t *wanted = json_pack("{s:{s:i}}", "app", "id", 7);
+    ck_assert(json_equal(state_deploy_keys(&state), wanted));
+    json_decref(wanted);
+    ck_assert_int_eq(state_set_deploy_key(&state, "app", NULL, &err), 0);
+    ck_assert_ptr_null(state_deploy_keys(&state));
+    state_close(&state);
+    ck_assert_int_eq(state_open(&state, "one", STATE_READ, 0, &err), STATE_OK);
+    ck_assert_ptr_null(state_deploy_keys(&state));
+    ck_assert_int_eq(state_set_deploy_key(&state, "app", json_object(), &err), -1); /* not locked */
+    state_close(&state);
+    tear_down();
+}
+END_TEST
+
+START_TEST(the_label_is_one_whoever_makes_it_first)
+{
+    char label[STATE_LABEL], again[STATE_LABEL], path[PATH_MAX];
+    int ends[2];
+
+    set_up();
+    ck_assert_int_eq(pipe(ends), 0);
+    for (int i = 0; i < 8; i++)
+        if (fork() == 0)
+            _exit(state_label(label, &err) == 0 && write(ends[1], label, sizeof label) > 0 ? 0 : 1);
+    for (int i = 0; i < 8; i++) {
+        int status;
+        ck_assert_int_gt(wait(&status), 0);
+        ck_assert_int_eq(status, 0);
+    }
+    ck_assert_int_eq(state_label(label, &err), 0);
+    ck_assert_uint_eq(strspn(label, "0123456789abcdef"), 16);
+    ck_assert_str_ne(label, "0000000000000000");
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(read(ends[0], again, sizeof again), sizeof again);
+        ck_assert_str_eq(again, label);
+    }
+    snprintf(path, sizeof path, "%s/stopper/label", home);
+    FILE *file = fopen(path, "w");
+    fputs("0123456789ABCDEF", file);
+    fclose(file);
+    ck_assert_int_eq(state_label(label, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    tear_down();
+}
+END_TEST
+
 /* A program that a killed hostctl had started still works: what it makes is seen by who opens next. */
 START_TEST(who_opens_waits_for_the_guard)
 {
@@ -350,6 +410,7 @@ END_TEST
 
 SUITE_MAIN("state", names_are_short_and_plain, the_root_is_where_the_environment_says,
            a_root_that_others_can_write_is_refused, a_record_survives_its_writer,
+           deploy_keys_are_recorded_until_they_are_forgotten, the_label_is_one_whoever_makes_it_first,
            who_opens_waits_for_the_guard, numbers_that_mean_everybody_are_no_process,
            a_damaged_record_is_an_error, a_lock_keeps_others_out_until_its_holder_dies,
            a_forked_child_does_not_keep_the_lock,

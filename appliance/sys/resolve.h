@@ -2,17 +2,20 @@
 /*
  * resolve: asks the sidecar's own resolver (stopper-dns on 127.0.0.1:PORT_RESOLVER, see docs/ARCHITECTURE.md)
  * for the addresses of a name that the policy allows. One connected UDP socket for all queries; nothing is
- * cached here.
+ * cached here. It needs ldns, so it is no part of the layer's library: programs that ask compile it in.
  */
-#ifndef PROXY_RESOLVE_H
-#define PROXY_RESOLVE_H
+#ifndef SYS_RESOLVE_H
+#define SYS_RESOLVE_H
 
 #include <stddef.h>
 #include <uv.h>
 
 #include "core/cidr.h"
 #include "core/denial.h"
-#include "proxy/limits.h"
+
+#define ADDRESSES_MAX            16   /* of a name */
+#define TIMEOUT_RESOLVE_MS       5000 /* our own resolver over loopback, which asks upstreams in turn */
+#define TIMEOUT_RESOLVE_AGAIN_MS 1000 /* a query is repeated when the resolver is just being restarted */
 
 struct resolver;
 struct resolve;

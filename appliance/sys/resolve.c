@@ -4,7 +4,7 @@
  * sidecar, but a late answer must not meet a new query). One timer looks after all deadlines. A refused
  * packet (the resolver is being restarted) is not an answer: the query is sent again until its time is over.
  */
-#include "proxy/resolve.h"
+#include "sys/resolve.h"
 
 #include <errno.h>
 #include <ldns/ldns.h>

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * refresh: see the header. Two commands when nothing has changed: what the mirror has (for-each-ref) is compared, line by line,
+ * with what the upstream has (ls-remote), in the order in which both list refs. Whatever differs, also only in order, is fetched:
+ * git fetch is who judges refs and objects, here is only found out whether it is needed.
+ */
+#define _GNU_SOURCE
+#include "gate/refresh.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "gate/run.h"
+
+#define REFS_MAX  (64 << 20) /* bytes of refs that are compared; beyond them every request fetches */
+#define LOOSE_MAX 256        /* refs that have changed at once: then they are packed into one file */
+#define HEAD_MAX  1100       /* bytes of the file HEAD */
+
+struct look {
+    struct buf known; /* "ID REF\n", what the mirror has */
+    size_t at;        /* how far the upstream's list was the same */
+    size_t differing;
+    bool over;               /* there were too many */
+    char head[TALK_REF_MAX]; /* the branch that the upstream's HEAD is, or "" */
+    char head_id[TALK_ID];   /* its object, or "" */
+    size_t id_len;           /* digits of an id; 0 = none was seen */
+};
+
+static bool take(struct str *line, const char *with)
+{
+    size_t len = strlen(with);
+
+    if (line->len < len || memcmp(line->ptr, with, len) != 0)
+        return false;
+    line->ptr += len;
+    line->len -= len;
+    return true;
+}
+
+static int copy(char *to, size_t size, struct str from)
+{
+    if (from.len >= size)
+        return -1;
+    memcpy(to, from.ptr, from.len);
+    to[from.len] = '\0';
+    return 0;
+}
+
+static int on_known(void *ctx, struct str line)
+{
+    struct look *look = ctx;
+
+    if (buf_append(&look->known, line.ptr, line.len) != 0 || buf_append(&look->known, "\n", 1) != 0)
+        look->over = true;
+    return 0;
+}
+
+/* "ID TAB REF": the next that the mirror has? Peeled tags and HEAD are no refs of their own. */
+static void compare(struct look *look, struct str id, struct str ref)
+{
+    struct str known = buf_str(&look->known);
+    size_t len = id.len + ref.len + 2;
+
+    if (ref.len >= 3 && memcmp(ref.ptr + ref.len - 3, "^{}", 3) == 0)
+        return;
+    const char *at = known.ptr + look->at;
+    if (known.len - look->at >= len && memcmp(at, id.ptr, id.len) == 0 && at[id.len] == ' ' &&
+        memcmp(at + id.len + 1, ref.ptr, ref.len) == 0 && at[len - 1] == '\n')
+        look->at += len;
+    else
+        look->differing++;
+}
+
+static int on_remote(void *ctx, struct str line)
+{
+    struct look *look = ctx;
+    const char *tab = memchr(line.ptr, '\t', line.len);
+
+    if (tab == NULL)
+        return 0;
+    struct str ref = {tab + 1, (size_t)(line.ptr + line.len - tab - 1)};
+    struct str id = {line.ptr, (size_t)(tab - line.ptr)};
+    if (take(&id, "ref: ")) {
+        if (str_equal(ref, str_of("HEAD")) &&
+            (copy(look->head, sizeof look->head, id) != 0 || !take(&id, "refs/")))
+            look->head[0] = '\0';
+        return 0;
+    }
+    if (id.len != 40 && id.len != 64)
+        return -1;
+    look->id_len = id.len;
+    if (str_equal(ref, str_of("HEAD")))
+        return copy(look->head_id, sizeof look->head_id, id);
+    compare(look, id, ref);
+    return 0;
+}
+
+static int git(struct session *session, const char *const *argv)
+{
+    struct run run = {.argv = argv, .in = RUN_NOTHING, .out = RUN_NOTHING, .service = LEG_UPLOAD_PACK};
+
+    return run_git(session, &run);
+}
+
+/* What git says last itself, whatever was wrong. The words before it, ssh's and the upstream's, are what helps. */
+static bool is_refrain(const char *line)
+{
+    static const char *const refrains[] = {"fatal: Could not read from remote repository.",
+                                           "Please make sure you have the correct access rights",
+                                           "and the repository exists.",
+                                           "fatal: the remote end hung up unexpectedly", ""};
+
+    for (size_t i = 0; i < sizeof refrains / sizeof refrains[0]; i++)
+        if (strcmp(line, refrains[i]) == 0)
+            return true;
+    return false;
+}
+
+static int failed(struct session *session, struct err *err)
+{
+    char words[SESSION_WORDS_MAX] = "", *save = NULL;
+
+    for (char *line = strtok_r(session->words, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        if (is_refrain(line))
+            continue;
+        size_t len = strlen(words);
+        snprintf(words + len, sizeof words - len, "%s%s", len > 0 ? "\n" : "", line);
+    }
+    session->words_len = 0;
+    return err_set(err, "the upstream %s cannot be read: %s", session->repo->url,
+                   words[0] != '\0' ? words : "it closed the connection without a word");
+}
+
+/* Made under another name: what has the right one is whole. */
+static int make(struct session *session, size_t id_len, struct err *err)
+{
+    char fresh[sizeof session->git_dir + 8], format[32];
+    const char *const init[] = {"init", "--quiet", "--bare", "--template=", format, fresh, NULL};
+
+    snprintf(fresh, sizeof fresh, "%s.new", session->git_dir);
+    snprintf(format, sizeof format, "--object-format=%s", id_len == 64 ? "sha256" : "sha1");
+    if (git(session, init) != 0 || rename(fresh, session->git_dir) != 0) {
+        failed(session, err);
+        return err_set(err, "the mirror cannot be made");
+    }
+    return 0;
+}
+
+static int head_now(const struct session *session, char head[HEAD_MAX])
+{
+    char path[sizeof session->git_dir + 8];
+
+    snprintf(path, sizeof path, "%s/HEAD", session->git_dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, head, HEAD_MAX - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    head[got > 0 ? got : 0] = '\0';
+    head[strcspn(head, "\n")] = '\0';
+    return got > 0 ? 0 : -1;
+}
+
+/* HEAD follows the upstream's: a branch, or a bare commit. Without one (an empty repository) it stays. */
+static int head_set(struct session *session, const struct look *look)
+{
+    char head[HEAD_MAX], wanted[HEAD_MAX];
+    const char *const branch[] = {"--git-dir", session->git_dir, "symbolic-ref", "HEAD", look->head, NULL};
+    const char *const commit[] = {"--git-dir", session->git_dir, "update-ref", "--no-deref",
+                                  "HEAD",      look->head_id,    NULL};
+
+    if (look->head[0] == '\0' && look->head_id[0] == '\0')
+        return 0;
+    snprintf(wanted, sizeof wanted, "%s%s", look->head[0] != '\0' ? "ref: " : "",
+             look->head[0] != '\0' ? look->head : look->head_id);
+    if (head_now(session, head) == 0 && strcmp(head, wanted) == 0)
+        return 0;
+    return git(session, look->head[0] != '\0' ? branch : commit);
+}
+
+static int fetch(struct session *session, struct err *err)
+{
+    const char *const argv[] = {"--git-dir",
+                                session->git_dir,
+                                "fetch",
+                                "--quiet",
+                                "--prune",
+                                "--force",
+                                "--no-tags",
+                                "--no-write-fetch-head",
+                                "--no-show-forced-updates",
+                                "--no-auto-maintenance",
+                                "--no-recurse-submodules",
+                                "--end-of-options",
+                                session->repo->url,
+                                "+refs/*:refs/*",
+                                NULL};
+
+    return git(session, argv) == 0 ? 0 : failed(session, err);
+}
+
+static int look_at_mirror(struct session *session, struct look *look)
+{
+    const char *const argv[] = {"--git-dir", session->git_dir, "for-each-ref",
+                                "--format=%(objectname) %(refname)", NULL};
+    struct run run = {.argv = argv, .in = RUN_NOTHING, .on_line = on_known, .ctx = look};
+
+    return run_git(session, &run);
+}
+
+static int look_at_upstream(struct session *session, struct look *look, struct err *err)
+{
+    const char *const argv[] = {"ls-remote",        "--quiet",          "--symref",
+                                "--end-of-options", session->repo->url, NULL};
+    struct run run = {
+        .argv = argv, .in = RUN_NOTHING, .on_line = on_remote, .ctx = look, .service = LEG_UPLOAD_PACK};
+
+    return run_git(session, &run) == 0 ? 0 : failed(session, err);
+}
+
+static int bring(struct session *session, struct look *look, bool made, struct err *err)
+{
+    const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
+
+    if (look_at_upstream(session, look, err) != 0 || (!made && make(session, look->id_len, err) != 0))
+        return -1;
+    if (look->over || look->differing > 0 || look->at != look->known.len) {
+        if (fetch(session, err) != 0)
+            return -1;
+        if (look->differing > LOOSE_MAX)
+            git(session, pack);
+    }
+    return head_set(session, look) == 0 ? 0 : err_set(err, "the mirror's HEAD cannot be set");
+}
+
+int refresh(struct session *session, struct err *err)
+{
+    struct look look = {.at = 0};
+    struct stat status;
+    bool made = stat(session->git_dir, &status) == 0;
+
+    buf_init(&look.known, REFS_MAX);
+    session->words_len = 0;
+    int result = made && look_at_mirror(session, &look) != 0 ? err_set(err, "the mirror cannot be read")
+                                                             : bring(session, &look, made, err);
+    buf_fini(&look.known);
+    return result;
+}
+
+/* ---- behind a push */
+
+/* Moves the refs from `from` to before `to` in one transaction: all or none. */
+static int move(struct session *session, int list, size_t from, size_t to)
+{
+    const char *const argv[] = {"--git-dir", session->git_dir, "update-ref", "-z", "--stdin", NULL};
+    struct run run = {.argv = argv, .in = list, .out = RUN_NOTHING};
+
+    if (ftruncate(list, 0) != 0 || lseek(list, 0, SEEK_SET) != 0)
+        return -1;
+    for (size_t i = from; i < to; i++) {
+        const struct update *u = &session->updates[i];
+        if (u->outcome != TALK_TAKEN || u->told[0] != '\0')
+            continue;
+        bool gone = strspn(u->new_id, "0") == strlen(u->new_id);
+        if (gone ? dprintf(list, "delete %s%c%s%c", u->ref, 0, u->old_id, 0) < 0
+                 : dprintf(list, "update %s%c%s%c%s%c", u->ref, 0, u->new_id, 0, u->old_id, 0) < 0)
+            return -1;
+    }
+    return lseek(list, 0, SEEK_SET) == 0 ? run_git(session, &run) : -1;
+}
+
+void refresh_taken(struct session *session)
+{
+    int list = memfd_create("refs", MFD_CLOEXEC);
+
+    if (list < 0)
+        return;
+    if (move(session, list, 0, session->update_count) != 0)
+        for (size_t i = 0; i < session->update_count; i++)
+            move(session, list, i, i + 1);
+    close(list);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sweep: see the header. The names are git's: tmp-objdir.c (tmp_objdir-incoming-…), lockfile.c (….lock), index-pack.c and
+ * object-file.c (tmp_…). */
+#define _GNU_SOURCE
+#include "gate/sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 64 /* folders in each other: a ref's name has no more than its length allows */
+
+enum where { GIT_DIR, OBJECTS, PACKS, REFS, DOOMED, ROOT };
+
+static bool ends(const char *name, const char *with)
+{
+    size_t len = strlen(name), tail = strlen(with);
+
+    return len >= tail && strcmp(name + len - tail, with) == 0;
+}
+
+/* Whether an entry goes, with all that is in it; else where what is in it is. */
+static bool is_doomed(enum where where, const char *name)
+{
+    switch (where) {
+    case DOOMED:
+        return true;
+    case ROOT:
+        return ends(name, ".git.new");
+    case OBJECTS:
+    case PACKS:
+        return strncmp(name, "tmp_", 4) == 0 || ends(name, ".lock");
+    default:
+        return ends(name, ".lock");
+    }
+}
+
+static bool descends(enum where where, const char *name, enum where *to)
+{
+    static const struct {
+        enum where where;
+        const char *name;
+        enum where to;
+    } ways[] = {{GIT_DIR, "objects", OBJECTS},
+                {GIT_DIR, "refs", REFS},
+                {OBJECTS, "pack", PACKS},
+                {OBJECTS, "info", PACKS}};
+
+    *to = where;
+    if (where == REFS || where == DOOMED)
+        return true;
+    if (where == ROOT) {
+        *to = GIT_DIR;
+        return ends(name, ".git");
+    }
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        if (ways[i].where == where && strcmp(ways[i].name, name) == 0) {
+            *to = ways[i].to;
+            return true;
+        }
+    return false;
+}
+
+static int sweep(int parent, const char *name, enum where where, unsigned depth)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), removed = 0;
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+    enum where to;
+
+    if (dir == NULL || depth > DEPTH_MAX) {
+        int error = dir == NULL ? errno : ELOOP;
+        if (dir != NULL)
+            closedir(dir);
+        else if (fd >= 0)
+            close(fd);
+        errno = error;
+        return error == ENOENT || (error == ENOTDIR && where != DOOMED) ? 0 : -1;
+    }
+    while (removed >= 0 && (entry = readdir(dir)) != NULL) {
+        struct stat status;
+        int below = 0;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        bool doomed = is_doomed(where, entry->d_name), folder = S_ISDIR(status.st_mode);
+        if (folder && (doomed || descends(where, entry->d_name, &to)))
+            below = sweep(fd, entry->d_name, doomed ? DOOMED : to, depth + 1);
+        if (below >= 0 && doomed)
+            below = unlinkat(fd, entry->d_name, folder ? AT_REMOVEDIR : 0) == 0 ? below + 1 : -1;
+        removed = below >= 0 ? removed + below : -1;
+    }
+    closedir(dir);
+    return removed;
+}
+
+int sweep_mirror(const char *git_dir)
+{
+    return sweep(AT_FDCWD, git_dir, GIT_DIR, 0);
+}
+
+int sweep_all(const char *root)
+{
+    return sweep(AT_FDCWD, root, ROOT, 0);
+}

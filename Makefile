@@ -177,11 +177,11 @@ run-foreign: tests
 check-net: ## the net lab (namespaces, real servers), on the asan and release builds
 	$(Q)$(MAKE) VARIANT=asan run-net
 	$(Q)$(MAKE) VARIANT=release run-net
-# What qemu-user cannot do: seccomp filters (jail, jails, seccomp, privdrop), the flags of a mapping (secret), /proc/self as the kernel has it
+# What qemu-user cannot do: seccomp filters (jail, jails, seccomp, privdrop, push_outside), the flags of a mapping (secret), /proc/self as the kernel has it
 # (mount), signal 32 (spawn), setns, because it has threads of its own (netns_proc).
-qemu.cannot := $(addprefix test_,jail jails seccomp privdrop secret mount spawn netns_proc)
+qemu.cannot := $(addprefix test_,jail jails seccomp privdrop push_outside secret mount spawn netns_proc)
 run-unit: tests
-	$(Q)$(SUDO) tests/unit/run.sh $(TESTS:%=$B/tests/%)
+	$(Q)$(SUDO) env STOPPER_GITLEAKS=$(DEPS)/bin/gitleaks tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
 		$(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net

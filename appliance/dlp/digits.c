@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dlp/classes.h"
+#include "dlp/sketch.h"
 #include "dlp/view.h"
 
 #define HEX_MIN    24 /* digits of DLP_FRAGMENT bytes */
@@ -29,12 +30,12 @@ static size_t place(const struct dlp_folds *folds, size_t start, size_t value)
     return folds->all[low].text + (value - folds->all[low].value);
 }
 
-/* Which digits of a group at this phase may be ASCII's: see dlp_ascii_groups. */
-static bool ascii_digit(uint8_t value, size_t at, unsigned phase)
+/* Whether the digit at this place of a group may be ASCII's: see dlp_ascii_groups. */
+static bool ascii_digit(uint8_t value, size_t at)
 {
     static const uint8_t bits[4] = {0xa0, 0x88, 0x82, 0x80};
 
-    return (value & bits[(at + 4 - phase) % 4]) == 0;
+    return (value & bits[at % 4]) == 0;
 }
 
 struct digits {
@@ -53,9 +54,9 @@ static void into(struct digits *digits, unsigned phase, size_t at)
 
     if (at < digits->done[phase])
         return;
-    while (first > digits->done[phase] && ascii_digit(digits->values[first - 1], first - 1, phase))
+    while (first > digits->done[phase] && ascii_digit(digits->values[first - 1], first - 1 - phase))
         first--;
-    while (last < digits->count && ascii_digit(digits->values[last], last, phase))
+    while (last < digits->count && ascii_digit(digits->values[last], last - phase))
         last++;
     digits->done[phase] = last;
     if (last - first < ASCII_MIN)
@@ -71,6 +72,32 @@ static void into(struct digits *digits, unsigned phase, size_t at)
     size_t from = place(digits->folds, digits->start, first),
            to = place(digits->folds, digits->start, last - 1) + 1;
     dlp_view_into(digits->view, DLP_BASE64, missing, (struct str){digits->view->text.ptr + from, to - from},
+                  DLP_PROMISING);
+}
+
+void dlp_view_base64(const struct dlp_view *view, size_t origin, unsigned phase, size_t at, size_t *done)
+{
+    const uint8_t *text = (const uint8_t *)view->text.ptr, *values = dlp_tables.values;
+    size_t first = at, last = at, turn = origin + phase; /* digits of a group are counted from here */
+
+    if (at < *done)
+        return;
+    while (first > *done && ascii_digit(values[text[first - 1]], first - 1 - turn))
+        first--;
+    while (last < view->text.len && ascii_digit(values[text[last]], last - turn))
+        last++;
+    *done = last;
+    if (last - first < ASCII_MIN)
+        return;
+    /* The group that the first one belongs to, as far as it is there. */
+    unsigned missing = (unsigned)(first - turn) % 4;
+    while (missing > 0 && first > 0 && values[text[first - 1]] != DLP_NO_DIGIT) {
+        first--;
+        missing--;
+    }
+    while ((last - turn) % 4 != 0 && last < view->text.len && values[text[last]] != DLP_NO_DIGIT)
+        last++;
+    dlp_view_into(view, DLP_BASE64, missing, (struct str){view->text.ptr + first, last - first},
                   DLP_PROMISING);
 }
 
@@ -175,24 +202,26 @@ static void narrows(const struct dlp_view *view, const struct dlp_span *spans, s
             narrow(view, code, spans[i]);
 }
 
-static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end)
+void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
 {
     struct dlp_run hex = {0}, upper = {0}, lower = {0};
     struct dlp_span ended[5];
     struct dlp_digits masks[BATCH];
     char rest[DLP_BLOCK];
 
+    if (view->depth == DLP_DEPTH)
+        return;
     for (size_t at = start; at < end;) {
-        size_t blocks = (end - at) / DLP_BLOCK, len = end - at;
+        size_t blocks = (end - at + DLP_BLOCK - 1) / DLP_BLOCK, len = view->text.len - at;
         const char *text = view->text.ptr + at;
-        if (blocks == 0) {
+        if (len < DLP_BLOCK) {
             memset(rest, 0, sizeof rest);
             memcpy(rest, text, len);
             text = rest;
             blocks = 1;
         } else {
+            blocks = blocks < len / DLP_BLOCK ? blocks : len / DLP_BLOCK;
             blocks = blocks < BATCH ? blocks : BATCH;
-            len = blocks * DLP_BLOCK;
         }
         dlp_classify_digits(text, blocks, masks);
         for (size_t i = 0; i < blocks; i++) {
@@ -208,26 +237,13 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
             narrows(view, ended, dlp_run_next(&upper, masks[i].upper, base, ended), DLP_BASE32, BASE32_MIN);
             narrows(view, ended, dlp_run_next(&lower, masks[i].lower, base, ended), DLP_BASE32, BASE32_MIN);
         }
-        at += len;
+        at += blocks * DLP_BLOCK; /* whole blocks are less work */
+        end = at > end ? at : end;
+        end = end < view->text.len ? end : view->text.len;
     }
     narrows(view, ended, dlp_run_last(&hex, end, ended), DLP_HEX, HEX_MIN);
     narrows(view, ended, dlp_run_last(&upper, end, ended), DLP_BASE32, BASE32_MIN);
     narrows(view, ended, dlp_run_last(&lower, end, ended), DLP_BASE32, BASE32_MIN);
-}
-
-void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
-{
-    struct digits digits = {.view = view, .start = start};
-    size_t len = (end - start + DLP_BLOCK - 1) / DLP_BLOCK * DLP_BLOCK;
-
-    if (view->depth == DLP_DEPTH)
-        return;
-    end = len < view->text.len - start ? start + len : view->text.len; /* whole blocks are less work */
-    digits.count = end - start;
-    digits.values = view->engine->values[view->depth];
-    dlp_values64(view->text.ptr + start, digits.count, digits.values);
-    base64(&digits);
-    base32_and_hex(view, start, end);
 }
 
 void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end)

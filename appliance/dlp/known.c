@@ -43,6 +43,18 @@ bool dlp_known_has(const struct dlp_known_set *set, enum dlp_form form)
     return set->part != NULL && set->part->tables[form].stride != 0;
 }
 
+bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes)
+{
+    for (size_t i = 0; set->part != NULL && i < set->part->count; i++) {
+        const struct dlp_known_form *form = &dlp_known_value(set, i)->forms[DLP_AS_IS];
+        const char *value = part_at(set, form->at);
+        for (size_t at = 0; at < form->len; at++)
+            if (strchr(bytes, value[at]) != NULL)
+                return true;
+    }
+    return false;
+}
+
 /* How far value and text agree around this place. */
 static bool agree(const struct dlp_known_set *set, enum dlp_form form, const struct dlp_known_gram *gram,
                   struct str text, size_t at, struct dlp_known_find *find)

@@ -1,28 +1,36 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * look: see look.h. One sweep over the kinds of bytes (classes.h) says where something can be at all: words that are long
- * enough to be a token or to hold another text, escapes, percent signs, NULs, letters that are not ASCII, letters that stand
- * apart. Only there is more done. What needs no such place (expressions of more than one word, known secrets) has searches of
- * its own, which are quick because they are few or look at few bytes.
+ * look: see look.h. One sweep over sketches of the text (sketch.h) says where something can be at all: words that are long
+ * enough to be a token or to hold another text, digits that can be ASCII in base64, anchors, escapes, percent signs, NULs, letters
+ * that are not ASCII, letters that stand apart. Only there is more done. Known secrets have a search of their own, which is quick
+ * because it looks at few bytes.
  */
 #include "dlp/look.h"
 
 #include <string.h>
 
-#include "dlp/classes.h"
+#include "dlp/anchors.h"
 #include "dlp/entropy.h"
+#include "dlp/sketch.h"
 #include "dlp/view.h"
 
-#define BATCH      16   /* blocks */
-#define NEAR       192  /* bytes between words that are looked at together: fewer calls */
-#define SHORT_TEXT 2048 /* bytes of a text whose letters are searched as a whole */
-#define FOLDED_MIN 32   /* bytes of a word that may go on behind the end of its line */
-#define FOLD_MAX   8    /* bytes between it and the next line's */
+#define BATCH       4    /* chunks */
+#define NEAR        192  /* bytes between words that are looked at together: fewer calls */
+#define SHORT_TEXT  2048 /* bytes of a text whose letters are searched as a whole */
+#define FOLDED_MIN  32   /* bytes of a word that may go on behind the end of its line */
+#define FOLD_MAX    8    /* bytes between it and the next line's */
+#define WRITTEN_MIN 16   /* bytes of a word with an escape in it that is looked into for everything */
+#define KEPT        2048 /* bytes at the end that are looked at again in any case */
 #define ALIKE_SIDE                                                                                           \
     64 /* bytes around letters that look like others: a piece of a secret has some of them in it */
+#define ALIKE_MIN 6 /* letters that stand apart and are less than any piece of a secret */
 #define QUOTE_SIDE                                                                                           \
     384 /* bytes around an escape: what a token of several words has between two of them, twice */
 #define UTF16_SIDE 4 /* bytes of the widest letter of what has NULs in it */
+
+#define CORE_LANES ((DLP_CORE_MIN - 3) / DLP_LANE)
+#define WORD_LANES ((DLP_WORD_MIN - 3) / DLP_LANE)
+#define ODD_LANES  ((DLP_ENTROPY_MIN - 3) / DLP_LANE) /* of a word that may be random */
 
 /* Pieces of the text that grow until the next one is too far away. */
 struct region {
@@ -34,20 +42,22 @@ struct region {
  * near them, which is searched for known secrets and for tokens of several words. */
 struct written {
     struct region words, all;
+    bool worth; /* something is in it that can hide, or be hidden */
 };
 
 struct sweep {
     const struct dlp_view *view;
-    size_t margin, loose_min;
+    size_t margin, seen, origin;
     bool letters; /* known secrets are looked for among letters that stand apart, or look like others */
-    struct dlp_run words, cores, apart;
-    bool other;       /* the open word may hold more than standard base64 */
-    size_t core_seen; /* where the last run of a token's random part has ended, or goes on */
     struct {
-        bool open, other;
-        size_t start, end;
-    } tokens;             /* words that may be tokens, and are near each other */
-    struct region digits; /* the same of words that may hold digits of base64 and others */
+        uint64_t core, word, ascii[4];
+    } before;                    /* of the last chunk */
+    size_t word_start, word_end; /* the last long word */
+    size_t done[4];              /* base64 that was looked into, for each phase */
+    struct dlp_run apart;
+    size_t anchor;        /* behind the last one; 0: none yet */
+    struct region text;   /* around anchors */
+    struct region digits; /* words that may hold digits of base32 and hexadecimal, and are near each other */
     struct region lines;  /* lines of digits that follow each other */
     struct written percent, escape;
     struct region nuls, high;
@@ -63,20 +73,6 @@ static struct str slice(const struct sweep *sweep, size_t start, size_t end, siz
 }
 
 /* Words. */
-
-static void flush_tokens(struct sweep *sweep)
-{
-    const struct dlp_view *view = sweep->view;
-    size_t start = sweep->tokens.start, end = sweep->tokens.end;
-
-    if (!sweep->tokens.open)
-        return;
-    sweep->tokens.open = false;
-    size_t seen = view->since > sweep->margin ? view->since - sweep->margin : 0;
-    if (end > seen)
-        dlp_view_match(view, sweep->tokens.other ? DLP_BASE_WORDS : DLP_BASE_DIGITS,
-                       start > seen ? start : seen, end);
-}
 
 static void flush_digits(struct sweep *sweep)
 {
@@ -137,77 +133,115 @@ static size_t next_line(struct str text, size_t from)
     return at;
 }
 
-static void token_word(struct sweep *sweep, struct dlp_span word, bool other)
+/* Whether so many bytes of a token's random part stand in a row. */
+static bool has_core(struct str word)
 {
-    if (sweep->tokens.open && word.start <= sweep->tokens.end + NEAR) {
-        sweep->tokens.end = word.end;
-        sweep->tokens.other = true; /* and what is between them */
-        return;
-    }
-    flush_tokens(sweep);
-    sweep->tokens.open = true;
-    sweep->tokens.other = other;
-    sweep->tokens.start = word.start;
-    sweep->tokens.end = word.end;
+    size_t run = 0;
+
+    for (size_t i = 0; i < word.len && run < DLP_CORE_MIN; i++)
+        run = dlp_tables.kinds[(uint8_t)word.ptr[i]] & DLP_NO_CORE ? 0 : run + 1;
+    return run >= DLP_CORE_MIN;
 }
 
-static void on_word(struct sweep *sweep, struct dlp_span word, bool other)
+static void on_word(struct sweep *sweep, size_t start, size_t end, bool other)
+{
+    const struct dlp_view *view = sweep->view;
+    struct str word = {view->text.ptr + start, end - start};
+
+    if (view->detectors & DLP_ENTROPY && !(view->more && end == view->text.len) && dlp_entropy_suspects(word))
+        dlp_view_hit(view, dlp_rule_entropy(), DLP_ENTROPY, start, end, 0);
+    if (word.len < DLP_CORE_MIN || (word.len < DLP_WORD_MIN && !has_core(word)))
+        return;
+    if (view->detectors & DLP_TOKENS && end > sweep->seen)
+        dlp_view_word(view, start > sweep->seen ? start : sweep->seen, end, other);
+    if (sweep->digits.open && start <= sweep->digits.end + NEAR) {
+        sweep->digits.end = end;
+    } else {
+        flush_digits(sweep);
+        sweep->digits = (struct region){true, start, end};
+    }
+    size_t last = is_line(view->text, (struct dlp_span){start, end}) ? next_line(view->text, end) : end;
+    if (last > end && (!sweep->lines.open || start > sweep->lines.end)) {
+        flush_lines(sweep);
+        sweep->lines = (struct region){true, start, last};
+    } else if (last > end) {
+        sweep->lines.end = last;
+    }
+}
+
+static void words(struct sweep *sweep, uint64_t lanes, size_t base)
 {
     struct str text = sweep->view->text;
 
-    if (sweep->view->detectors & DLP_ENTROPY && !(sweep->view->more && word.end == text.len) &&
-        dlp_entropy_suspects((struct str){text.ptr + word.start, word.end - word.start}))
-        dlp_view_hit(sweep->view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end, 0);
-    if (sweep->view->detectors & DLP_TOKENS &&
-        (sweep->core_seen >= word.start + DLP_WORD_MIN || word.end - word.start >= sweep->loose_min))
-        token_word(sweep, word, other);
-    if (sweep->digits.open && word.start <= sweep->digits.end + NEAR) {
-        sweep->digits.end = word.end;
-    } else {
-        flush_digits(sweep);
-        sweep->digits = (struct region){true, word.start, word.end};
-    }
-    size_t end = is_line(text, word) ? next_line(text, word.end) : word.end;
-    if (end > word.end && (!sweep->lines.open || word.start > sweep->lines.end)) {
-        flush_lines(sweep);
-        sweep->lines = (struct region){true, word.start, end};
-    } else if (end > word.end) {
-        sweep->lines.end = end;
+    while (lanes != 0) {
+        size_t at = base + DLP_LANE * (size_t)__builtin_ctzll(lanes), start = at;
+        bool other = false;
+        if (at < sweep->word_end) {
+            size_t gone = (sweep->word_end - base + DLP_LANE - 1) / DLP_LANE;
+            lanes &= gone < 64 ? UINT64_MAX << gone : 0;
+            continue;
+        }
+        while (start > sweep->word_end && !(dlp_tables.kinds[(uint8_t)text.ptr[start - 1]] & DLP_NO_WORD))
+            start--;
+        size_t end = dlp_word_end(text.ptr, text.len, start, &other);
+        sweep->word_start = start;
+        sweep->word_end = end;
+        on_word(sweep, start, end, other);
     }
 }
 
-static void words(struct sweep *sweep, const struct dlp_masks *m, size_t base)
+/* Lanes at which `count` of them in a row end. */
+static inline uint64_t rows(uint64_t now, uint64_t before, unsigned count)
 {
-    struct dlp_span ended[5];
+    unsigned __int128 all = (unsigned __int128)now << 64 | before;
 
-    if (!dlp_run_stirs(&sweep->words, m->word)) { /* then the core of a word does not either */
-        sweep->words.before = m->word;
-        sweep->cores.before = m->core;
-        sweep->other = m->other != 0;
-        return;
+    for (unsigned have = 1, more; have < count; have += more) {
+        more = have <= count - have ? have : count - have;
+        all &= all << more;
     }
-    if (m->word == UINT64_MAX && sweep->words.open && sweep->core_seen >= sweep->words.start + DLP_WORD_MIN) {
-        sweep->cores = (struct dlp_run){.open = false}; /* all is known of this word but its end */
-        sweep->other = sweep->other || m->other != 0;
-        return;
+    return (uint64_t)(all >> 64);
+}
+
+static void base64(struct sweep *sweep, const struct dlp_sketch *sketch, size_t base)
+{
+    for (unsigned phase = 0; phase < 4; phase++) {
+        uint64_t lanes = rows(sketch->ascii[phase], sweep->before.ascii[phase], 3);
+        for (; lanes != 0; lanes &= lanes - 1)
+            dlp_view_base64(sweep->view, sweep->origin, phase,
+                            base + DLP_LANE * (size_t)__builtin_ctzll(lanes), &sweep->done[phase]);
     }
-    size_t cores = dlp_run_next(&sweep->cores, m->core, base, ended);
-    for (size_t i = 0; i < cores; i++)
-        if (ended[i].end - ended[i].start >= DLP_WORD_MIN)
-            sweep->core_seen = ended[i].end;
-    if (m->word == UINT64_MAX && sweep->words.open) {
-        sweep->other = sweep->other || m->other != 0;
-        return;
-    }
-    size_t count = dlp_run_next(&sweep->words, m->word, base, ended);
-    for (size_t i = 0; i < count; i++)
-        on_word(sweep, ended[i], sweep->other || m->other != 0);
-    if (!sweep->words.open || sweep->words.start >= base)
-        sweep->other = false;
-    sweep->other = sweep->other || m->other != 0;
 }
 
 /* Regions. */
+
+static void flush_text(struct sweep *sweep)
+{
+    const struct region *text = &sweep->text;
+    size_t start = text->start > sweep->seen ? text->start : sweep->seen,
+           end = text->end < sweep->view->text.len ? text->end : sweep->view->text.len;
+
+    if (text->open && end > start)
+        dlp_view_match(sweep->view, DLP_BASE_TEXT, start, end);
+    sweep->text.open = false;
+}
+
+static void anchors(struct sweep *sweep, uint64_t mask, size_t base)
+{
+    for (size_t before, behind; mask != 0; mask &= mask - 1) {
+        size_t at = base + (size_t)__builtin_ctzll(mask);
+        if (at >= sweep->view->text.len || !dlp_anchor(sweep->view->text, at, &before, &behind))
+            continue;
+        size_t start = at > before ? at - before : 0, end = at + behind;
+        if (!sweep->text.open || start > sweep->text.end) {
+            flush_text(sweep);
+            sweep->text = (struct region){true, start, end};
+        }
+        sweep->text.end = end > sweep->text.end ? end : sweep->text.end;
+        sweep->anchor = at + 1;
+        sweep->escape.worth =
+            sweep->escape.worth || (sweep->escape.all.open && at <= sweep->escape.all.end + QUOTE_SIDE);
+    }
+}
 
 static void flush_region(struct sweep *sweep, struct region *region, enum dlp_code code, size_t side,
                          enum dlp_effort effort)
@@ -236,25 +270,57 @@ static bool grow(struct sweep *sweep, struct region *region, enum dlp_code code,
     return other;
 }
 
+static size_t side_of(const struct sweep *sweep, enum dlp_code code)
+{
+    return code == DLP_PERCENT ? sweep->margin : QUOTE_SIDE;
+}
+
+/* Of escapes that stand for quotation marks and backslashes alone only what is near an anchor can be anything. */
+static void flush_written(struct sweep *sweep, struct written *written, enum dlp_code code)
+{
+    if (!written->worth)
+        written->all.open = false;
+    written->worth = false;
+    flush_region(sweep, &written->all, code, side_of(sweep, code), DLP_PLAIN);
+}
+
 static bool of_a_word(char c)
 {
     return dlp_is_word(c) || c == '\\' || c == '%';
+}
+
+/* Whether an escape stands in something that can be read: what is found is text, and longer than this. */
+static bool legible(struct str text, size_t start, size_t end)
+{
+    size_t count = 0;
+
+    for (size_t i = start; i > 0 && start - i < 4 && text.ptr[i - 1] > ' ' - 1 && text.ptr[i - 1] < 0x7f; i--)
+        count++;
+    for (size_t i = end; i < text.len && i - end < 4 && text.ptr[i] > ' ' - 1 && text.ptr[i] < 0x7f; i++)
+        count++;
+    return count >= 4;
 }
 
 static void grow_written(struct sweep *sweep, struct written *written, enum dlp_code code, size_t at,
                          size_t len, bool in_word)
 {
     struct str text = sweep->view->text;
-    size_t start = at, end = at + len;
+    size_t start = at, end = at + len, side = side_of(sweep, code);
 
-    grow(sweep, &written->all, code, start, end, code == DLP_PERCENT ? sweep->margin : QUOTE_SIDE, DLP_PLAIN);
+    if (!legible(text, start, end))
+        return;
+    if (written->all.open && start > written->all.end + 2 * side)
+        flush_written(sweep, written, code);
+    grow(sweep, &written->all, code, start, end, side, DLP_PLAIN);
+    written->worth = written->worth || in_word || sweep->view->engine->rules->quotes ||
+                     (sweep->anchor > 0 && sweep->anchor + side > start);
     if (!in_word || (written->words.open && end <= written->words.end))
         return;
     while (start > 0 && at - start < DLP_MATCH_MAX && of_a_word(text.ptr[start - 1]))
         start--;
     while (end < text.len && of_a_word(text.ptr[end]))
         end++;
-    if (end - start >= DLP_WORD_MIN)
+    if (end - start >= WRITTEN_MIN)
         grow(sweep, &written->words, code, start, end < text.len ? end + 1 : end, 1, DLP_THOROUGH);
 }
 
@@ -308,41 +374,101 @@ static void nuls(struct sweep *sweep, uint64_t nul, size_t base)
         grow(sweep, &sweep->nuls, DLP_NULS, base, base + DLP_BLOCK, UTF16_SIDE * sweep->margin, DLP_THOROUGH);
 }
 
-/* Characters that look like a letter, or that nobody sees: see decode.c. Blocks that are not UTF-8 are left alone. */
-static void highs(struct sweep *sweep, size_t base)
+/* Characters that look like a letter, or that nobody sees: see decode.c. Blocks that are not UTF-8 are left alone: most by a
+ * byte that begins a character and is followed by none that goes on. */
+static void highs(struct sweep *sweep, const struct dlp_bytes *bytes, size_t base)
 {
     struct str text = sweep->view->text;
     size_t end = base + DLP_BLOCK < text.len ? base + DLP_BLOCK : text.len;
 
+    if ((bytes->lead << 1 & ~(bytes->high & ~bytes->lead)) != 0)
+        return;
     if (dlp_has_alikes((struct str){text.ptr + base, end - base}, end == text.len))
         grow(sweep, &sweep->high, DLP_ALNUM, base, end, ALIKE_SIDE, DLP_PLAIN);
 }
 
-/* Stretches of ASCII in which no three letters or digits follow each other. */
-static void apart(struct sweep *sweep, const struct dlp_masks *m, size_t base)
+static void letters_apart(struct sweep *sweep, struct dlp_span span)
 {
-    uint64_t three = m->alnum & m->alnum >> 1 & m->alnum >> 2;
-    struct dlp_span ended[5];
-    size_t count = dlp_run_next(&sweep->apart, m->plain & ~three, base, ended);
+    struct str from = slice(sweep, span.start, span.end, 0);
+    size_t count = 0;
 
-    for (size_t i = 0; i < count; i++)
-        dlp_view_letters(sweep->view, slice(sweep, ended[i].start, ended[i].end, 0));
+    for (size_t i = 0; i < from.len && count < ALIKE_MIN; i++)
+        count += !(dlp_tables.kinds[(uint8_t)from.ptr[i]] & DLP_NO_ALNUM);
+    if (count == ALIKE_MIN)
+        dlp_view_letters(sweep->view, from);
 }
 
-static void block(struct sweep *sweep, const struct dlp_masks *m, size_t base)
+/* Stretches of ASCII in which no three letters or digits follow each other. */
+static void apart(struct sweep *sweep, const struct dlp_bytes *bytes, size_t base)
 {
-    words(sweep, m, base);
-    if (m->percent != 0)
-        percents(sweep, m->percent, base);
-    if (m->escape != 0)
-        escapes(sweep, m->escape, base);
-    if (m->nul != 0)
-        nuls(sweep, m->nul, base);
-    if (sweep->letters) {
-        if (m->high != 0 && m->bad == 0)
-            highs(sweep, base);
-        apart(sweep, m, base);
+    uint64_t three = bytes->alnum & bytes->alnum >> 1 & bytes->alnum >> 2;
+    struct dlp_span ended[5];
+    size_t count = dlp_run_next(&sweep->apart, bytes->plain & ~three, base, ended);
+
+    for (size_t i = 0; i < count; i++)
+        letters_apart(sweep, ended[i]);
+}
+
+static void chunk(struct sweep *sweep, const struct dlp_sketch *sketch, size_t base)
+{
+    uint64_t lanes =
+        rows(sketch->core, sweep->before.core, CORE_LANES) |
+        (sweep->view->detectors & DLP_ENTROPY ? rows(sketch->word, sweep->before.word, ODD_LANES)
+                                              : rows(sketch->word, sweep->before.word, WORD_LANES));
+
+    if (lanes != 0)
+        words(sweep, lanes, base);
+    if (sweep->view->depth < DLP_DEPTH)
+        base64(sweep, sketch, base);
+    for (size_t i = 0; i < DLP_CHUNK / DLP_BLOCK; i++, base += DLP_BLOCK) {
+        const struct dlp_bytes *bytes = &sketch->blocks[i];
+        if (bytes->anchor != 0 && sweep->view->detectors & DLP_TOKENS)
+            anchors(sweep, bytes->anchor, base);
+        uint64_t percent =
+            bytes->percent & (bytes->alnum >> 1 | 1ull << 63) & (bytes->alnum >> 2 | 3ull << 62);
+        if (percent != 0)
+            percents(sweep, percent, base);
+        if (bytes->escape != 0)
+            escapes(sweep, bytes->escape, base);
+        if (bytes->nul != 0)
+            nuls(sweep, bytes->nul, base);
+        if (sweep->letters) {
+            if (bytes->high != 0)
+                highs(sweep, bytes, base);
+            apart(sweep, bytes, base);
+        }
     }
+}
+
+/* What is open at the end of the text, and begins before `kept`. */
+static size_t open_from(const struct region *region, size_t side, size_t kept)
+{
+    if (!region->open || region->end + 2 * side < kept || region->start >= kept + side)
+        return kept;
+    return region->start > side ? region->start - side : 0;
+}
+
+/* Where begins all that may go on behind the end. */
+static size_t open_at_end(const struct sweep *sweep)
+{
+    struct str text = sweep->view->text;
+    size_t kept = text.len > KEPT ? text.len - KEPT : 0,
+           first = text.len > DLP_HOLD ? text.len - DLP_HOLD : 0;
+
+    if (sweep->word_end >= kept && sweep->word_start < kept)
+        kept = sweep->word_start;
+    while (kept > first && text.len - kept < 2 * KEPT && dlp_is_word(text.ptr[kept - 1]))
+        kept--;
+    kept = open_from(&sweep->lines, FOLD_MAX, kept);
+    kept = open_from(&sweep->percent.words, 1, kept);
+    kept = open_from(&sweep->percent.all, sweep->margin, kept);
+    kept = open_from(&sweep->escape.words, 1, kept);
+    kept = open_from(&sweep->escape.all, QUOTE_SIDE, kept);
+    kept = open_from(&sweep->nuls, UTF16_SIDE * sweep->margin, kept);
+    kept = open_from(&sweep->high, ALIKE_SIDE, kept);
+    if (sweep->apart.open && sweep->apart.start < kept)
+        kept = sweep->apart.start;
+    return kept > first ? kept : first;
 }
 
 static void finish(struct sweep *sweep)
@@ -350,47 +476,53 @@ static void finish(struct sweep *sweep)
     struct dlp_span ended[5];
     size_t len = sweep->view->text.len;
 
-    if (dlp_run_last(&sweep->cores, len, ended) > 0 && ended[0].end - ended[0].start >= DLP_WORD_MIN)
-        sweep->core_seen = len;
-    if (dlp_run_last(&sweep->words, len, ended) > 0)
-        on_word(sweep, ended[0], sweep->other);
-    flush_tokens(sweep);
+    if (sweep->view->detectors & DLP_TOKENS)
+        dlp_view_words_end(sweep->view);
+    flush_text(sweep);
     flush_digits(sweep);
     flush_lines(sweep);
     flush_region(sweep, &sweep->percent.words, DLP_PERCENT, 1, DLP_THOROUGH);
-    flush_region(sweep, &sweep->percent.all, DLP_PERCENT, sweep->margin, DLP_PLAIN);
+    flush_written(sweep, &sweep->percent, DLP_PERCENT);
     flush_region(sweep, &sweep->escape.words, DLP_JSON, 1, DLP_THOROUGH);
-    flush_region(sweep, &sweep->escape.all, DLP_JSON, QUOTE_SIDE, DLP_PLAIN);
+    flush_written(sweep, &sweep->escape, DLP_JSON);
     flush_region(sweep, &sweep->nuls, DLP_NULS, UTF16_SIDE * sweep->margin, DLP_THOROUGH);
     if (!sweep->letters)
         return;
     flush_region(sweep, &sweep->high, DLP_ALNUM, ALIKE_SIDE, DLP_PLAIN);
     if (dlp_run_last(&sweep->apart, len, ended) > 0)
-        dlp_view_letters(sweep->view, slice(sweep, ended[0].start, ended[0].end, 0));
+        letters_apart(sweep, ended[0]);
 }
 
-static void sweep_all(struct sweep *sweep, size_t from)
+/* Returns where begins what may go on. */
+static size_t sweep_all(struct sweep *sweep)
 {
     struct str text = sweep->view->text;
-    struct dlp_masks masks[BATCH];
-    char rest[DLP_BLOCK];
+    struct dlp_sketch sketches[BATCH];
+    char rest[DLP_CHUNK + DLP_CHUNK_BEHIND];
 
-    for (size_t at = from; at < text.len;) {
-        size_t blocks = (text.len - at) / DLP_BLOCK;
+    for (size_t at = sweep->origin; at < text.len;) {
         const char *bytes = text.ptr + at;
-        if (blocks == 0) {
-            memset(rest, 1, sizeof rest); /* of no kind */
-            memcpy(rest, bytes, text.len - at);
+        size_t left = text.len - at,
+               chunks = left > DLP_CHUNK_BEHIND ? (left - DLP_CHUNK_BEHIND) / DLP_CHUNK : 0;
+        if (chunks == 0) {
+            size_t some = left < sizeof rest ? left : sizeof rest;
+            memset(rest + some, 1, sizeof rest - some); /* of no kind */
+            memcpy(rest, bytes, some);
             bytes = rest;
-            blocks = 1;
+            chunks = 1;
         }
-        blocks = blocks < BATCH ? blocks : BATCH;
-        dlp_classify(bytes, blocks, masks);
-        for (size_t i = 0; i < blocks; i++)
-            block(sweep, &masks[i], at + i * DLP_BLOCK);
-        at += blocks * DLP_BLOCK;
+        chunks = chunks < BATCH ? chunks : BATCH;
+        dlp_sketch(bytes, chunks, sketches);
+        for (size_t i = 0; i < chunks; i++, at += DLP_CHUNK) {
+            chunk(sweep, &sketches[i], at);
+            sweep->before.core = sketches[i].core;
+            sweep->before.word = sketches[i].word;
+            memcpy(sweep->before.ascii, sketches[i].ascii, sizeof sweep->before.ascii);
+        }
     }
+    size_t open = open_at_end(sweep);
     finish(sweep);
+    return open;
 }
 
 static void known(const struct dlp_view *view)
@@ -401,15 +533,16 @@ static void known(const struct dlp_view *view)
         dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
-void dlp_view_look(const struct dlp_view *view)
+size_t dlp_view_look(const struct dlp_view *view)
 {
+    size_t len = view->text.len, margin = view->engine->rules->layout->overlap;
     struct sweep sweep = {.view = view,
-                          .margin = view->engine->rules->layout->overlap,
-                          .loose_min = view->engine->rules->layout->loose_min};
-    size_t len = view->text.len, seen = view->since > sweep.margin ? view->since - sweep.margin : 0;
+                          .margin = margin,
+                          .seen = view->since > margin ? view->since - margin : 0,
+                          .origin = view->open < view->since ? view->open : view->since};
 
     if (view->detectors & DLP_TOKENS)
-        dlp_view_match(view, DLP_BASE_TEXT, seen, len);
+        dlp_view_match(view, DLP_BASE_REST, sweep.seen, len);
     if (view->detectors & DLP_KNOWN) {
         bool letters = dlp_known_has(&view->engine->rules->known, DLP_LETTERS);
         known(view);
@@ -417,20 +550,25 @@ void dlp_view_look(const struct dlp_view *view)
             dlp_view_letters(view, view->text);
         sweep.letters = letters && len > SHORT_TEXT;
     }
-    sweep_all(&sweep, view->since > DLP_HOLD ? view->since - DLP_HOLD : 0);
+    return sweep_all(&sweep);
 }
 
-void dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, size_t since, bool more,
-              struct dlp_hits *hits)
+size_t dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, struct dlp_looked looked,
+                bool more, struct dlp_hits *hits)
 {
-    struct dlp_view view = {
-        .engine = engine, .hits = hits, .detectors = detectors, .text = text, .since = since, .more = more};
+    struct dlp_view view = {.engine = engine,
+                            .hits = hits,
+                            .detectors = detectors,
+                            .text = text,
+                            .since = looked.since,
+                            .open = looked.open,
+                            .more = more};
 
     if (text.len == 0 || (detectors & (DLP_TOKENS | DLP_KNOWN | DLP_ENTROPY)) == 0)
-        return;
+        return 0;
     if (dlp_engine_room(engine, text.len) != 0) {
         hits->failed = true;
-        return;
+        return 0;
     }
-    dlp_view_look(&view);
+    return dlp_view_look(&view);
 }

@@ -80,8 +80,10 @@ static void look_plain(const struct dlp_view *view)
 {
     struct dlp_known_find find = {.end = 0};
 
-    if (view->detectors & DLP_TOKENS)
+    if (view->detectors & DLP_TOKENS) {
         dlp_view_match(view, DLP_BASE_TEXT, 0, view->text.len);
+        dlp_view_match(view, DLP_BASE_REST, 0, view->text.len);
+    }
     if (view->detectors & DLP_KNOWN)
         while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
             dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
@@ -105,7 +107,7 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
     char *room = view->engine->texts[view->depth];
 
     into.text = (struct str){room, dlp_decode(code, phase, from, room)};
-    into.since = 0;
+    into.since = into.open = 0;
     into.more = false;
     into.up = view;
     into.from = from;

@@ -19,13 +19,8 @@ const struct dlp_anchor_literal dlp_anchor_literals[] = {
 const size_t dlp_anchor_literal_count = sizeof dlp_anchor_literals / sizeof dlp_anchor_literals[0];
 
 #define VALUE_FAR 48 /* bytes from a name to its value */
-#define VALUE_MIN 16 /* bytes of the value: dlp_is_word, and what generated passwords have */
+#define VALUE_MIN 16 /* bytes of the value */
 #define REACH     380
-
-static bool of_a_value(char c)
-{
-    return dlp_is_word(c) || c == '!' || c == '@' || c == '#' || c == '%' || c == '^' || c == '&' || c == '*';
-}
 
 /* Whether a long value begins not far behind. */
 static bool value_follows(struct str text, size_t at)
@@ -33,7 +28,7 @@ static bool value_follows(struct str text, size_t at)
     size_t run = 0, last = at + VALUE_FAR + VALUE_MIN < text.len ? at + VALUE_FAR + VALUE_MIN : text.len;
 
     for (; at < last; at++) {
-        run = of_a_value(text.ptr[at]) ? run + 1 : 0;
+        run = dlp_tables.kinds[(uint8_t)text.ptr[at]] & DLP_OF_VALUE ? run + 1 : 0;
         if (run == VALUE_MIN)
             return true;
     }

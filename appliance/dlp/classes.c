@@ -233,6 +233,7 @@ __attribute__((target("avx2"))) static void groups_256(const uint8_t *values, si
 
 struct forms {
     void (*sketch)(const char *text, size_t chunks, struct dlp_sketch *out);
+    void (*runs)(const char *text, struct dlp_runs *out);
     size_t (*word_end)(const char *text, size_t len, size_t at, bool *other);
     void (*digits)(const char *text, size_t blocks, struct dlp_digits *out);
     void (*values)(const char *text, size_t len, uint8_t *out);
@@ -240,12 +241,12 @@ struct forms {
 };
 
 static const struct forms levels[] = {
-    {dlp_sketch_plain, dlp_word_end_plain, digits_plain, values_plain, groups_plain},
+    {dlp_sketch_plain, dlp_runs_plain, dlp_word_end_plain, digits_plain, values_plain, groups_plain},
 #if defined __x86_64__
-    {dlp_sketch_256, dlp_word_end_256, digits_256, values_256, groups_256},
-    {dlp_sketch_512, dlp_word_end_256, digits_512, values_256, groups_512},
+    {dlp_sketch_256, dlp_runs_256, dlp_word_end_256, digits_256, values_256, groups_256},
+    {dlp_sketch_512, dlp_runs_256, dlp_word_end_256, digits_512, values_256, groups_512},
 #elif defined __aarch64__
-    {dlp_sketch_neon, dlp_word_end_plain, digits_plain, values_plain, groups_plain},
+    {dlp_sketch_neon, dlp_runs_neon, dlp_word_end_plain, digits_plain, values_plain, groups_plain},
 #endif
 };
 
@@ -259,10 +260,8 @@ bool dlp_classes_level(unsigned level)
     has = has && (level < 1 || __builtin_cpu_supports("avx2")) &&
           (level < 2 || (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi")));
 #endif
-    if (has) {
+    if (has)
         chosen = &levels[level];
-        dlp_sketch_prepare();
-    }
     return has;
 }
 
@@ -277,6 +276,11 @@ static const struct forms *form(void)
 void dlp_sketch(const char *text, size_t chunks, struct dlp_sketch *out)
 {
     form()->sketch(text, chunks, out);
+}
+
+void dlp_sketch_runs(const char *text, struct dlp_runs *out)
+{
+    form()->runs(text, out);
 }
 
 size_t dlp_word_end(const char *text, size_t len, size_t at, bool *other)

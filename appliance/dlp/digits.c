@@ -169,28 +169,70 @@ static bool unfold(const struct dlp_view *view, size_t start, size_t end, uint8_
     return true;
 }
 
+/* Whether so many bits in a row are set somewhere. */
+static bool has_row(uint64_t mask, unsigned count)
+{
+    for (unsigned have = 1, more; have < count; have += more) {
+        more = have <= count - have ? have : count - have;
+        mask &= mask >> more;
+    }
+    return mask != 0;
+}
+
 /* Whether a dozen bytes in a row can be text: their first digits are those of ASCII, or of NUL and line ends. */
 static bool ascii_hex(struct str digits, unsigned phase)
 {
-    size_t run = 0;
+    size_t run = 0, longest = 0;
 
-    for (size_t i = phase; i + 1 < digits.len; i += 2) {
+    for (size_t i = phase; i + 1 < digits.len;
+         i += 2) { /* without a branch: digests are many, and have no pattern */
         char c = digits.ptr[i];
-        run = c == '0' || (c >= '2' && c <= '7') ? run + 1 : 0;
-        if (run == DLP_FRAGMENT)
-            return true;
+        run = (run + 1) & -(size_t)((c == '0') | ((c >= '2') & (c <= '7')));
+        longest = run > longest ? run : longest;
     }
-    return false;
+    return longest >= DLP_FRAGMENT;
+}
+
+/* The highest bits of the five bytes that begin in a group of eight digits of base32. */
+static const uint8_t highest32[8] = {0x10, 0x02, 0, 0x08, 0x01, 0, 0x04, 0};
+#define ASCII32_MIN 18 /* digits that the highest bits of DLP_FRAGMENT bytes are in */
+
+/* At which of the eight places of a group the first digit can be, so that a dozen bytes in a row can be ASCII: a bit for each.
+ * All places are tried at once, for 64 digits. */
+static unsigned ascii_base32(struct str digits)
+{
+    unsigned places = 0;
+
+    for (size_t at = 0; at < digits.len; at += DLP_BLOCK - ASCII32_MIN) {
+        size_t count = digits.len - at < DLP_BLOCK ? digits.len - at : DLP_BLOCK;
+        uint64_t bits[5] = {0}, all = UINT64_MAX >> (DLP_BLOCK - count);
+        for (size_t i = 0; i < count; i++) {
+            uint8_t c = (uint8_t)digits.ptr[at + i], value = c < 'A' ? c - '2' + 26 : (c | 0x20) - 'a';
+            for (unsigned bit = 0; bit < 5; bit++)
+                bits[bit] |= (uint64_t)(value >> bit & 1) << i;
+        }
+        for (unsigned place = 0; place < 8; place++) {
+            uint64_t set = 0;
+            for (unsigned digit = 0; digit < 8; digit++)
+                if (highest32[digit] != 0)
+                    set |= bits[__builtin_ctz(highest32[digit])] &
+                           0x0101010101010101u << (digit + 16 - place - (unsigned)(at % 8)) % 8;
+            if (has_row(~set & all, ASCII32_MIN))
+                places |= 1u << place;
+        }
+    }
+    return places;
 }
 
 /* One run of digits of a narrower alphabet, at each of its places. */
 static void narrow(const struct dlp_view *view, enum dlp_code code, struct dlp_span span)
 {
     struct str digits = {view->text.ptr + span.start, span.end - span.start};
-    unsigned phases = code == DLP_HEX ? 2 : 8;
+    unsigned places =
+        code == DLP_HEX ? ascii_hex(digits, 0) | (unsigned)ascii_hex(digits, 1) << 1 : ascii_base32(digits);
 
-    for (unsigned phase = 0; phase < phases; phase++)
-        if (code != DLP_HEX || ascii_hex(digits, phase))
+    for (unsigned phase = 0; phase < 8; phase++)
+        if (places >> phase & 1)
             dlp_view_into(view, code, phase, digits, DLP_PROMISING);
 }
 
@@ -202,15 +244,26 @@ static void narrows(const struct dlp_view *view, const struct dlp_span *spans, s
             narrow(view, code, spans[i]);
 }
 
-void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
+/* Most words are short, and no digits. */
+static bool short_without(struct str text, size_t start, size_t end)
+{
+    struct dlp_digits masks;
+
+    if (end - start > DLP_BLOCK || text.len - start < DLP_BLOCK)
+        return false;
+    dlp_classify_digits(text.ptr + start, 1, &masks);
+    uint64_t all = UINT64_MAX >> (DLP_BLOCK - (end - start));
+    return !has_row(masks.hex & all, HEX_MIN) && !has_row(masks.upper & all, BASE32_MIN) &&
+           !has_row(masks.lower & all, BASE32_MIN);
+}
+
+static void all_digits(const struct dlp_view *view, size_t start, size_t end)
 {
     struct dlp_run hex = {0}, upper = {0}, lower = {0};
     struct dlp_span ended[5];
     struct dlp_digits masks[BATCH];
     char rest[DLP_BLOCK];
 
-    if (view->depth == DLP_DEPTH)
-        return;
     for (size_t at = start; at < end;) {
         size_t blocks = (end - at + DLP_BLOCK - 1) / DLP_BLOCK, len = view->text.len - at;
         const char *text = view->text.ptr + at;
@@ -244,6 +297,12 @@ void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
     narrows(view, ended, dlp_run_last(&hex, end, ended), DLP_HEX, HEX_MIN);
     narrows(view, ended, dlp_run_last(&upper, end, ended), DLP_BASE32, BASE32_MIN);
     narrows(view, ended, dlp_run_last(&lower, end, ended), DLP_BASE32, BASE32_MIN);
+}
+
+void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
+{
+    if (view->depth < DLP_DEPTH && !short_without(view->text, start, end))
+        all_digits(view, start, end);
 }
 
 void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dlp/phrases.h"
+#include "dlp/sketch.h"
 #include "dlp/tokens.h"
 #include "dlp/view.h"
 
@@ -141,12 +142,14 @@ void dlp_view_words_end(const struct dlp_view *view)
     words->count = words->len = 0;
 }
 
-void dlp_view_word(const struct dlp_view *view, size_t start, size_t end, bool other)
+void dlp_view_word(const struct dlp_view *view, size_t start, size_t end)
 {
     struct dlp_words *words = view->engine->words[view->depth];
     size_t len = end - start;
 
     if (len > LONG_WORD) {
+        bool other = false;
+        dlp_word_end(view->text.ptr, end, start, &other);
         dlp_view_match(view, other ? DLP_BASE_WORDS : DLP_BASE_DIGITS, start, end);
         return;
     }

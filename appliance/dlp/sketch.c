@@ -27,7 +27,8 @@ static void put_anchor(const struct dlp_anchor_literal *literal, size_t at, unsi
     dlp_tables.anchor_high[at][c >> 4] |= bit;
 }
 
-void dlp_sketch_prepare(void)
+/* Before main, so that nothing has to ask whether they are there. */
+__attribute__((constructor)) void dlp_sketch_prepare(void)
 {
     static const char escaped[] = "\"/\\ux";
 
@@ -36,12 +37,15 @@ void dlp_sketch_prepare(void)
         dlp_tables.escaped_low[*c & 15] |= bit;
         dlp_tables.escaped_high[*c >> 4] |= bit;
     }
+    memset(dlp_tables.kinds, 0, sizeof dlp_tables.kinds);
+    for (const char *c = "!@#%^&*"; *c != '\0'; c++)
+        dlp_tables.kinds[(uint8_t)*c] = DLP_OF_VALUE;
     for (unsigned c = 0; c < 256; c++) {
         bool word = dlp_is_word((char)c), core = dlp_is_core((char)c);
         bool alnum = core && c != '-' && c != '_';
-        dlp_tables.kinds[c] =
-            (uint8_t)((core ? 0 : DLP_NO_CORE) | (word ? 0 : DLP_NO_WORD) | (alnum ? 0 : DLP_NO_ALNUM) |
-                      (word && !alnum && c != '+' && c != '/' ? DLP_OTHER : 0) |
+        dlp_tables.kinds[c] |=
+            (uint8_t)((word ? DLP_OF_VALUE : 0) | (core ? 0 : DLP_NO_CORE) | (word ? 0 : DLP_NO_WORD) |
+                      (alnum ? 0 : DLP_NO_ALNUM) | (word && !alnum && c != '+' && c != '/' ? DLP_OTHER : 0) |
                       (c != 0 && strchr(escaped, (int)c) != NULL ? DLP_ESCAPED : 0));
         char byte = (char)c;
         dlp_values64(&byte, 1, &dlp_tables.values[c]);
@@ -111,6 +115,16 @@ void dlp_sketch_plain(const char *text, size_t chunks, struct dlp_sketch *out)
     }
 }
 
+void dlp_runs_plain(const char *text, struct dlp_runs *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < DLP_CHUNK; i++) {
+        uint8_t kinds = dlp_tables.kinds[(uint8_t)text[i]];
+        out->word[i / DLP_BLOCK] |= (uint64_t)((kinds & DLP_NO_WORD) == 0) << i % DLP_BLOCK;
+        out->core[i / DLP_BLOCK] |= (uint64_t)((kinds & DLP_NO_CORE) == 0) << i % DLP_BLOCK;
+    }
+}
+
 /* Most words are short. Returns `len` or the end; *at has come to where it went on. */
 size_t dlp_word_end_plain(const char *text, size_t len, size_t at, bool *other)
 {
@@ -128,72 +142,83 @@ size_t dlp_word_end_plain(const char *text, size_t len, size_t at, bool *other)
 
 #if defined __x86_64__
 
-struct wide_tables {
-    __m512i kinds[2], values[2], anchors[DLP_ANCHOR][2];
+/* A table of 128 is read by seven bits of each byte. */
+struct table_512 {
+    __m512i first, last;
 };
 
-__attribute__((target("avx512f,avx512bw,avx512vbmi"), always_inline)) static inline __m512i
-anchors_512(const char *text, const struct wide_tables *tables)
+__attribute__((target("avx512f,avx512bw,avx512vbmi"), always_inline)) static inline struct table_512
+table_512(const uint8_t *table)
 {
-    __m512i found =
-        _mm512_permutex2var_epi8(tables->anchors[0][0], _mm512_loadu_si512(text), tables->anchors[0][1]);
-
-    for (size_t i = 1; i < DLP_ANCHOR; i++)
-        found = _mm512_and_si512(found,
-                                 _mm512_permutex2var_epi8(tables->anchors[i][0], _mm512_loadu_si512(text + i),
-                                                          tables->anchors[i][1]));
-    return found;
+    return (struct table_512){_mm512_loadu_si512(table), _mm512_loadu_si512(table + 64)};
 }
 
+__attribute__((target("avx512f,avx512bw,avx512vbmi"), always_inline)) static inline __m512i
+look_512(__m512i v, struct table_512 table)
+{
+    return _mm512_permutex2var_epi8(table.first, v, table.last);
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vbmi"), always_inline)) static inline uint64_t
+lanes_512(__m512i v, __m512i bits)
+{
+    return _mm512_testn_epi32_mask(v, bits);
+}
+
+/* No inner loops: what they go over stays in registers. */
 __attribute__((target("avx512f,avx512bw,avx512vbmi"))) void dlp_sketch_512(const char *text, size_t chunks,
                                                                            struct dlp_sketch *out)
 {
-    struct wide_tables tables;
-    __m512i bits[4];
+    const struct table_512 kind_table = table_512(dlp_tables.kinds),
+                           value_table = table_512(dlp_tables.values);
+    const struct table_512 anchor_0 = table_512(dlp_tables.anchors[0]),
+                           anchor_1 = table_512(dlp_tables.anchors[1]),
+                           anchor_2 = table_512(dlp_tables.anchors[2]),
+                           anchor_3 = table_512(dlp_tables.anchors[3]);
+    const __m512i no_core = _mm512_set1_epi8(DLP_NO_CORE), no_word = _mm512_set1_epi8(DLP_NO_WORD);
+    int four[4];
 
-    for (size_t i = 0; i < 2; i++) {
-        tables.kinds[i] = _mm512_loadu_si512(dlp_tables.kinds + 64 * i);
-        tables.values[i] = _mm512_loadu_si512(dlp_tables.values + 64 * i);
-        for (size_t at = 0; at < DLP_ANCHOR; at++)
-            tables.anchors[at][i] = _mm512_loadu_si512(dlp_tables.anchors[at] + 64 * i);
-    }
-    for (size_t phase = 0; phase < 4; phase++) {
-        int four;
-        memcpy(&four, ascii_bits[phase], sizeof four);
-        bits[phase] = _mm512_set1_epi32(four);
-    }
+    memcpy(four, ascii_bits, sizeof four);
+    const __m512i bits_0 = _mm512_set1_epi32(four[0]), bits_1 = _mm512_set1_epi32(four[1]),
+                  bits_2 = _mm512_set1_epi32(four[2]), bits_3 = _mm512_set1_epi32(four[3]);
     for (; chunks > 0; chunks--, out++) {
-        uint64_t core = 0, word = 0, ascii[4] = {0};
-        for (size_t i = 0; i < BLOCKS; i++, text += DLP_BLOCK) {
+        uint64_t core = 0, word = 0, ascii_0 = 0, ascii_1 = 0, ascii_2 = 0, ascii_3 = 0;
+        for (unsigned i = 0; i < BLOCKS; i++, text += DLP_BLOCK) {
             __m512i v = _mm512_loadu_si512(text);
             __mmask64 high = _mm512_movepi8_mask(v);
-            /* A table is read by seven bits of a byte; those with the eighth are of no kind. */
-            __m512i kinds = _mm512_mask_mov_epi8(
-                _mm512_permutex2var_epi8(tables.kinds[0], v, tables.kinds[1]), high, _mm512_set1_epi8(-1));
-            __m512i values =
-                _mm512_ternarylogic_epi32(_mm512_permutex2var_epi8(tables.values[0], v, tables.values[1]), v,
-                                          _mm512_set1_epi8((char)0x80), 0xf8); /* a | (b & c) */
-            __m512i anchors = anchors_512(text, &tables);
-            core |= (uint64_t)_mm512_testn_epi32_mask(kinds, _mm512_set1_epi8(DLP_NO_CORE)) << LANES * i;
-            word |= (uint64_t)_mm512_testn_epi32_mask(kinds, _mm512_set1_epi8(DLP_NO_WORD)) << LANES * i;
-            for (size_t phase = 0; phase < 4; phase++)
-                ascii[phase] |= (uint64_t)_mm512_testn_epi32_mask(values, bits[phase]) << LANES * i;
-            out->blocks[i] = (struct dlp_bytes){
-                .alnum = _mm512_testn_epi8_mask(kinds, _mm512_set1_epi8(DLP_NO_ALNUM)),
-                .plain = _mm512_cmpgt_epi8_mask(v, _mm512_set1_epi8(8)),
-                .anchor = _mm512_test_epi8_mask(anchors, anchors) & ~high,
-                .escape =
-                    _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')) &
-                    ((_mm512_test_epi8_mask(kinds, _mm512_set1_epi8(DLP_ESCAPED)) & ~high) >> 1 | BEHIND),
-                .percent = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('%')),
-                .nul = _mm512_testn_epi8_mask(v, v),
-                .high = high,
-                .lead = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xc0)),
-            };
+            /* Bytes with the eighth bit are of no kind. */
+            __m512i kinds = _mm512_mask_mov_epi8(look_512(v, kind_table), high, _mm512_set1_epi8(-1));
+            __m512i values = _mm512_ternarylogic_epi32(look_512(v, value_table), v,
+                                                       _mm512_set1_epi8((char)0x80), 0xf8); /* a | (b & c) */
+            __m512i two =
+                _mm512_and_si512(look_512(v, anchor_0), look_512(_mm512_loadu_si512(text + 1), anchor_1));
+            __m512i four_of = _mm512_ternarylogic_epi32(two, look_512(_mm512_loadu_si512(text + 2), anchor_2),
+                                                        look_512(_mm512_loadu_si512(text + 3), anchor_3),
+                                                        0x80); /* a & b & c */
+            unsigned at = LANES * i;
+            core |= lanes_512(kinds, no_core) << at;
+            word |= lanes_512(kinds, no_word) << at;
+            ascii_0 |= lanes_512(values, bits_0) << at;
+            ascii_1 |= lanes_512(values, bits_1) << at;
+            ascii_2 |= lanes_512(values, bits_2) << at;
+            ascii_3 |= lanes_512(values, bits_3) << at;
+            uint64_t escaped = _mm512_test_epi8_mask(kinds, _mm512_set1_epi8(DLP_ESCAPED)) & ~high;
+            struct dlp_bytes *bytes = &out->blocks[i];
+            bytes->alnum = _mm512_testn_epi8_mask(kinds, _mm512_set1_epi8(DLP_NO_ALNUM));
+            bytes->plain = _mm512_cmpgt_epi8_mask(v, _mm512_set1_epi8(8));
+            bytes->anchor = _mm512_test_epi8_mask(four_of, four_of) & ~high;
+            bytes->escape = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')) & (escaped >> 1 | BEHIND);
+            bytes->percent = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('%'));
+            bytes->nul = _mm512_testn_epi8_mask(v, v);
+            bytes->high = high;
+            bytes->lead = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xc0));
         }
         out->core = core;
         out->word = word;
-        memcpy(out->ascii, ascii, sizeof ascii);
+        out->ascii[0] = ascii_0;
+        out->ascii[1] = ascii_1;
+        out->ascii[2] = ascii_2;
+        out->ascii[3] = ascii_3;
     }
 }
 
@@ -232,6 +257,23 @@ __attribute__((target("avx2"), always_inline)) static inline uint64_t lanes_256(
 __attribute__((target("avx2"), always_inline)) static inline uint64_t bits_256(__m256i is)
 {
     return (uint64_t)(uint32_t)_mm256_movemask_epi8(is);
+}
+
+__attribute__((target("avx2"))) void dlp_runs_256(const char *text, struct dlp_runs *out)
+{
+    const struct halves kinds = halves_256(dlp_kind_low, dlp_kind_high);
+
+    for (size_t i = 0; i < BLOCKS; i++, text += DLP_BLOCK) {
+        __m256i first = _mm256_loadu_si256((const __m256i *)text),
+                last = _mm256_loadu_si256((const __m256i *)(text + 32));
+        __m256i dash = _mm256_set1_epi8('-'), of_first = look_256(first, kinds),
+                of_last = look_256(last, kinds);
+        out->word[i] = ~(bits_256(lack_256(of_first, 0xff)) | bits_256(lack_256(of_last, 0xff)) << 32);
+        out->core[i] = ~(bits_256(lack_256(of_first, DLP_KIND_CORE)) |
+                         bits_256(lack_256(of_last, DLP_KIND_CORE)) << 32) |
+                       bits_256(_mm256_cmpeq_epi8(first, dash)) |
+                       bits_256(_mm256_cmpeq_epi8(last, dash)) << 32;
+    }
 }
 
 __attribute__((target("avx2"))) void dlp_sketch_256(const char *text, size_t chunks, struct dlp_sketch *out)
@@ -337,6 +379,21 @@ static uint8x16_t look_neon(uint8x16_t v, const uint8_t *low, const uint8_t *hig
 {
     return vandq_u8(vqtbl1q_u8(vld1q_u8(low), vandq_u8(v, vdupq_n_u8(15))),
                     vqtbl1q_u8(vld1q_u8(high), vshrq_n_u8(v, 4)));
+}
+
+void dlp_runs_neon(const char *text, struct dlp_runs *out)
+{
+    for (size_t block = 0; block < BLOCKS; block++, text += DLP_BLOCK) {
+        uint8x16_t word[4], core[4];
+        for (size_t i = 0; i < 4; i++) {
+            uint8x16_t v = vld1q_u8((const uint8_t *)text + 16 * i),
+                       kind = look_neon(v, dlp_kind_low, dlp_kind_high);
+            word[i] = vtstq_u8(kind, kind);
+            core[i] = vorrq_u8(vtstq_u8(kind, vdupq_n_u8(DLP_KIND_CORE)), vceqq_u8(v, vdupq_n_u8('-')));
+        }
+        out->word[block] = bits_neon(word);
+        out->core[block] = bits_neon(core);
+    }
 }
 
 static void block_neon(const uint8_t *text, const uint8_t *values, size_t block, struct dlp_sketch *out)

@@ -31,10 +31,16 @@ struct dlp_sketch {
     } blocks[DLP_CHUNK / DLP_BLOCK];
 };
 
+/* The same of one chunk, a bit for each byte: asked for where there is a long word. */
+struct dlp_runs {
+    uint64_t word[DLP_CHUNK / DLP_BLOCK], core[DLP_CHUNK / DLP_BLOCK];
+};
+void dlp_sketch_runs(const char *text, struct dlp_runs *out);
+
 /* Of `chunks` whole chunks. */
 void dlp_sketch(const char *text, size_t chunks, struct dlp_sketch *out);
 
-/* Where the word (dlp_is_word) that `at` is in ends; *other: whether it has more than standard base64 from there on (else as it was). */
+/* Where the word (dlp_is_word) ends that `at` is in; *other: it has more than standard base64 from there on (else as it was). */
 size_t dlp_word_end(const char *text, size_t len, size_t at, bool *other);
 
 /* The tables that all forms read, made once. */
@@ -43,7 +49,8 @@ size_t dlp_word_end(const char *text, size_t len, size_t at, bool *other);
 #define DLP_NO_ALNUM 4
 #define DLP_OTHER    8 /* of a word, and not of standard base64 */
 #define DLP_ESCAPED  16
-#define DLP_ANCHOR   4 /* bytes that are compared; of eight groups of literals a bit each */
+#define DLP_OF_VALUE 32 /* of what generated passwords are made of */
+#define DLP_ANCHOR   4  /* bytes that are compared; of eight groups of literals a bit each */
 struct dlp_tables {
     uint8_t kinds[256], values[256];
     uint8_t anchors[DLP_ANCHOR][256]; /* by the byte */
@@ -55,13 +62,16 @@ extern struct dlp_tables dlp_tables;
 
 /* The forms, for classes.c to choose from. */
 void dlp_sketch_prepare(void);
+void dlp_runs_plain(const char *text, struct dlp_runs *out);
 void dlp_sketch_plain(const char *text, size_t chunks, struct dlp_sketch *out);
 size_t dlp_word_end_plain(const char *text, size_t len, size_t at, bool *other);
 #if defined __x86_64__
+void dlp_runs_256(const char *text, struct dlp_runs *out);
 void dlp_sketch_256(const char *text, size_t chunks, struct dlp_sketch *out);
 void dlp_sketch_512(const char *text, size_t chunks, struct dlp_sketch *out);
 size_t dlp_word_end_256(const char *text, size_t len, size_t at, bool *other);
 #elif defined __aarch64__
+void dlp_runs_neon(const char *text, struct dlp_runs *out);
 void dlp_sketch_neon(const char *text, size_t chunks, struct dlp_sketch *out);
 #endif
 

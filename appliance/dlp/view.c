@@ -40,14 +40,12 @@ static bool promising(struct str text)
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if ((c >= ' ' && c < 0x7f) || (c >= '\t' && c <= '\r'))
-            run++;
-        else if (c != 0)
-            run = 0;
-        if (run >= DLP_FRAGMENT || (run > 0 && run == text.len))
+        bool legible = (c >= ' ' && c < 0x7f) | (c >= '\t' && c <= '\r');
+        run = legible ? run + 1 : c == 0 ? run : 0;
+        if (run >= DLP_FRAGMENT)
             return true;
     }
-    return false;
+    return run > 0 && run == text.len;
 }
 
 /* Whether a byte is written with a percent sign. */

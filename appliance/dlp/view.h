@@ -42,7 +42,7 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
 void dlp_view_letters(const struct dlp_view *view, struct str from);
 
 /* Words that may be tokens, shown to vectorscan together. */
-void dlp_view_word(const struct dlp_view *view, size_t start, size_t end, bool other);
+void dlp_view_word(const struct dlp_view *view, size_t start, size_t end);
 void dlp_view_words_end(const struct dlp_view *view);
 
 /* Shows a piece (start to end of the view's text) to one of vectorscan's databases, and confirms what is reported. */

@@ -115,6 +115,14 @@ static void check_word_ends(void)
 {
     size_t len = sizeof text;
 
+    for (size_t i = 0; i < CHUNKS * DLP_CHUNK; i++) {
+        static struct dlp_runs runs;
+        uint64_t bit = 1ull << i % DLP_BLOCK;
+        if (i % DLP_CHUNK == 0)
+            dlp_sketch_runs(text + i, &runs);
+        ck_assert(((runs.word[i % DLP_CHUNK / DLP_BLOCK] & bit) != 0) == dlp_is_word(text[i]));
+        ck_assert(((runs.core[i % DLP_CHUNK / DLP_BLOCK] & bit) != 0) == dlp_is_core(text[i]));
+    }
     for (size_t at = 0; at < 3000; at++) {
         bool other = false, wanted = false;
         size_t end = at;

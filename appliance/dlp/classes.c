@@ -7,37 +7,34 @@
 
 #include <string.h>
 
+#include "dlp/sketch.h"
+
 #if defined __x86_64__
 #include <immintrin.h>
-#elif defined __aarch64__
-#include <arm_neon.h>
 #endif
 
 /* Kinds: A-O a-o; P-Z p-z; 0-9; + /; - .; _; : =; ~ */
-#define ALNUM 0x07
-#define OTHER 0xf0
-#define CORE  (ALNUM | 0x20) /* and '-' */
-static const uint8_t low_half[16] = {0x02 | 0x04,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x07,
-                                     0x01 | 0x02 | 0x40,
-                                     0x01 | 0x08,
-                                     0x01,
-                                     0x01 | 0x10 | 0x40,
-                                     0x01 | 0x10 | 0x80,
-                                     0x01 | 0x08 | 0x20};
-static const uint8_t high_half[16] = {0, 0, 0x08 | 0x10, 0x04 | 0x40, 0x01, 0x02 | 0x20, 0x01, 0x02 | 0x80};
+const uint8_t dlp_kind_low[16] = {0x02 | 0x04,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x07,
+                                  0x01 | 0x02 | 0x40,
+                                  0x01 | 0x08,
+                                  0x01,
+                                  0x01 | 0x10 | 0x40,
+                                  0x01 | 0x10 | 0x80,
+                                  0x01 | 0x08 | 0x20};
+const uint8_t dlp_kind_high[16] = {0, 0, 0x08 | 0x10, 0x04 | 0x40, 0x01, 0x02 | 0x20, 0x01, 0x02 | 0x80};
 
 static uint8_t kind(uint8_t byte)
 {
-    return low_half[byte & 15] & high_half[byte >> 4];
+    return dlp_kind_low[byte & 15] & dlp_kind_high[byte >> 4];
 }
 
 bool dlp_is_word(char c)
@@ -47,7 +44,7 @@ bool dlp_is_word(char c)
 
 bool dlp_is_core(char c)
 {
-    return (kind((uint8_t)c) & CORE) != 0 || c == '-';
+    return (kind((uint8_t)c) & DLP_KIND_CORE) != 0 || c == '-';
 }
 
 static bool between(uint8_t c, uint8_t first, uint8_t last)
@@ -56,27 +53,6 @@ static bool between(uint8_t c, uint8_t first, uint8_t last)
 }
 
 /* The plain forms. */
-
-static void classify_plain(const char *text, size_t blocks, struct dlp_masks *out)
-{
-    for (size_t block = 0; block < blocks; block++, text += DLP_BLOCK) {
-        struct dlp_masks m = {0};
-        for (size_t i = 0; i < DLP_BLOCK; i++) {
-            uint8_t c = (uint8_t)text[i], k = kind(c);
-            m.word |= (uint64_t)(k != 0) << i;
-            m.other |= (uint64_t)((k & OTHER) != 0) << i;
-            m.core |= (uint64_t)((k & CORE) != 0 || c == '-') << i;
-            m.alnum |= (uint64_t)((k & ALNUM) != 0) << i;
-            m.plain |= (uint64_t)((int8_t)c > 8) << i;
-            m.escape |= (uint64_t)(c == '\\') << i;
-            m.percent |= (uint64_t)(c == '%') << i;
-            m.nul |= (uint64_t)(c == 0) << i;
-            m.high |= (uint64_t)(c >> 7) << i;
-            m.bad |= (uint64_t)(c >= 0xf5 || (c & 0xfe) == 0xc0) << i;
-        }
-        out[block] = m;
-    }
-}
 
 static void digits_plain(const char *text, size_t blocks, struct dlp_digits *out)
 {
@@ -131,36 +107,6 @@ static void groups_plain(const uint8_t *values, size_t blocks, struct dlp_groups
 
 #if defined __x86_64__
 
-__attribute__((target("avx512f,avx512bw"))) static void classify_512(const char *text, size_t blocks,
-                                                                     struct dlp_masks *out)
-{
-    const __m512i lows = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)low_half));
-    const __m512i highs = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)high_half));
-    const __m512i half = _mm512_set1_epi8(15);
-
-    for (size_t block = 0; block < blocks; block++, text += DLP_BLOCK) {
-        __m512i v = _mm512_loadu_si512(text);
-        __m512i k =
-            _mm512_and_si512(_mm512_shuffle_epi8(lows, _mm512_and_si512(v, half)),
-                             _mm512_shuffle_epi8(highs, _mm512_and_si512(_mm512_srli_epi16(v, 4), half)));
-        out[block] = (struct dlp_masks){
-            .word = _mm512_test_epi8_mask(k, k),
-            .other = _mm512_test_epi8_mask(k, _mm512_set1_epi8((char)OTHER)),
-            .core = _mm512_test_epi8_mask(k, _mm512_set1_epi8(CORE)) |
-                    _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('-')),
-            .alnum = _mm512_test_epi8_mask(k, _mm512_set1_epi8(ALNUM)),
-            .plain = _mm512_cmpgt_epi8_mask(v, _mm512_set1_epi8(8)),
-            .escape = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\')),
-            .percent = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('%')),
-            .nul = _mm512_testn_epi8_mask(v, v),
-            .high = _mm512_movepi8_mask(v),
-            .bad = _mm512_cmpge_epu8_mask(v, _mm512_set1_epi8((char)0xf5)) |
-                   _mm512_cmpeq_epi8_mask(_mm512_and_si512(v, _mm512_set1_epi8((char)0xfe)),
-                                          _mm512_set1_epi8((char)0xc0)),
-        };
-    }
-}
-
 __attribute__((target("avx512f,avx512bw"))) static void digits_512(const char *text, size_t blocks,
                                                                    struct dlp_digits *out)
 {
@@ -191,63 +137,6 @@ __attribute__((target("avx512f,avx512bw"))) static void groups_512(const uint8_t
         __m512i v = _mm512_loadu_si512(values);
         for (size_t phase = 0; phase < 4; phase++)
             out[block].phases[phase] = _mm512_testn_epi32_mask(v, _mm512_set1_epi32((int)bits[phase]));
-    }
-}
-
-#define MASK64(expression_0, expression_1)                                                                   \
-    ((uint32_t)_mm256_movemask_epi8(expression_0) | (uint64_t)(uint32_t)_mm256_movemask_epi8(expression_1)   \
-                                                        << 32)
-
-__attribute__((target("avx2"), always_inline)) static inline __m256i kinds_256(__m256i v)
-{
-    const __m256i lows = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)low_half));
-    const __m256i highs = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)high_half));
-    const __m256i half = _mm256_set1_epi8(15);
-
-    return _mm256_and_si256(_mm256_shuffle_epi8(lows, _mm256_and_si256(v, half)),
-                            _mm256_shuffle_epi8(highs, _mm256_and_si256(_mm256_srli_epi16(v, 4), half)));
-}
-
-/* Bytes that have none of these bits. */
-__attribute__((target("avx2"), always_inline)) static inline __m256i lack_256(__m256i k, int bits)
-{
-    return _mm256_cmpeq_epi8(_mm256_and_si256(k, _mm256_set1_epi8((char)bits)), _mm256_setzero_si256());
-}
-
-/* Bytes that are in no UTF-8. */
-__attribute__((target("avx2"), always_inline)) static inline __m256i bad_256(__m256i v)
-{
-    __m256i last = _mm256_cmpeq_epi8(_mm256_max_epu8(v, _mm256_set1_epi8((char)0xf5)), v);
-    __m256i first =
-        _mm256_cmpeq_epi8(_mm256_and_si256(v, _mm256_set1_epi8((char)0xfe)), _mm256_set1_epi8((char)0xc0));
-
-    return _mm256_or_si256(last, first);
-}
-
-__attribute__((target("avx2"))) static void classify_256(const char *text, size_t blocks,
-                                                         struct dlp_masks *out)
-{
-    const __m256i zero = _mm256_setzero_si256(), eight = _mm256_set1_epi8(8);
-    const __m256i escape = _mm256_set1_epi8('\\'), percent = _mm256_set1_epi8('%'),
-                  dash = _mm256_set1_epi8('-');
-
-    for (size_t block = 0; block < blocks; block++, text += DLP_BLOCK) {
-        __m256i a = _mm256_loadu_si256((const __m256i *)text),
-                b = _mm256_loadu_si256((const __m256i *)(text + 32));
-        __m256i ka = kinds_256(a), kb = kinds_256(b);
-        out[block] = (struct dlp_masks){
-            .word = ~MASK64(lack_256(ka, 0xff), lack_256(kb, 0xff)),
-            .other = ~MASK64(lack_256(ka, OTHER), lack_256(kb, OTHER)),
-            .core = ~MASK64(lack_256(ka, CORE), lack_256(kb, CORE)) |
-                    MASK64(_mm256_cmpeq_epi8(a, dash), _mm256_cmpeq_epi8(b, dash)),
-            .alnum = ~MASK64(lack_256(ka, ALNUM), lack_256(kb, ALNUM)),
-            .plain = MASK64(_mm256_cmpgt_epi8(a, eight), _mm256_cmpgt_epi8(b, eight)),
-            .escape = MASK64(_mm256_cmpeq_epi8(a, escape), _mm256_cmpeq_epi8(b, escape)),
-            .percent = MASK64(_mm256_cmpeq_epi8(a, percent), _mm256_cmpeq_epi8(b, percent)),
-            .nul = MASK64(_mm256_cmpeq_epi8(a, zero), _mm256_cmpeq_epi8(b, zero)),
-            .high = MASK64(a, b),
-            .bad = MASK64(bad_256(a), bad_256(b)),
-        };
     }
 }
 
@@ -338,77 +227,26 @@ __attribute__((target("avx2"))) static void groups_256(const uint8_t *values, si
     }
 }
 
-#elif defined __aarch64__
-
-/* One bit for each byte that is 0xff, of four vectors. */
-static uint64_t bits_neon(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d)
-{
-    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-    const uint8x16_t w = vld1q_u8(weights);
-    uint8x16_t ab = vpaddq_u8(vandq_u8(a, w), vandq_u8(b, w)), cd = vpaddq_u8(vandq_u8(c, w), vandq_u8(d, w));
-    uint8x16_t all = vpaddq_u8(ab, cd);
-
-    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(all, all)), 0);
-}
-
-static void classify_neon(const char *text, size_t blocks, struct dlp_masks *out)
-{
-    const uint8x16_t lows = vld1q_u8(low_half), highs = vld1q_u8(high_half), half = vdupq_n_u8(15);
-
-    for (size_t block = 0; block < blocks; block++, text += DLP_BLOCK) {
-        uint8x16_t v[4], k[4];
-        for (size_t i = 0; i < 4; i++) {
-            v[i] = vld1q_u8((const uint8_t *)text + 16 * i);
-            k[i] = vandq_u8(vqtbl1q_u8(lows, vandq_u8(v[i], half)), vqtbl1q_u8(highs, vshrq_n_u8(v[i], 4)));
-        }
-#define TESTED(bits)                                                                                         \
-    bits_neon(vtstq_u8(k[0], vdupq_n_u8(bits)), vtstq_u8(k[1], vdupq_n_u8(bits)),                            \
-              vtstq_u8(k[2], vdupq_n_u8(bits)), vtstq_u8(k[3], vdupq_n_u8(bits)))
-#define EQUAL(byte)                                                                                          \
-    bits_neon(vceqq_u8(v[0], vdupq_n_u8(byte)), vceqq_u8(v[1], vdupq_n_u8(byte)),                            \
-              vceqq_u8(v[2], vdupq_n_u8(byte)), vceqq_u8(v[3], vdupq_n_u8(byte)))
-#define BAD_OF(i)                                                                                            \
-    vorrq_u8(vcgeq_u8(v[i], vdupq_n_u8(0xf5)), vceqq_u8(vandq_u8(v[i], vdupq_n_u8(0xfe)), vdupq_n_u8(0xc0)))
-#define BAD() bits_neon(BAD_OF(0), BAD_OF(1), BAD_OF(2), BAD_OF(3))
-        uint64_t high = bits_neon(vtstq_u8(v[0], vdupq_n_u8(0x80)), vtstq_u8(v[1], vdupq_n_u8(0x80)),
-                                  vtstq_u8(v[2], vdupq_n_u8(0x80)), vtstq_u8(v[3], vdupq_n_u8(0x80)));
-        uint64_t above = bits_neon(vcgtq_u8(v[0], vdupq_n_u8(8)), vcgtq_u8(v[1], vdupq_n_u8(8)),
-                                   vcgtq_u8(v[2], vdupq_n_u8(8)), vcgtq_u8(v[3], vdupq_n_u8(8)));
-        out[block] = (struct dlp_masks){.word = TESTED(0xff),
-                                        .other = TESTED(OTHER),
-                                        .core = TESTED(CORE) | EQUAL('-'),
-                                        .alnum = TESTED(ALNUM),
-                                        .plain = above & ~high,
-                                        .escape = EQUAL('\\'),
-                                        .percent = EQUAL('%'),
-                                        .nul = EQUAL(0),
-                                        .high = high,
-                                        .bad = BAD()};
-#undef TESTED
-#undef BAD
-#undef BAD_OF
-#undef EQUAL
-    }
-}
-
 #endif
 
 /* Which form is used. */
 
 struct forms {
-    void (*classify)(const char *text, size_t blocks, struct dlp_masks *out);
+    void (*sketch)(const char *text, size_t chunks, struct dlp_sketch *out);
+    void (*runs)(const char *text, struct dlp_runs *out);
+    size_t (*word_end)(const char *text, size_t len, size_t at, bool *other);
     void (*digits)(const char *text, size_t blocks, struct dlp_digits *out);
     void (*values)(const char *text, size_t len, uint8_t *out);
     void (*groups)(const uint8_t *values, size_t blocks, struct dlp_groups *out);
 };
 
 static const struct forms levels[] = {
-    {classify_plain, digits_plain, values_plain, groups_plain},
+    {dlp_sketch_plain, dlp_runs_plain, dlp_word_end_plain, digits_plain, values_plain, groups_plain},
 #if defined __x86_64__
-    {classify_256, digits_256, values_256, groups_256},
-    {classify_512, digits_512, values_256, groups_512},
+    {dlp_sketch_256, dlp_runs_256, dlp_word_end_256, digits_256, values_256, groups_256},
+    {dlp_sketch_512, dlp_runs_256, dlp_word_end_256, digits_512, values_256, groups_512},
 #elif defined __aarch64__
-    {classify_neon, digits_plain, values_plain, groups_plain},
+    {dlp_sketch_neon, dlp_runs_neon, dlp_word_end_plain, digits_plain, values_plain, groups_plain},
 #endif
 };
 
@@ -420,7 +258,7 @@ bool dlp_classes_level(unsigned level)
 
 #if defined __x86_64__
     has = has && (level < 1 || __builtin_cpu_supports("avx2")) &&
-          (level < 2 || __builtin_cpu_supports("avx512bw"));
+          (level < 2 || (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi")));
 #endif
     if (has)
         chosen = &levels[level];
@@ -435,9 +273,22 @@ static const struct forms *form(void)
     return chosen;
 }
 
-void dlp_classify(const char *text, size_t blocks, struct dlp_masks *out)
+void dlp_sketch(const char *text, size_t chunks, struct dlp_sketch *out)
 {
-    form()->classify(text, blocks, out);
+    form()->sketch(text, chunks, out);
+}
+
+void dlp_sketch_runs(const char *text, struct dlp_runs *out)
+{
+    form()->runs(text, out);
+}
+
+size_t dlp_word_end(const char *text, size_t len, size_t at, bool *other)
+{
+    size_t near = len - at > DLP_BLOCK ? at + DLP_BLOCK : len; /* most are short */
+
+    at = dlp_word_end_plain(text, near, at, other);
+    return at < near || at == len ? at : form()->word_end(text, len, at, other);
 }
 
 void dlp_classify_digits(const char *text, size_t blocks, struct dlp_digits *out)

@@ -12,26 +12,16 @@
 
 #define DLP_BLOCK 64 /* bytes of a block */
 
-struct dlp_masks {
-    uint64_t word;    /* what tokens are made of: dlp_is_word */
-    uint64_t other;   /* of those, the ones that standard base64 has not */
-    uint64_t core;    /* letters, digits, '-' and '_': what the random part of a token is made of */
-    uint64_t alnum;   /* A-Z a-z 0-9 */
-    uint64_t plain;   /* ASCII but the controls below TAB */
-    uint64_t escape;  /* \ */
-    uint64_t percent; /* % */
-    uint64_t nul;     /* NUL */
-    uint64_t high;    /* 0x80 and up */
-    uint64_t bad;     /* of those, what is in no UTF-8: C0, C1, F5 and up */
-};
-
 /* Letters, digits, and + / - . _ : = ~ */
 bool dlp_is_word(char c);
 /* Letters, digits, and - _ */
 bool dlp_is_core(char c);
 
-/* Of `blocks` whole blocks. */
-void dlp_classify(const char *text, size_t blocks, struct dlp_masks *out);
+/* By the halves of a byte: what its entries have in common are its kinds. */
+extern const uint8_t dlp_kind_low[16], dlp_kind_high[16];
+#define DLP_KIND_ALNUM 0x07
+#define DLP_KIND_OTHER 0xf0                    /* what standard base64 has not */
+#define DLP_KIND_CORE  (DLP_KIND_ALNUM | 0x20) /* and '-' */
 
 /* Digits of encodings within words. */
 struct dlp_digits {

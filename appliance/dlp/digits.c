@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dlp/classes.h"
+#include "dlp/sketch.h"
 #include "dlp/view.h"
 
 #define HEX_MIN    24 /* digits of DLP_FRAGMENT bytes */
@@ -29,12 +30,12 @@ static size_t place(const struct dlp_folds *folds, size_t start, size_t value)
     return folds->all[low].text + (value - folds->all[low].value);
 }
 
-/* Which digits of a group at this phase may be ASCII's: see dlp_ascii_groups. */
-static bool ascii_digit(uint8_t value, size_t at, unsigned phase)
+/* Whether the digit at this place of a group may be ASCII's: see dlp_ascii_groups. */
+static bool ascii_digit(uint8_t value, size_t at)
 {
     static const uint8_t bits[4] = {0xa0, 0x88, 0x82, 0x80};
 
-    return (value & bits[(at + 4 - phase) % 4]) == 0;
+    return (value & bits[at % 4]) == 0;
 }
 
 struct digits {
@@ -53,9 +54,9 @@ static void into(struct digits *digits, unsigned phase, size_t at)
 
     if (at < digits->done[phase])
         return;
-    while (first > digits->done[phase] && ascii_digit(digits->values[first - 1], first - 1, phase))
+    while (first > digits->done[phase] && ascii_digit(digits->values[first - 1], first - 1 - phase))
         first--;
-    while (last < digits->count && ascii_digit(digits->values[last], last, phase))
+    while (last < digits->count && ascii_digit(digits->values[last], last - phase))
         last++;
     digits->done[phase] = last;
     if (last - first < ASCII_MIN)
@@ -71,6 +72,32 @@ static void into(struct digits *digits, unsigned phase, size_t at)
     size_t from = place(digits->folds, digits->start, first),
            to = place(digits->folds, digits->start, last - 1) + 1;
     dlp_view_into(digits->view, DLP_BASE64, missing, (struct str){digits->view->text.ptr + from, to - from},
+                  DLP_PROMISING);
+}
+
+void dlp_view_base64(const struct dlp_view *view, size_t origin, unsigned phase, size_t at, size_t *done)
+{
+    const uint8_t *text = (const uint8_t *)view->text.ptr, *values = dlp_tables.values;
+    size_t first = at, last = at, turn = origin + phase; /* digits of a group are counted from here */
+
+    if (at < *done)
+        return;
+    while (first > *done && ascii_digit(values[text[first - 1]], first - 1 - turn))
+        first--;
+    while (last < view->text.len && ascii_digit(values[text[last]], last - turn))
+        last++;
+    *done = last;
+    if (last - first < ASCII_MIN)
+        return;
+    /* The group that the first one belongs to, as far as it is there. */
+    unsigned missing = (unsigned)(first - turn) % 4;
+    while (missing > 0 && first > 0 && values[text[first - 1]] != DLP_NO_DIGIT) {
+        first--;
+        missing--;
+    }
+    while ((last - turn) % 4 != 0 && last < view->text.len && values[text[last]] != DLP_NO_DIGIT)
+        last++;
+    dlp_view_into(view, DLP_BASE64, missing, (struct str){view->text.ptr + first, last - first},
                   DLP_PROMISING);
 }
 
@@ -142,28 +169,70 @@ static bool unfold(const struct dlp_view *view, size_t start, size_t end, uint8_
     return true;
 }
 
+/* Whether so many bits in a row are set somewhere. */
+static bool has_row(uint64_t mask, unsigned count)
+{
+    for (unsigned have = 1, more; have < count; have += more) {
+        more = have <= count - have ? have : count - have;
+        mask &= mask >> more;
+    }
+    return mask != 0;
+}
+
 /* Whether a dozen bytes in a row can be text: their first digits are those of ASCII, or of NUL and line ends. */
 static bool ascii_hex(struct str digits, unsigned phase)
 {
-    size_t run = 0;
+    size_t run = 0, longest = 0;
 
-    for (size_t i = phase; i + 1 < digits.len; i += 2) {
+    for (size_t i = phase; i + 1 < digits.len;
+         i += 2) { /* without a branch: digests are many, and have no pattern */
         char c = digits.ptr[i];
-        run = c == '0' || (c >= '2' && c <= '7') ? run + 1 : 0;
-        if (run == DLP_FRAGMENT)
-            return true;
+        run = (run + 1) & -(size_t)((c == '0') | ((c >= '2') & (c <= '7')));
+        longest = run > longest ? run : longest;
     }
-    return false;
+    return longest >= DLP_FRAGMENT;
+}
+
+/* The highest bits of the five bytes that begin in a group of eight digits of base32. */
+static const uint8_t highest32[8] = {0x10, 0x02, 0, 0x08, 0x01, 0, 0x04, 0};
+#define ASCII32_MIN 18 /* digits that the highest bits of DLP_FRAGMENT bytes are in */
+
+/* At which of the eight places of a group the first digit can be, so that a dozen bytes in a row can be ASCII: a bit for each.
+ * All places are tried at once, for 64 digits. */
+static unsigned ascii_base32(struct str digits)
+{
+    unsigned places = 0;
+
+    for (size_t at = 0; at < digits.len; at += DLP_BLOCK - ASCII32_MIN) {
+        size_t count = digits.len - at < DLP_BLOCK ? digits.len - at : DLP_BLOCK;
+        uint64_t bits[5] = {0}, all = UINT64_MAX >> (DLP_BLOCK - count);
+        for (size_t i = 0; i < count; i++) {
+            uint8_t c = (uint8_t)digits.ptr[at + i], value = c < 'A' ? c - '2' + 26 : (c | 0x20) - 'a';
+            for (unsigned bit = 0; bit < 5; bit++)
+                bits[bit] |= (uint64_t)(value >> bit & 1) << i;
+        }
+        for (unsigned place = 0; place < 8; place++) {
+            uint64_t set = 0;
+            for (unsigned digit = 0; digit < 8; digit++)
+                if (highest32[digit] != 0)
+                    set |= bits[__builtin_ctz(highest32[digit])] &
+                           0x0101010101010101u << (digit + 16 - place - (unsigned)(at % 8)) % 8;
+            if (has_row(~set & all, ASCII32_MIN))
+                places |= 1u << place;
+        }
+    }
+    return places;
 }
 
 /* One run of digits of a narrower alphabet, at each of its places. */
 static void narrow(const struct dlp_view *view, enum dlp_code code, struct dlp_span span)
 {
     struct str digits = {view->text.ptr + span.start, span.end - span.start};
-    unsigned phases = code == DLP_HEX ? 2 : 8;
+    unsigned places =
+        code == DLP_HEX ? ascii_hex(digits, 0) | (unsigned)ascii_hex(digits, 1) << 1 : ascii_base32(digits);
 
-    for (unsigned phase = 0; phase < phases; phase++)
-        if (code != DLP_HEX || ascii_hex(digits, phase))
+    for (unsigned phase = 0; phase < 8; phase++)
+        if (places >> phase & 1)
             dlp_view_into(view, code, phase, digits, DLP_PROMISING);
 }
 
@@ -175,7 +244,20 @@ static void narrows(const struct dlp_view *view, const struct dlp_span *spans, s
             narrow(view, code, spans[i]);
 }
 
-static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end)
+/* Most words are short, and no digits. */
+static bool short_without(struct str text, size_t start, size_t end)
+{
+    struct dlp_digits masks;
+
+    if (end - start > DLP_BLOCK || text.len - start < DLP_BLOCK)
+        return false;
+    dlp_classify_digits(text.ptr + start, 1, &masks);
+    uint64_t all = UINT64_MAX >> (DLP_BLOCK - (end - start));
+    return !has_row(masks.hex & all, HEX_MIN) && !has_row(masks.upper & all, BASE32_MIN) &&
+           !has_row(masks.lower & all, BASE32_MIN);
+}
+
+static void all_digits(const struct dlp_view *view, size_t start, size_t end)
 {
     struct dlp_run hex = {0}, upper = {0}, lower = {0};
     struct dlp_span ended[5];
@@ -183,16 +265,16 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
     char rest[DLP_BLOCK];
 
     for (size_t at = start; at < end;) {
-        size_t blocks = (end - at) / DLP_BLOCK, len = end - at;
+        size_t blocks = (end - at + DLP_BLOCK - 1) / DLP_BLOCK, len = view->text.len - at;
         const char *text = view->text.ptr + at;
-        if (blocks == 0) {
+        if (len < DLP_BLOCK) {
             memset(rest, 0, sizeof rest);
             memcpy(rest, text, len);
             text = rest;
             blocks = 1;
         } else {
+            blocks = blocks < len / DLP_BLOCK ? blocks : len / DLP_BLOCK;
             blocks = blocks < BATCH ? blocks : BATCH;
-            len = blocks * DLP_BLOCK;
         }
         dlp_classify_digits(text, blocks, masks);
         for (size_t i = 0; i < blocks; i++) {
@@ -208,7 +290,9 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
             narrows(view, ended, dlp_run_next(&upper, masks[i].upper, base, ended), DLP_BASE32, BASE32_MIN);
             narrows(view, ended, dlp_run_next(&lower, masks[i].lower, base, ended), DLP_BASE32, BASE32_MIN);
         }
-        at += len;
+        at += blocks * DLP_BLOCK; /* whole blocks are less work */
+        end = at > end ? at : end;
+        end = end < view->text.len ? end : view->text.len;
     }
     narrows(view, ended, dlp_run_last(&hex, end, ended), DLP_HEX, HEX_MIN);
     narrows(view, ended, dlp_run_last(&upper, end, ended), DLP_BASE32, BASE32_MIN);
@@ -217,17 +301,8 @@ static void base32_and_hex(const struct dlp_view *view, size_t start, size_t end
 
 void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
 {
-    struct digits digits = {.view = view, .start = start};
-    size_t len = (end - start + DLP_BLOCK - 1) / DLP_BLOCK * DLP_BLOCK;
-
-    if (view->depth == DLP_DEPTH)
-        return;
-    end = len < view->text.len - start ? start + len : view->text.len; /* whole blocks are less work */
-    digits.count = end - start;
-    digits.values = view->engine->values[view->depth];
-    dlp_values64(view->text.ptr + start, digits.count, digits.values);
-    base64(&digits);
-    base32_and_hex(view, start, end);
+    if (view->depth < DLP_DEPTH && !short_without(view->text, start, end))
+        all_digits(view, start, end);
 }
 
 void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end)

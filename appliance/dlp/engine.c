@@ -58,6 +58,11 @@ static int allocate(struct dlp_engine *engine)
     for (size_t i = 0; i < DLP_DEPTH; i++)
         if ((engine->folds[i] = malloc(sizeof *engine->folds[i])) == NULL)
             return -1;
+    for (size_t i = 0; i <= DLP_DEPTH; i++) {
+        if ((engine->words[i] = malloc(sizeof *engine->words[i])) == NULL)
+            return -1;
+        engine->words[i]->count = engine->words[i]->len = 0;
+    }
     engine->hits = malloc(sizeof *engine->hits);
     engine->joined = malloc(DLP_JOINED_MAX);
     if (engine->hits == NULL || engine->joined == NULL || engine->expressions == NULL ||
@@ -102,6 +107,8 @@ void dlp_engine_unref(struct dlp_engine *engine)
     free(engine->joined);
     for (size_t i = 0; i < DLP_DEPTH; i++)
         free(engine->folds[i]);
+    for (size_t i = 0; i <= DLP_DEPTH; i++)
+        free(engine->words[i]);
     if (engine->expressions != NULL)
         for (size_t i = 0; i < dlp_token_count + dlp_phrase_count; i++)
             pcre2_code_free(engine->expressions[i]);

@@ -24,6 +24,19 @@ struct dlp_folds {
     } all[DLP_FOLDS_MAX];
 };
 
+/* Words that may be tokens, put together with a line end between them. */
+#define DLP_WORDS_MAX  256
+#define DLP_WORDS_SIZE 12288 /* bytes of all */
+struct dlp_words {
+    size_t count, len;
+    struct dlp_word {
+        size_t start;     /* in the view's text */
+        uint32_t at, len; /* here */
+        bool found;
+    } all[DLP_WORDS_MAX];
+    char text[DLP_WORDS_SIZE];
+};
+
 struct dlp_engine {
     unsigned references;
     struct dlp_rules *rules;
@@ -34,6 +47,7 @@ struct dlp_engine {
     char *texts[DLP_DEPTH];     /* decoded, one for each depth */
     uint8_t *values[DLP_DEPTH]; /* of base64 digits */
     struct dlp_folds *folds[DLP_DEPTH];
+    struct dlp_words *words[DLP_DEPTH + 1];
     char *plain;   /* what is inbound, as a reader takes it in */
     char *letters; /* texts of letters and digits alone */
     char *joined;  /* heads, and the ends of messages with the beginnings of others */

@@ -92,7 +92,8 @@ static void look(struct joined *joined, bool across)
     struct dlp_scan *scan = joined->scan;
     struct dlp_hits *hits = dlp_scan_hits(scan);
 
-    dlp_look(scan->engine, scan->detectors, (struct str){scan->engine->joined, joined->len}, 0, false, hits);
+    dlp_look(scan->engine, scan->detectors, (struct str){scan->engine->joined, joined->len},
+             (struct dlp_looked){0, 0}, false, hits);
     dlp_scan_judge(scan, hits);
     for (size_t i = 0; i < hits->count; i++)
         note(joined, &hits->hits[i], across);

@@ -43,6 +43,23 @@ bool dlp_known_has(const struct dlp_known_set *set, enum dlp_form form)
     return set->part != NULL && set->part->tables[form].stride != 0;
 }
 
+size_t dlp_known_least(const struct dlp_known_set *set, enum dlp_form form)
+{
+    return dlp_known_has(set, form) ? set->part->tables[form].stride + DLP_GRAM - 1 : 0;
+}
+
+bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes)
+{
+    for (size_t i = 0; set->part != NULL && i < set->part->count; i++) {
+        const struct dlp_known_form *form = &dlp_known_value(set, i)->forms[DLP_AS_IS];
+        const char *value = part_at(set, form->at);
+        for (size_t at = 0; at < form->len; at++)
+            if (strchr(bytes, value[at]) != NULL)
+                return true;
+    }
+    return false;
+}
+
 /* How far value and text agree around this place. */
 static bool agree(const struct dlp_known_set *set, enum dlp_form form, const struct dlp_known_gram *gram,
                   struct str text, size_t at, struct dlp_known_find *find)
@@ -93,6 +110,17 @@ static bool look_up(const struct dlp_known_set *set, enum dlp_form form, struct 
     return found;
 }
 
+/* A piece of nine bytes and three more goes on for four on one side at least, wherever in it these four are. */
+static bool is_beside(const uint8_t *map, const struct dlp_known_table *table, struct str text, size_t at)
+{
+    if (table->stride + DLP_GRAM - 1 < 3 * DLP_GRAM)
+        return true;
+    return (at >= DLP_GRAM &&
+            map[dlp_known_slot(dlp_known_gram(text.ptr + at - DLP_GRAM), table->map_mask)]) ||
+           (text.len - at >= 2 * DLP_GRAM &&
+            map[dlp_known_slot(dlp_known_gram(text.ptr + at + DLP_GRAM), table->map_mask)]);
+}
+
 bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct str text, size_t from,
                     struct dlp_known_find *find)
 {
@@ -113,7 +141,7 @@ bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct 
                  map[dlp_known_slot(dlp_known_gram(p + 3 * stride), mask)]) != 0)
                 break;
         for (size_t end = at + 4 * stride; at < last && at < end; at += stride)
-            if (map[dlp_known_slot(dlp_known_gram(text.ptr + at), mask)] &&
+            if (map[dlp_known_slot(dlp_known_gram(text.ptr + at), mask)] && is_beside(map, table, text, at) &&
                 look_up(set, form, text, at, find))
                 return true;
     }

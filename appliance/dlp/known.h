@@ -67,6 +67,12 @@ const struct dlp_known_value *dlp_known_value(const struct dlp_known_set *set, s
 const char *dlp_known_name(const struct dlp_known_set *set, size_t index);
 bool dlp_known_has(const struct dlp_known_set *set, enum dlp_form form);
 
+/* The fewest bytes that are a find; 0: there is nothing in this form. */
+size_t dlp_known_least(const struct dlp_known_set *set, enum dlp_form form);
+
+/* Whether some value has one of these bytes. */
+bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes);
+
 /* Four bytes, folded; and their place in a map. */
 uint32_t dlp_known_gram(const char *at);
 uint32_t dlp_known_slot(uint32_t gram, uint32_t map_mask);

@@ -11,19 +11,21 @@
 #include "dlp/known.h"
 #include "dlp/rules.h"
 
-#define DLP_MAGIC "stopdlp1"
+#define DLP_MAGIC "stopdlp2"
 #define DLP_BASE_MAGIC                                                                                       \
-    "stopbas1" /* of a base (dlpc/compile.h): its parts are as the library serializes them */
+    "stopbas2" /* of a base (dlpc/compile.h): its parts are as the library serializes them */
 #define DLP_PAGE 4096
 
 enum dlp_base {
-    DLP_BASE_WORDS,   /* tokens that are one word (classes.h), of DLP_WORD_MIN bytes at least */
+    DLP_BASE_WORDS, /* tokens that are one word (classes.h): with DLP_CORE_MIN in a row, or of DLP_WORD_MIN bytes */
     DLP_BASE_DIGITS,  /* of those, the ones that may be letters, digits, '+' and '/' alone */
-    DLP_BASE_TEXT,    /* all other tokens */
+    DLP_BASE_TEXT,    /* tokens of several words that have an anchor (anchors.h) */
+    DLP_BASE_REST,    /* all other tokens */
     DLP_BASE_PHRASES, /* phrases */
     DLP_BASES,
 };
-#define DLP_WORD_MIN 16
+#define DLP_CORE_MIN 20 /* bytes of dlp_is_core */
+#define DLP_WORD_MIN 31 /* bytes of dlp_is_word */
 
 struct dlp_part {
     uint64_t at, size; /* bytes */
@@ -34,8 +36,8 @@ struct dlp_layout {
     uint64_t size;
     uint64_t tables; /* what dlp_tables_digest said of the tables that it was made from */
     uint32_t token_count, phrase_count;
-    uint32_t loose_min; /* the shortest token that is a word without DLP_WORD_MIN of dlp_is_core in a row */
-    uint32_t overlap;   /* the longest match of any token, and one byte */
+    uint32_t rest_count;              /* tokens in DLP_BASE_REST */
+    uint32_t overlap;                 /* the longest match of any token, and one byte */
     struct dlp_part bases[DLP_BASES]; /* size 0: there are no such rules */
     struct dlp_part known;
 };
@@ -57,6 +59,7 @@ struct dlp_rules {
     size_t size;
     const hs_database_t *bases[DLP_BASES]; /* NULL: none */
     struct dlp_known_set known;
+    bool quotes; /* some known secret has what JSON writes with a backslash */
     size_t count;
     struct dlp_rule *rules;
 };

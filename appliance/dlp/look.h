@@ -29,9 +29,15 @@ struct dlp_hits {
     struct dlp_hit hits[DLP_HITS_MAX];
 };
 
-/* Looks through `text`. What ends before `since` has been looked at in an earlier call, with what stands before it. `more`:
- * the text goes on, so that what ends exactly at its end is not judged yet. Hits are added to `hits`. */
-void dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, size_t since, bool more,
-              struct dlp_hits *hits);
+/* What an earlier call has looked at. */
+struct dlp_looked {
+    size_t since; /* what ends before has been looked at, with what stands before it */
+    size_t open; /* what may go on behind `since` begins here: what the earlier call returned, of this text */
+};
+
+/* Looks through `text`. `more`: the text goes on, so that what ends exactly at its end is not judged yet. Hits are added to `hits`.
+ * Returns where everything begins that may go on behind the text's end, DLP_HOLD bytes before it at most. */
+size_t dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, struct dlp_looked looked,
+                bool more, struct dlp_hits *hits);
 
 #endif

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "dlp/phrases.h"
+#include "dlp/sketch.h"
 #include "dlp/tokens.h"
 #include "dlp/view.h"
 
 #define REPORTS_MAX 64
+#define LONG_WORD   1024 /* bytes of a word that is shown where it stands */
 #define TRIES_MAX   4096 /* matches that PCRE2 finds and that are no tokens, for one report */
 
 struct reports {
@@ -104,4 +106,60 @@ void dlp_view_match(const struct dlp_view *view, enum dlp_base base, size_t star
     view->hits->flood = view->hits->flood || reports.flood;
     for (size_t i = 0; i < reports.count; i++)
         confirm(view, &reports.all[i], start);
+}
+
+static int on_word(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
+{
+    struct dlp_words *words = context;
+    size_t low = 0, high = words->count;
+
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (words->all[middle].at < to)
+            low = middle;
+        else
+            high = middle;
+    }
+    words->all[low].found = true;
+    return 0;
+}
+
+/* What is found in one of them is looked for again where it stands. */
+void dlp_view_words_end(const struct dlp_view *view)
+{
+    struct dlp_words *words = view->engine->words[view->depth];
+    const hs_database_t *database = view->engine->rules->bases[DLP_BASE_WORDS];
+
+    if (words->count == 0 || database == NULL)
+        return;
+    if (hs_scan(database, words->text, (unsigned)words->len, 0, view->engine->scratch, on_word, words) !=
+        HS_SUCCESS)
+        view->hits->failed = true;
+    for (size_t i = 0; i < words->count; i++)
+        if (words->all[i].found)
+            dlp_view_match(view, DLP_BASE_WORDS, words->all[i].start,
+                           words->all[i].start + words->all[i].len);
+    words->count = words->len = 0;
+}
+
+void dlp_view_word(const struct dlp_view *view, size_t start, size_t end)
+{
+    struct dlp_words *words = view->engine->words[view->depth];
+    size_t len = end - start;
+
+    if (len > LONG_WORD) {
+        bool other = false;
+        dlp_word_end(view->text.ptr, end, start, &other);
+        dlp_view_match(view, other ? DLP_BASE_WORDS : DLP_BASE_DIGITS, start, end);
+        return;
+    }
+    if (words->count == DLP_WORDS_MAX || words->len + len + 2 > DLP_WORDS_SIZE)
+        dlp_view_words_end(view);
+    if (words->count == 0)
+        words->text[words->len++] = '\n';
+    words->all[words->count++] =
+        (struct dlp_word){.start = start, .at = (uint32_t)words->len, .len = (uint32_t)len};
+    memcpy(words->text + words->len, view->text.ptr + start, len);
+    words->len += len;
+    words->text[words->len++] = '\n';
 }

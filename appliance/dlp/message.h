@@ -48,6 +48,7 @@ struct dlp_scan {
     /* The body */
     bool ended;
     uint64_t fed, scanned, leave; /* offsets */
+    uint64_t open;                /* where begins what may go on behind what was scanned */
     struct dlp_packed *packed;    /* NULL: as it is */
     struct dlp_phrase_score score;
     size_t kept_len; /* the end of what was let go in a flush */

@@ -81,6 +81,7 @@ int dlp_layout_check(const struct dlp_layout *layout, size_t size, const char *m
             return -1;
         }
     if (!inside(layout, layout->known) ||
+        (layout->bases[DLP_BASE_REST].size == 0) != (layout->rest_count == 0) ||
         (layout->known.size > 0 && layout->known.size < sizeof(struct dlp_known_part))) {
         err_set(err, "dlp: the database is cut short");
         return -1;
@@ -105,6 +106,7 @@ static int open_parts(struct dlp_rules *rules, struct err *err)
     }
     if (rules->layout->known.size > 0)
         rules->known.part = (const struct dlp_known_part *)(base + rules->layout->known.at);
+    rules->quotes = dlp_known_has_any(&rules->known, "\"\\");
     return 0;
 }
 

@@ -169,8 +169,9 @@ static enum dlp_answer answer(const struct dlp_scan *scan)
 static void look(struct dlp_scan *scan, struct str text, uint64_t offset, size_t since, bool more)
 {
     struct dlp_hits *hits = dlp_scan_hits(scan);
+    struct dlp_looked looked = {since, scan->open > offset ? (size_t)(scan->open - offset) : 0};
 
-    dlp_look(scan->engine, scan->detectors, text, since, more, hits);
+    scan->open = offset + dlp_look(scan->engine, scan->detectors, text, looked, more, hits);
     dlp_scan_judge(scan, hits);
     for (size_t i = 0; i < hits->count; i++) {
         const struct dlp_hit *hit = &hits->hits[i];
@@ -212,8 +213,8 @@ static void look_across(struct dlp_scan *scan, struct str before, struct str beg
     begin.len = begin.len < DLP_ENDS_MAX ? begin.len : DLP_ENDS_MAX;
     memcpy(joined, before.ptr, before.len);
     memcpy(joined + before.len, begin.ptr, begin.len);
-    dlp_look(scan->engine, scan->detectors, (struct str){joined, before.len + begin.len}, 0,
-             begin.len == DLP_ENDS_MAX, hits);
+    dlp_look(scan->engine, scan->detectors, (struct str){joined, before.len + begin.len},
+             (struct dlp_looked){0, 0}, begin.len == DLP_ENDS_MAX, hits);
     dlp_scan_judge(scan, hits);
     for (size_t i = 0; i < hits->count; i++) {
         const struct dlp_hit *hit = &hits->hits[i];

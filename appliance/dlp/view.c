@@ -40,14 +40,12 @@ static bool promising(struct str text)
 
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if ((c >= ' ' && c < 0x7f) || (c >= '\t' && c <= '\r'))
-            run++;
-        else if (c != 0)
-            run = 0;
-        if (run >= DLP_FRAGMENT || (run > 0 && run == text.len))
+        bool legible = (c >= ' ' && c < 0x7f) | (c >= '\t' && c <= '\r');
+        run = legible ? run + 1 : c == 0 ? run : 0;
+        if (run >= DLP_FRAGMENT)
             return true;
     }
-    return false;
+    return run > 0 && run == text.len;
 }
 
 /* Whether a byte is written with a percent sign. */
@@ -80,8 +78,10 @@ static void look_plain(const struct dlp_view *view)
 {
     struct dlp_known_find find = {.end = 0};
 
-    if (view->detectors & DLP_TOKENS)
+    if (view->detectors & DLP_TOKENS) {
         dlp_view_match(view, DLP_BASE_TEXT, 0, view->text.len);
+        dlp_view_match(view, DLP_BASE_REST, 0, view->text.len);
+    }
     if (view->detectors & DLP_KNOWN)
         while (dlp_known_next(&view->engine->rules->known, DLP_AS_IS, view->text, find.end, &find))
             dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
@@ -105,7 +105,7 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
     char *room = view->engine->texts[view->depth];
 
     into.text = (struct str){room, dlp_decode(code, phase, from, room)};
-    into.since = 0;
+    into.since = into.open = 0;
     into.more = false;
     into.up = view;
     into.from = from;

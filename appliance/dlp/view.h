@@ -15,7 +15,7 @@ struct dlp_view {
     struct dlp_hits *hits;
     unsigned detectors;
     struct str text;
-    size_t since; /* see dlp_look; 0 for what is decoded */
+    size_t since, open; /* see dlp_look; 0 for what is decoded */
     bool more;
     /* Of what is decoded: */
     const struct dlp_view *up; /* NULL: this is the text that was given */
@@ -25,8 +25,8 @@ struct dlp_view {
     unsigned depth; /* 0: the text that was given */
 };
 
-/* Looks through the view. */
-void dlp_view_look(const struct dlp_view *view);
+/* Looks through the view. Returns where the next look has to begin, if the text goes on. */
+size_t dlp_view_look(const struct dlp_view *view);
 
 /* Notes a find. All places are of this view's text; it begins `words` bytes before start, with what is not secret. */
 void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end,
@@ -41,13 +41,21 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
 /* The letters and digits of a piece, searched for known secrets. */
 void dlp_view_letters(const struct dlp_view *view, struct str from);
 
+/* Words that may be tokens, shown to vectorscan together. */
+void dlp_view_word(const struct dlp_view *view, size_t start, size_t end);
+void dlp_view_words_end(const struct dlp_view *view);
+
 /* Shows a piece (start to end of the view's text) to one of vectorscan's databases, and confirms what is reported. */
 void dlp_view_match(const struct dlp_view *view, enum dlp_base base, size_t start, size_t end);
 
-/* Looks for base64, base32 and hexadecimal digits in a piece that has words, and into what they say. */
+/* Looks for base32 and hexadecimal digits in a piece that has long words, and into what they say. */
 void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end);
 
-/* The same for base64 in lines that follow each other. */
+/* Looks into base64 around this byte, which is in the last of three lanes (sketch.h, from `origin` on) that may be ASCII at this
+ * phase. *done: where the last one ended. */
+void dlp_view_base64(const struct dlp_view *view, size_t origin, unsigned phase, size_t at, size_t *done);
+
+/* The same in lines that follow each other, wherever it is in them. */
 void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end);
 
 /* Runs of bits, over blocks. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/secret.h"
+#include "dlp/anchors.h"
 #include "dlp/layout.h"
 #include "dlp/phrases.h"
 #include "dlp/tokens.h"
@@ -102,15 +103,14 @@ static int sort_tokens(struct work *work, struct err *err)
         if (min < 0)
             return -1;
         struct dlpc_expression known = dlpc_expression_read(token->expression);
-        if (!known.word || min < DLP_WORD_MIN) {
-            list_add(&work->lists[DLP_BASE_TEXT], token->expression, flags, i);
-        } else {
-            list_add(&work->lists[DLP_BASE_WORDS], token->expression, flags, i);
-            if (!known.core && (unsigned long)min < work->layout.loose_min)
-                work->layout.loose_min = (uint32_t)min;
-            if (known.digits)
-                list_add(&work->lists[DLP_BASE_DIGITS], token->expression, flags, i);
-        }
+        bool word = known.word && (known.core || min >= DLP_WORD_MIN);
+        enum dlp_base base = word                        ? DLP_BASE_WORDS
+                             : dlp_anchored(token->name) ? DLP_BASE_TEXT
+                                                         : DLP_BASE_REST;
+        list_add(&work->lists[base], token->expression, flags, i);
+        work->layout.rest_count += base == DLP_BASE_REST;
+        if (word && known.digits)
+            list_add(&work->lists[DLP_BASE_DIGITS], token->expression, flags, i);
         if (token->max_len + 1u > work->layout.overlap)
             work->layout.overlap = token->max_len + 1u;
     }
@@ -146,7 +146,6 @@ static int compile(struct work *work, size_t base, const hs_platform_info_t *pla
 
 static int compile_all(struct work *work, const hs_platform_info_t *platform, struct err *err)
 {
-    work->layout.loose_min = UINT32_MAX;
     for (size_t i = 0; i < DLP_BASES; i++)
         if (list_init(&work->lists[i], dlp_token_count + dlp_phrase_count) != 0)
             return err_set(err, "no memory");
@@ -169,8 +168,9 @@ static int base_read(struct work *work, struct str base, struct err *err)
         return -1;
     for (size_t i = 0; i < DLP_BASES; i++)
         /* The library checks its own version, the processor, and a sum of all bytes. */
-        if (hs_deserialize_database(base.ptr + layout->bases[i].at, layout->bases[i].size, &work->bases[i]) !=
-            HS_SUCCESS)
+        if ((i != DLP_BASE_REST || layout->rest_count > 0) &&
+            hs_deserialize_database(base.ptr + layout->bases[i].at, layout->bases[i].size, &work->bases[i]) !=
+                HS_SUCCESS)
             return err_set(err, "dlp: database %zu is damaged, or for another processor or library", i);
     return 0;
 }

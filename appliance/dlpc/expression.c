@@ -6,6 +6,7 @@
  */
 #include "dlpc/expression.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,23 +156,50 @@ static bool any_digit(const struct reader *reader)
     return false;
 }
 
-/* What is known after another atom outside of parentheses: how many bytes of the core alphabet stand in a row here. */
-static void count_core(const struct reader *reader, unsigned long least, unsigned long *row, bool *enough)
+/* How many bytes of the core alphabet stand in a row at the end of what was read, at least. A group that is not within another
+ * counts as its shortest alternative, when all of it is of that alphabet. */
+struct row {
+    unsigned long here; /* outside of parentheses */
+    unsigned long alternative, shortest;
+    bool pure; /* the group so far is of the alphabet */
+    bool enough;
+};
+
+static void row_add(struct row *row, unsigned long count, bool core)
 {
+    row->here = core ? row->here + count : 0;
+    row->enough = row->enough || row->here >= DLP_CORE_MIN;
+}
+
+static void row_atom(struct row *row, const struct reader *reader, unsigned long least, unsigned depth)
+{
+    bool core = only(reader, dlp_is_core);
+
     if (reader->zero_width)
         return;
-    if (only(reader, dlp_is_core))
-        *row += least;
-    else
-        *row = 0;
-    *enough = *enough || *row >= DLP_WORD_MIN;
+    if (depth == 0)
+        row_add(row, least, core);
+    row->alternative += least;
+    row->pure = row->pure && core && depth <= 1;
+}
+
+/* An alternative ends. */
+static void row_choice(struct row *row)
+{
+    row->shortest = row->alternative < row->shortest ? row->alternative : row->shortest;
+    row->alternative = 0;
+}
+
+static void row_group(struct row *row)
+{
+    *row = (struct row){.here = row->here, .enough = row->enough, .shortest = ULONG_MAX, .pure = true};
 }
 
 struct dlpc_expression dlpc_expression_read(const char *expression)
 {
     struct reader reader = {.at = expression};
     struct dlpc_expression result = {.word = true, .digits = true};
-    unsigned long row = 0;
+    struct row row = {.here = 0};
     unsigned depth = 0;
     bool choice = false;
 
@@ -179,22 +207,25 @@ struct dlpc_expression dlpc_expression_read(const char *expression)
         if (*reader.at == '(') {
             reader.at++;
             read_group(&reader);
-            depth++;
-            row = 0;
+            if (depth++ == 0)
+                row_group(&row);
         } else if (*reader.at == ')') {
             reader.at++;
             reader.failed = depth == 0;
             depth -= depth > 0;
-            read_quantifier(&reader);
+            unsigned long least = read_quantifier(&reader);
+            row_choice(&row);
+            if (depth == 0)
+                row_add(&row, row.shortest * least, row.pure);
         } else if (*reader.at == '|') {
             reader.at++;
             choice = choice || depth == 0;
+            row_choice(&row);
         } else {
             read_atom(&reader);
             unsigned long least = read_quantifier(&reader);
             result.word = result.word && only(&reader, dlp_is_word);
-            if (depth == 0)
-                count_core(&reader, least, &row, &result.core);
+            row_atom(&row, &reader, least, depth);
             if (depth == 0 && least > 0 && !reader.zero_width && !any_digit(&reader))
                 result.digits = false;
         }
@@ -202,6 +233,6 @@ struct dlpc_expression dlpc_expression_read(const char *expression)
     if (reader.failed || depth != 0)
         return (struct dlpc_expression){.word = false, .digits = true};
     result.digits = result.digits || choice;
-    result.core = result.core && !choice;
+    result.core = row.enough && !choice;
     return result;
 }

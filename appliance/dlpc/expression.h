@@ -10,7 +10,7 @@
 
 struct dlpc_expression {
     bool word;   /* every byte of every match is one of dlp_is_word */
-    bool core;   /* every match has DLP_WORD_MIN bytes in a row that dlp_is_core says */
+    bool core;   /* every match has DLP_CORE_MIN bytes in a row that dlp_is_core says */
     bool digits; /* some match may be of letters, digits, '+' and '/' alone */
 };
 

@@ -109,7 +109,8 @@ static void add(struct maker *maker, uint16_t value, enum dlp_form which, struct
     uint32_t stride = form->need - (DLP_GRAM - 1);
     if (table->stride == 0 || stride < table->stride)
         table->stride = stride;
-    for (uint32_t at = 0; at + DLP_GRAM <= form->len; at++)
+    /* What does not count is in no piece. */
+    for (uint32_t at = form->fixed; at + DLP_GRAM <= form->len; at++)
         maker->grams[which][table->gram_count++] = (struct dlp_known_gram){
             .gram = dlp_known_gram(maker->base + form->at + at), .value = value, .at = (uint16_t)at};
 }

@@ -18,12 +18,18 @@ static const struct {
     {"ghp_[A-Za-z0-9]{36}", true, true, false},
     {"\\bAKIA[A-Z0-9]{16}\\b", true, true, true},
     {"(?:AKIA|ASIA)[A-Z0-9]{16}", true, true, true},
+    {"(?:AKIA|ASI)[A-Z0-9]{16}", true, false, true},
+    {"(?:ab){2}[A-Z0-9]{16}", true, true, true},
+    {"(?:abcd)?[A-Z0-9]{16}", true, false, true},
+    {"[A-Z0-9]{16}(?:abcd|(?:x|yy)zz)", true, false, true},
+    {"[A-Z0-9]{16}(?:abcd|ab.d)", false, false, true},
+    {"[A-Z0-9]{8}(?:/|-){4}[A-Z0-9]{19}", true, false, true},
     {"SG\\.[\\w-]{22}\\.[\\w-]{43}", true, true, false},
-    {"[a-z]{8}-[a-z]{4}-[a-z]{4}", true, true, false},
+    {"[a-z]{8}-[a-z]{4}-[a-z]{6}", true, true, false},
     {"[a-z]{8}\\.[a-z]{4}-[a-z]{4}", true, false, false},
-    {"x-?[a-z]{15}", true, true, true},
-    {"x-?[a-z]{14}", true, false, true},
-    {"x/?[a-z]{15}", true, false, true},
+    {"x-?[a-z]{19}", true, true, true},
+    {"x-?[a-z]{18}", true, false, true},
+    {"x/?[a-z]{19}", true, false, true},
     {"abc[A-Za-z0-9+/]{40}=", true, false, false},
     {"a[ -~]b", false, false, true},
     {"a\\sb[a-z]{20}", false, true, false},
@@ -58,7 +64,7 @@ static bool has_core_run(struct str match)
 
     for (size_t i = 0; i < match.len; i++) {
         run = dlp_is_core(match.ptr[i]) ? run + 1 : 0;
-        if (run >= DLP_WORD_MIN)
+        if (run >= DLP_CORE_MIN)
             return true;
     }
     return false;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* sweep_words: words that are long enough to be a token or to hold another text, and lines of base64. See sweep.h. */
+#include "dlp/entropy.h"
+#include "dlp/sweep.h"
+
+#define FOLDED_MIN 32 /* bytes of a word that may go on behind the end of its line */
+
+void dlp_sweep_lines_end(struct dlp_sweep *sweep)
+{
+    if (sweep->lines.open)
+        dlp_view_lines(sweep->view, sweep->lines.start, sweep->lines.end);
+    sweep->lines.open = false;
+}
+
+/* Whether a word is one line of several: only what ends a line stands between them. */
+static bool folds(struct str text, size_t from, size_t to)
+{
+    bool line = false;
+
+    for (size_t i = from; i < to; i++) {
+        if (text.ptr[i] == '\\' && i + 1 < to && (text.ptr[i + 1] == 'n' || text.ptr[i + 1] == 'r'))
+            i++;
+        else if (text.ptr[i] == ' ' || text.ptr[i] == '\t')
+            continue;
+        else if (text.ptr[i] != '\r' && text.ptr[i] != '\n')
+            return false;
+        line = true;
+    }
+    return line;
+}
+
+/* Whether a word ends like a line of base64 that goes on: with FOLDED_MIN digits of it. */
+static bool is_line(struct str text, struct dlp_span word)
+{
+    char next = word.end < text.len ? text.ptr[word.end] : '.';
+
+    if (word.end - word.start < FOLDED_MIN ||
+        (next != '\n' && next != '\r' && next != '\\' && next != ' ' && next != '\t'))
+        return false;
+    for (size_t i = word.end - FOLDED_MIN; i < word.end; i++)
+        if (dlp_tables.values[(uint8_t)text.ptr[i]] == DLP_NO_DIGIT)
+            return false;
+    return true;
+}
+
+/* Where the word of the next line ends, which may be the last and short; `from` when there is none. */
+static size_t next_line(struct str text, size_t from)
+{
+    size_t at = from;
+
+    while (at < text.len && at - from < DLP_FOLD_MAX && !dlp_is_word(text.ptr[at]))
+        at +=
+            text.ptr[at] == '\\' && at + 1 < text.len && (text.ptr[at + 1] == 'n' || text.ptr[at + 1] == 'r')
+                ? 2
+                : 1;
+    if (at > text.len || !folds(text, from, at))
+        return from;
+    while (at < text.len && dlp_is_word(text.ptr[at]))
+        at++;
+    return at;
+}
+
+static void on_word(struct dlp_sweep *sweep, size_t start, size_t end)
+{
+    const struct dlp_view *view = sweep->view;
+    struct str text = view->text;
+
+    if (view->detectors & DLP_TOKENS && end > sweep->seen)
+        dlp_view_word(view, start > sweep->seen ? start : sweep->seen, end);
+    dlp_view_digits(view, start, end);
+    size_t last = is_line(text, (struct dlp_span){start, end}) ? next_line(text, end) : end;
+    if (last > end && (!sweep->lines.open || start > sweep->lines.end)) {
+        dlp_sweep_lines_end(sweep);
+        sweep->lines = (struct dlp_region){true, start, last};
+    } else if (last > end) {
+        sweep->lines.end = last;
+    }
+}
+
+/* A run of bytes that goes through this chunk, as far as it is in it. */
+struct stretch {
+    size_t start, end; /* of the chunk */
+};
+
+static struct stretch stretch_of(const uint64_t *masks, size_t at)
+{
+    size_t first = at / DLP_BLOCK, last = first;
+    uint64_t bit = 1ull << at % DLP_BLOCK, below = ~masks[first] & (bit - 1),
+             above = ~masks[last] & ~(bit - 1);
+
+    while (below == 0 && first > 0)
+        below = ~masks[--first];
+    while (above == 0 && last < DLP_CHUNK / DLP_BLOCK - 1)
+        above = ~masks[++last];
+    return (struct stretch){below != 0 ? DLP_BLOCK * (first + 1) - (size_t)__builtin_clzll(below) : 0,
+                            above != 0 ? DLP_BLOCK * last + (size_t)__builtin_ctzll(above) : DLP_CHUNK};
+}
+
+/* The same in all of the text, of words. */
+static struct dlp_span word_of(const struct dlp_sweep *sweep, const struct dlp_runs *runs, size_t base,
+                               size_t at)
+{
+    struct str text = sweep->view->text;
+    struct stretch in = stretch_of(runs->word, at - base);
+    struct dlp_span word = {base + in.start, base + in.end};
+    bool other = false;
+
+    if (in.start == 0)
+        while (word.start > sweep->word_end &&
+               !(dlp_tables.kinds[(uint8_t)text.ptr[word.start - 1]] & DLP_NO_WORD))
+            word.start--;
+    if (in.end == DLP_CHUNK)
+        word.end = dlp_word_end(text.ptr, text.len, word.end, &other);
+    return word;
+}
+
+/* Whether DLP_CORE_MIN bytes of a token's random part are in a row here. What goes over the chunk's end is taken for it. */
+static bool has_core(const struct dlp_runs *runs, size_t at)
+{
+    struct stretch core = stretch_of(runs->core, at);
+
+    return core.start == 0 || core.end == DLP_CHUNK || core.end - core.start >= DLP_CORE_MIN;
+}
+
+void dlp_sweep_words(struct dlp_sweep *sweep, const char *bytes, uint64_t lanes, size_t base)
+{
+    const struct dlp_view *view = sweep->view;
+    struct dlp_runs runs;
+    bool known = false;
+
+    while (lanes != 0) {
+        size_t at = base + DLP_LANE * (size_t)__builtin_ctzll(lanes);
+        if (at < sweep->word_end) {
+            size_t gone = (sweep->word_end - base + DLP_LANE - 1) / DLP_LANE;
+            lanes &= gone < 64 ? UINT64_MAX << gone : 0;
+            continue;
+        }
+        if (!known)
+            dlp_sketch_runs(bytes, &runs);
+        known = true;
+        struct dlp_span word = word_of(sweep, &runs, base, at);
+        sweep->word_start = word.start;
+        sweep->word_end = word.end;
+        if (view->detectors & DLP_ENTROPY && !(view->more && word.end == view->text.len) &&
+            dlp_entropy_suspects((struct str){view->text.ptr + word.start, word.end - word.start}))
+            dlp_view_hit(view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end, 0);
+        if (word.end - word.start >= DLP_WORD_MIN ||
+            (word.end - word.start >= DLP_CORE_MIN && has_core(&runs, at - base)))
+            on_word(sweep, word.start, word.end);
+    }
+}

@@ -127,6 +127,20 @@ def test_what_others_do_upstream_is_seen_at_once_and_what_is_gone_is_gone(rig):
     assert rig.leg.requests[before:] == [(1, rig.name, 2)]  # nothing had changed: one question, no more
 
 
+def test_a_mirror_of_many_packs_is_tidied_and_stays_whole(rig):
+    one, seed = clone(rig), others(rig)
+    packs = os.path.join(rig.mirror(rig.name), "objects", "pack")
+    rig.run("sh", "-c", 'for n in $(seq 51); do echo "$n" | git hash-object -w --stdin | git pack-objects -q "$1/pack"; done', "sh", packs, cwd=seed)
+    assert sum(name.endswith(".pack") for name in os.listdir(packs)) > 51
+    new = rig.commit(seed, text="new\n")
+    rig.git("push", "--quiet", "origin", "HEAD:main", at=seed)
+    rig.git("pull", "--quiet", at=one)
+    assert rig.git("rev-parse", "HEAD", at=one).strip() == new and same_mirror(rig)
+    assert sum(name.endswith(".pack") for name in os.listdir(packs)) < 10
+    rig.run("git", "-C", rig.mirror(rig.name), "fsck", "--full", "--strict")
+    rig.git("fsck", "--strict", at=clone(rig, "after"))
+
+
 def test_head_follows_the_upstreams(rig):
     seed = others(rig)
     clone(rig)

@@ -32,6 +32,7 @@ static const char *const always[] = {
     "PKCS11Provider=none",
     "PreferredAuthentications=publickey",
     "ProxyCommand=none",
+    "SendEnv=GIT_PROTOCOL", /* of a session, and of the connection that it goes over: both ask */
     "ServerAliveCountMax=3",
     "ServerAliveInterval=15",
     "StrictHostKeyChecking=yes",
@@ -132,8 +133,6 @@ void leg_command_session(struct leg_command *command, const struct leg_target *t
     if (protocol != 0) {
         snprintf(command->protocol, sizeof command->protocol, "GIT_PROTOCOL=version=%u", protocol);
         command->environment[0] = command->protocol;
-        add(command, "-o");
-        add(command, "SendEnv=GIT_PROTOCOL");
     }
     add(command, "-o");
     add(command, "ControlMaster=no");

@@ -20,8 +20,10 @@ struct push {
     struct leg_calls calls;
     struct keys *keys; /* for the policy of this generation, which follows */
     uint64_t keys_generation;
+    struct err keys_err; /* why they were not taken; "": they were */
 };
 
+/* What is wrong with keys is said of the policy that they belong to. */
 static int on_keys(void *ctx, uint64_t generation, int fd, struct err *err)
 {
     struct push *push = ctx;
@@ -30,17 +32,27 @@ static int on_keys(void *ctx, uint64_t generation, int fd, struct err *err)
     keys_free(push->keys);
     push->keys = NULL;
     push->keys_generation = generation;
-    if (channel_map(fd, KEYS_MAX_JSON, &json) != 0)
-        return err_set(err, "the keys did not arrive as a sealed memfd");
-    int status = keys_parse(json, &push->keys, err);
+    push->keys_err.text[0] = '\0';
+    (void)err;
+    if (channel_map(fd, KEYS_MAX_JSON, &json) != 0) {
+        err_set(&push->keys_err, "the keys did not arrive as a sealed memfd");
+        return 0;
+    }
+    keys_parse(json, &push->keys, &push->keys_err);
     munmap((void *)json.ptr, json.len);
-    return status;
+    return 0;
 }
 
 static int on_offer(void *ctx, struct policy *policy, struct err *err)
 {
     struct push *push = ctx;
-    const struct keys *keys = push->keys_generation == policy->generation ? push->keys : NULL;
+    bool given = push->keys_generation == policy->generation;
+    const struct keys *keys = given ? push->keys : NULL;
+
+    if (given && push->keys_err.text[0] != '\0') {
+        *err = push->keys_err;
+        return -1;
+    }
     int status = leg_upstreams_stage(&push->calls.upstreams, policy, keys, err);
 
     keys_free(push->keys); /* ssh reads files of them */

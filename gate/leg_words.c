@@ -34,6 +34,7 @@ static const struct row {
     {"Connection reset", DENIAL_UPSTREAM_UNREACHABLE, true, PLAIN, "closes the connection"},
     {"Broken pipe", DENIAL_UPSTREAM_UNREACHABLE, false, PLAIN, "closes the connection"},
     {"banner exchange", DENIAL_UPSTREAM_MALFORMED, false, PLAIN, "does not speak SSH"},
+    {"banner line contains", DENIAL_UPSTREAM_MALFORMED, false, PLAIN, "does not speak SSH"},
     {"not responding", DENIAL_UPSTREAM_TIMEOUT, false, PLAIN, "is silent: the connection is given up"},
 };
 

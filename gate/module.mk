@@ -40,4 +40,4 @@ check_push.pkg := libhs zlib jansson
 check_push.static-deps := wolfssl
 check_push.libs := -lm
 push_rig := $(push_check) tests/gate/push_rig.c $(dlpc) tests/dlp/rig.c tests/dlp/writing.c
-$(foreach t,test_push_places test_push_check,$(eval $t.with := $(push_rig)) $(eval $t.pkg := libhs zlib) $(eval $t.static-deps := wolfssl) $(eval $t.libs := -lm))
+$(foreach t,test_push_places test_push_check test_push_archive test_push_outside,$(eval $t.with := $(push_rig)) $(eval $t.pkg := libhs zlib) $(eval $t.static-deps := wolfssl) $(eval $t.libs := -lm))

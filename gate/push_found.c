@@ -12,7 +12,8 @@
 #include "gate/push_keyed.h"
 #include "gate/push_paths.h"
 
-#define LINE_SIDE 4096 /* bytes on each side of a value in which a comment of its line is looked for */
+#define JOINED_MAX (1 << 20)
+#define LINE_SIDE  4096 /* bytes on each side of a value in which a comment of its line is looked for */
 
 static const char *const kind_names[] = {
     [PUSH_REF_RULE] = "ref-rule", [PUSH_SIZE] = "size",       [PUSH_PROTECTED] = "protected-path",
@@ -47,23 +48,31 @@ static int cover(struct push_run *run, struct str raw, char *covered)
     return 0;
 }
 
-/* Whether something is in it that slashes cut up: which of it cannot be told. */
-static bool is_cut_up(struct push_run *run, struct str raw)
+/* The same for what slashes cut into pieces. */
+static int cover_joined(struct push_run *run, struct str raw, char *covered)
 {
-    struct buf joined;
-    char *covered;
-    bool found = true;
+    struct buf joined, where;
+    char *text = NULL;
+    int status = -1;
 
-    if (memchr(raw.ptr, '/', raw.len) == NULL)
-        return false;
-    buf_init(&joined, 1 << 20);
-    if (push_paths_joined(raw, &joined) == 0 && (covered = malloc(buf_str(&joined).len + 1)) != NULL) {
-        found = cover(run, buf_str(&joined), covered) != 0 ||
-                memcmp(covered, buf_str(&joined).ptr, buf_str(&joined).len) != 0;
-        free(covered);
+    if (raw.len == 0 || memchr(raw.ptr, '/', raw.len) == NULL)
+        return 0;
+    buf_init(&joined, JOINED_MAX);
+    buf_init(&where, JOINED_MAX * sizeof(uint32_t));
+    if (push_paths_joined(raw, &joined, &where) == 0 && (text = malloc(buf_str(&joined).len + 1)) != NULL &&
+        cover(run, buf_str(&joined), text) == 0) {
+        for (size_t i = 0; i < buf_str(&joined).len; i++) {
+            uint32_t at;
+            memcpy(&at, buf_str(&where).ptr + i * sizeof at, sizeof at);
+            if (text[i] == '*' && at < raw.len)
+                covered[at] = '*';
+        }
+        status = 0;
     }
+    free(text);
     buf_fini(&joined);
-    return found;
+    buf_fini(&where);
+    return status;
 }
 
 void push_show(struct push_run *run, struct str raw, char *out, size_t size)
@@ -72,14 +81,11 @@ void push_show(struct push_run *run, struct str raw, char *out, size_t size)
     bool cut = false;
     size_t len = 0;
 
-    if (covered == NULL || cover(run, raw, covered) != 0) {
+    if (covered == NULL || cover(run, raw, covered) != 0 || cover_joined(run, raw, covered) != 0) {
         free(covered);
         snprintf(out, size, "(not shown)");
         return;
     }
-    if (is_cut_up(run, (struct str){covered, raw.len}))
-        for (size_t i = 0; i < raw.len; i++)
-            covered[i] = raw.ptr[i] == '/' ? '/' : '*';
     for (size_t i = 0; i < raw.len && !cut; i++) {
         unsigned char c = (unsigned char)covered[i];
         bool plain = c >= ' ' && c < 0x7f && c != '\\' && c != '"';

@@ -99,6 +99,12 @@ static int confine(void)
     int rules = (int)syscall(SYS_landlock_create_ruleset, &writes, sizeof writes, 0);
     if (rules < 0 && errno != ENOSYS && errno != EOPNOTSUPP)
         return -1;
+    const struct landlock_path_beneath_attr nowhere = {
+        .allowed_access = LANDLOCK_ACCESS_FS_WRITE_FILE,
+        .parent_fd = rules >= 0 ? open("/dev/null", O_PATH | O_CLOEXEC) : -1};
+    if (nowhere.parent_fd >= 0 &&
+        syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &nowhere, 0) != 0)
+        return -1;
     if (rules >= 0 && (syscall(SYS_landlock_restrict_self, rules, 0) != 0 || close(rules) != 0))
         return -1;
     return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);

@@ -16,23 +16,24 @@
 #define TEXT_MAX  524288 /* bytes of all: BATCH, a name, and what it becomes */
 #define COUNT_MAX 8192
 
-static int put_joined(struct buf *out, struct str part)
+/* The bytes from `from` to `to` without slashes. */
+static int put_joined(struct str path, size_t from, size_t to, struct buf *out, struct buf *where)
 {
-    for (size_t i = 0; i < part.len; i++) {
-        size_t end = i;
-        while (end < part.len && part.ptr[end] != '/')
-            end++;
-        if (end > i && buf_append(out, part.ptr + i, end - i) != 0)
+    for (size_t i = from; i <= to; i++) {
+        uint32_t at = (uint32_t)i;
+        if (i < to && path.ptr[i] == '/')
+            continue;
+        if (buf_append(out, i < to ? path.ptr + i : "\n", 1) != 0 ||
+            (where != NULL && buf_append(where, &at, sizeof at) != 0))
             return -1;
-        i = end;
     }
-    return buf_append(out, "\n", 1);
+    return 0;
 }
 
-int push_paths_joined(struct str path, struct buf *out)
+int push_paths_joined(struct str path, struct buf *out, struct buf *where)
 {
     if (path.len > LONG_NAME)
-        return put_joined(out, path);
+        return put_joined(path, 0, path.len, out, where);
     for (size_t from = 0; from < path.len; from++) {
         if (from > 0 && path.ptr[from - 1] != '/')
             continue;
@@ -40,7 +41,7 @@ int push_paths_joined(struct str path, struct buf *out)
         for (size_t to = from + 1; to <= path.len && components < RUN_MAX; to++) {
             if (to < path.len && path.ptr[to] != '/')
                 continue;
-            if (++components > 1 && put_joined(out, (struct str){path.ptr + from, to - from}) != 0)
+            if (++components > 1 && put_joined(path, from, to, out, where) != 0)
                 return -1;
         }
     }
@@ -56,7 +57,7 @@ int push_paths_scan(struct push_run *run, const struct push_place *place, struct
     whole.head = TEXT_MAX;
     whole.head_surface = place->surface;
     int status = buf_append(&text, name.ptr, name.len) != 0 || buf_append(&text, "\n", 1) != 0 ||
-                         push_paths_joined(name, &text) != 0
+                         push_paths_joined(name, &text, NULL) != 0
                      ? push_fail(run, "a name is too long")
                      : push_scan_text(run, &whole, buf_str(&text));
     buf_fini(&text);
@@ -111,7 +112,7 @@ int push_paths_add(struct push_run *run, struct push_paths *paths, const char *c
     path->len = name.len;
     snprintf(path->commit, sizeof path->commit, "%s", commit);
     if (buf_append(&paths->text, name.ptr, name.len) != 0 || buf_append(&paths->text, "\n", 1) != 0 ||
-        push_paths_joined(name, &paths->text) != 0 ||
+        push_paths_joined(name, &paths->text, NULL) != 0 ||
         (more.len > 0 &&
          (buf_append(&paths->text, more.ptr, more.len) != 0 || buf_append(&paths->text, "\n", 1) != 0)))
         return push_fail(run, "a path is too long");

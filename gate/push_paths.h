@@ -9,8 +9,9 @@
 #include "core/buf.h"
 #include "gate/push_run.h"
 
-/* Appends each run of two components or more, joined, and a line end. Returns 0, or -1: it does not fit. */
-int push_paths_joined(struct str path, struct buf *out);
+/* Appends each run of two components or more, joined, and a line end; to `where` (unless it is NULL) for each of these bytes a uint32_t:
+ * where in the path it comes from. Returns 0, or -1: it does not fit. */
+int push_paths_joined(struct str path, struct buf *out, struct buf *where);
 
 /* Looks through one name. Returns 0, or -1: the run has failed. */
 int push_paths_scan(struct push_run *run, const struct push_place *place, struct str name);

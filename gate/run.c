@@ -187,14 +187,16 @@ static void leg_end(struct running *r, size_t i)
     ssize_t got = recv(leg->sock, &reply, sizeof reply, 0);
     uint8_t status = RELAY_FAILED;
 
-    if (got == (ssize_t)sizeof reply && reply.outcome == LEG_ENDED) {
-        status = reply.status >= 0 && reply.status < RELAY_FAILED ? (uint8_t)reply.status : RELAY_FAILED;
-    } else if (got == (ssize_t)sizeof reply && reply.outcome < LEG_OUTCOMES) {
-        reply.text[sizeof reply.text - 1] = '\0';
-        say(r, reply.text);
-    } else {
+    if (got != (ssize_t)sizeof reply) {
         say(r, "the part of the gate that speaks ssh has ended");
+        reply = (struct leg_reply){.outcome = LEG_FAILED};
     }
+    if (reply.outcome == LEG_ENDED && reply.status >= 0 && reply.status < RELAY_FAILED)
+        status = (uint8_t)reply.status;
+    reply.text[sizeof reply.text - 1] = '\0';
+    if (reply.text[0] != '\0')
+        say(r, reply.text);
+
     relay_answer(&leg->call, status);
     close_fd(&leg->sock);
     r->polls[FIRST_LEG + i].fd = -1;

@@ -112,11 +112,12 @@ static void __attribute__((noreturn)) owner_child(int ready, int done)
 
 static int owner_open(pid_t pid, struct net *net, struct err *err)
 {
-    char path[64], map[64];
-    /* The workers are in it by their own numbers: the wall's rules on users see them as this namespace does.
-     */
-    snprintf(map, sizeof map, "0 %d 1\n%d %d 1\n%d %d 1\n", USER_UPLINK, USER_PROXY, USER_PROXY, USER_DNS,
-             USER_DNS);
+    /* The workers are in it by their own numbers: the wall's rules on users see them as this namespace does. */
+    static const int workers[] = {USER_PROXY, USER_DNS, USER_GATE, USER_PUSH};
+    char path[64], map[128];
+    int len = snprintf(map, sizeof map, "0 %d 1\n", USER_UPLINK);
+    for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
+        len += snprintf(map + len, sizeof map - (size_t)len, "%d %d 1\n", workers[i], workers[i]);
     static const char *const files[] = {"uid_map", "setgroups", "gid_map"};
     for (size_t i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, files[i]);

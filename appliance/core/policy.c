@@ -153,7 +153,7 @@ static int finish_route(struct route *route, struct err *err)
             err, "tls.passthrough: nothing inside can be decided or changed, so no auth, cookies, insecure, "
                  "git_fetch, matches, deny or dlp may be beside it");
     if (route->tls_passthrough)
-        route->dlp = (struct dlp_rules){.outbound = 0};
+        route->dlp = (struct dlp_rules){.outbound = route->wildcard ? dlp_rules_default(false).outbound : 0};
     match_finish(&route->rules);
     route->host_service = !route->wildcard && strcmp(route->host, POLICY_HOST_SERVICE) == 0;
     if (route->host_service && (route->port_count + route->tcp_count == 0 || route->allow_private != NULL))

@@ -129,7 +129,7 @@ struct route {
     struct ip tcp_address; /* the name's synthetic one (core/policy_tcp.h); family 0 without tcp */
     struct route_auth auth;
     struct match_rules rules;
-    struct dlp_rules dlp; /* nothing with tls_passthrough */
+    struct dlp_rules dlp; /* with tls_passthrough of the names under a wildcard alone, else nothing */
     struct cidr *allow_private;
     size_t allow_private_count;
 };

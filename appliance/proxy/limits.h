@@ -38,7 +38,8 @@
 #define CHUNK_LINE_MAX   256                        /* bytes of a chunk-size line with its extensions */
 #define TRAILERS_MAX     8192                       /* bytes of a trailer section */
 #define POOL_MAX         128                        /* connections to upstreams that wait for requests */
-#define CARRIES_MAX      128                        /* hosts of which the ends of what was sent are kept */
+#define CARRIES_MAX      128                        /* hosts of which the ends of what was sent are kept, */
+#define CARRIES_TABLE    1024                       /* beside those that are in use; places for all of them */
 #define PIPES_KEPT       32                         /* empty pipes kept for the next tunnel */
 
 #endif

@@ -26,6 +26,7 @@ test_tls.with := $(addprefix appliance/proxy/,tls.c tls_kit.c leaf.c stream.c)
 test_tls.static-deps := wolfssl
 test_tls.pkg := libuv
 test_tls.libs := -lm
+test_search.with := appliance/proxy/search.c
 test_leak.with := appliance/proxy/leak.c
 test_pool.with := $(addprefix appliance/proxy/,pool.c stream.c tls.c tls_kit.c leaf.c)
 test_pool.static-deps := wolfssl

@@ -74,7 +74,7 @@ void outbound_end(struct http *http)
 static struct outbound *begin(struct session *session, struct dlp_engine *engine, const struct h1_head *head)
 {
     struct outbound *outbound = calloc(1, sizeof *outbound);
-    char coding[128];
+    char coding[128], carried[HOST_MAX + 3];
 
     if (outbound == NULL)
         return NULL;
@@ -82,7 +82,8 @@ static struct outbound *begin(struct session *session, struct dlp_engine *engine
     outbound->search = session->proxy->search;
     outbound->engine = dlp_engine_ref(engine);
     outbound->rules = session->exchange.route->dlp;
-    outbound->carry = search_carry(outbound->search, session->exchange.host);
+    route_name(session->exchange.route, carried); /* all names under a wildcard lead to whoever has it */
+    outbound->carry = search_carry(outbound->search, carried);
     buf_init(&outbound->held, DLP_HELD_MAX + DLP_HOLD + IN_MAX);
     buf_init(&outbound->packed, IN_MAX);
     struct str encoding = search_codings(head, coding, sizeof coding);
@@ -288,6 +289,42 @@ enum denial outbound_search(struct session *session, const struct h1_head *head,
     if (x->in_host)
         snprintf(x->host, sizeof x->host, "*.%s", x->route->host);
     return denial != DENIAL_NONE ? denial : again;
+}
+
+enum denial outbound_search_name(struct session *session, struct str labels)
+{
+    struct exchange *x = &session->exchange;
+    struct outbound name = {.search = session->proxy->search, .engine = search_engine(x->policy)};
+    enum denial denial = DENIAL_OVERLOADED;
+    char carried[HOST_MAX + 3];
+    size_t count;
+
+    name.rules = x->route->dlp;
+    route_name(x->route, carried);
+    name.carry = name.engine != NULL ? search_carry(name.search, carried) : NULL;
+    if (name.carry == NULL)
+        return denial;
+    name.before = *name.carry;
+    name.scan = dlp_scan_begin(name.engine,
+                               &(struct dlp_message){.detectors = name.rules.outbound, .carry = name.carry});
+    if (name.scan != NULL) {
+        dlp_scan_field(name.scan, DLP_HOST, str_of(NULL), labels);
+        bool failed = dlp_scan_fields(name.scan) == DLP_VIOLATION;
+        const struct dlp_finding *findings = dlp_scan_findings(name.scan, &count);
+        for (size_t i = 0; i < count; i++)
+            note(session, &name, &findings[i]);
+        denial = count > 0 ? DENIAL_DLP_MATCH
+                 : failed  ? violated(session, dlp_scan_violation(name.scan))
+                           : DENIAL_NONE;
+    }
+    if (denial != DENIAL_NONE) {
+        *name.carry = name.before;
+        snprintf(x->host, sizeof x->host, "%s", carried);
+    }
+    dlp_scan_end(name.scan);
+    dlp_carry_wipe(&name.before);
+    search_carry_back(name.search, name.carry);
+    return denial;
 }
 
 /* The body. */

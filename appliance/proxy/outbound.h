@@ -27,6 +27,10 @@ struct session;
  * covered in it is judged again. Returns DENIAL_NONE, or why it is not forwarded. */
 enum denial outbound_search(struct session *session, const struct h1_head *head, struct request *request);
 
+/* The same for the server name of a connection that is passed on unopened: `labels` are those, as sent, that the wildcard of the
+ * exchange's route does not name. */
+enum denial outbound_search_name(struct session *session, struct str labels);
+
 /* Whether the body goes on unpacked, since what is found in a transcript is covered and never refused: then the head is changed to
  * that, and the body has no length that is known before. */
 bool outbound_unpacks(const struct http *http);

@@ -16,17 +16,19 @@ static_assert(DLP_RULES_TOKENS == DLP_TOKENS && DLP_RULES_SECRETS == DLP_KNOWN &
               "policies and the search name detectors by the same bits");
 
 struct host_carry {
-    struct dlp_carry carry; /* first: search_carry_back knows the whole by it */
-    struct host_carry *older, *newer;
-    char host[HOST_MAX + 1];
+    struct dlp_carry carry;           /* first: search_carry_back knows the whole by it */
+    struct host_carry *older, *newer; /* of those that nobody uses */
+    struct host_carry *next;          /* in its place of the table */
+    char name[HOST_MAX + 3];
     unsigned users;
 };
 
 struct search {
     struct dlp_engine *arrived; /* for the policy of this generation */
     uint64_t generation;
-    struct host_carry *oldest, *newest;
-    size_t carries;
+    struct host_carry *table[CARRIES_TABLE];
+    struct host_carry *oldest, *newest; /* of those that nobody uses, by their last use */
+    size_t carries;                     /* all of them */
 };
 
 struct search *search_new(void)
@@ -68,61 +70,63 @@ struct dlp_engine *search_engine(const struct policy *policy)
     return policy->engine;
 }
 
-/* The list of hosts, by their last use. */
+/* What is kept of hosts: a hash table of all, and a list of those that may be forgotten. */
+
+static struct host_carry **place_of(struct search *search, const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a: names are the policy's, not the agent's */
+
+    for (const char *at = name; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 16777619u;
+    struct host_carry **place = &search->table[hash % CARRIES_TABLE];
+    while (*place != NULL && strcmp((*place)->name, name) != 0)
+        place = &(*place)->next;
+    return place;
+}
 
 static void take_out(struct search *search, struct host_carry *entry)
 {
     *(entry->older != NULL ? &entry->older->newer : &search->oldest) = entry->newer;
     *(entry->newer != NULL ? &entry->newer->older : &search->newest) = entry->older;
-    search->carries--;
+    entry->older = entry->newer = NULL;
 }
 
 static void put_newest(struct search *search, struct host_carry *entry)
 {
-    entry->newer = NULL;
     entry->older = search->newest;
     *(search->newest != NULL ? &search->newest->newer : &search->oldest) = entry;
     search->newest = entry;
-    search->carries++;
-}
-
-static struct host_carry *find(const struct search *search, const char *host)
-{
-    struct host_carry *entry = search->newest;
-
-    while (entry != NULL && strcmp(entry->host, host) != 0)
-        entry = entry->older;
-    return entry;
 }
 
 /* Those that are in use stay: there are no more of them than there are connections. */
 static void forget_oldest(struct search *search)
 {
-    struct host_carry *entry = search->oldest;
-
-    while (entry != NULL && search->carries > CARRIES_MAX) {
-        struct host_carry *next = entry->newer;
-        if (entry->users == 0) {
-            take_out(search, entry);
-            dlp_carry_wipe(&entry->carry);
-            free(entry);
-        }
-        entry = next;
+    while (search->carries > CARRIES_MAX && search->oldest != NULL) {
+        struct host_carry *entry = search->oldest, **place = place_of(search, entry->name);
+        take_out(search, entry);
+        *place = entry->next;
+        search->carries--;
+        dlp_carry_wipe(&entry->carry);
+        free(entry);
     }
 }
 
-struct dlp_carry *search_carry(struct search *search, const char *host)
+struct dlp_carry *search_carry(struct search *search, const char *name)
 {
-    struct host_carry *entry = find(search, host);
+    struct host_carry **place = place_of(search, name), *entry = *place;
 
-    if (entry != NULL)
+    if (entry == NULL) {
+        entry = calloc(1, sizeof *entry);
+        if (entry == NULL)
+            return NULL;
+        snprintf(entry->name, sizeof entry->name, "%s", name);
+        *place = entry;
+        search->carries++;
+        forget_oldest(search); /* it is not on the list yet */
+    } else if (entry->users == 0) {
         take_out(search, entry);
-    else if ((entry = calloc(1, sizeof *entry)) == NULL)
-        return NULL;
-    snprintf(entry->host, sizeof entry->host, "%s", host);
+    }
     entry->users++;
-    put_newest(search, entry);
-    forget_oldest(search);
     return &entry->carry;
 }
 
@@ -130,9 +134,9 @@ void search_carry_back(struct search *search, struct dlp_carry *carry)
 {
     struct host_carry *entry = (struct host_carry *)carry;
 
-    if (entry == NULL)
+    if (entry == NULL || --entry->users > 0)
         return;
-    entry->users--;
+    put_newest(search, entry);
     forget_oldest(search);
 }
 

@@ -24,9 +24,9 @@ int search_offer(struct search *search, struct policy *policy, struct err *err);
 /* The engine of a policy that was taken; NULL when it has nothing searched for. Lives as long as the policy. */
 struct dlp_engine *search_engine(const struct policy *policy);
 
-/* What was sent to a host last; of the hosts that were used longest ago it is forgotten. Lives until it is given back. NULL when memory is
- * out. */
-struct dlp_carry *search_carry(struct search *search, const char *host);
+/* What was sent to a host, or to all hosts of a wildcard, last, by the route's name ("*.a.example"); of those that were used longest ago it
+ * is forgotten. Lives until it is given back. NULL when memory is out. */
+struct dlp_carry *search_carry(struct search *search, const char *name);
 void search_carry_back(struct search *search, struct dlp_carry *carry); /* NULL is fine */
 
 /* A finding in words, without what was found: "known_secrets: FORGE_TOKEN in the header value". */

@@ -15,6 +15,7 @@
 #include "core/decide.h"
 #include "proxy/http.h"
 #include "proxy/limits.h"
+#include "proxy/outbound.h"
 #include "proxy/session_tunnel.h"
 
 /* What the policy in force now says to this session's name; the route is kept when it allows it. */
@@ -171,6 +172,17 @@ static bool holds_secret(struct session *session, struct str name)
     return true;
 }
 
+/* What a name says under a wildcard is the agent's choice, and goes to whoever has that: in the letters that it was sent in, which a
+ * canonical name has lost. `sent`: all of it; it is as long as the canonical one. */
+static enum denial search_name(struct session *session, struct str sent)
+{
+    const struct route *route = session->exchange.route;
+
+    if (!route->wildcard)
+        return DENIAL_NONE;
+    return outbound_search_name(session, (struct str){sent.ptr, sent.len - strlen(route->host) - 1});
+}
+
 /* The whole ClientHello is there. */
 static void decide_hello(struct session *session)
 {
@@ -178,7 +190,9 @@ static void decide_hello(struct session *session)
     struct policy *policy = session->proxy->worker.policy;
     struct hello *hello = session->hello;
     struct str name = {hello->name, hello->name_len};
+    char sent[sizeof hello->name];
 
+    memcpy(sent, hello->name, sizeof sent);
     if (holds_secret(session, name)) {
         session_refuse(session, DENIAL_SECRET_ELSEWHERE);
         return;
@@ -202,6 +216,8 @@ static void decide_hello(struct session *session)
         return;
     }
     enum denial denial = judge_tls(session);
+    if (denial == DENIAL_NONE)
+        denial = search_name(session, (struct str){sent, name.len});
     if (denial != DENIAL_NONE) {
         session_refuse(session, denial);
         return;

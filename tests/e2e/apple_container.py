@@ -162,7 +162,30 @@ def network_inspect(_options, arguments, _rest):
     pretty([network_shape(name) for name in arguments])
 
 
-# ---- volumes: made by being named ----
+# ---- volumes: made by being named, or before ----
+
+
+VOLUME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+
+
+def volume_create(options, arguments, _rest):
+    name = arguments[0]
+    if not re.fullmatch(VOLUME, name) or len(name) > 255:
+        raise Error("invalidArgument", f"invalid volume name '{name}'")
+    if name in listed("volumes"):
+        raise Error("exists", f"volume '{name}' already exists")
+    os.makedirs(os.path.join(path("volumes", name), "lost+found"))  # it is a file system
+    save(pairs(options.get("label", [])), "volume-labels", name)
+    print(name)
+
+
+def volume_inspect(_options, arguments, _rest):
+    missing = [name for name in arguments if name not in listed("volumes")]
+    if missing:
+        raise Error("notFound", f"volume '{missing[0]}' not found")
+    shapes = [{"name": name, "driver": "local", "format": "ext4", "source": path("volumes", name), "options": {},
+               "labels": load("volume-labels", name) or {}} for name in arguments]
+    pretty([{"id": shape["name"], "configuration": shape} for shape in shapes] if NEW else shapes)
 
 
 def volume_list(options, _arguments, _rest):
@@ -176,6 +199,8 @@ def volume_delete(_options, arguments, _rest):
         if any(source == name for each in listed("containers") for source, _, _ in container_of(each)["volumes"]):
             raise Error("invalidState", f"volume '{name}' is currently in use and cannot be accessed by another container, or deleted.")
         shutil.rmtree(path("volumes", name))
+        if os.path.exists(path("volume-labels", name)):
+            os.unlink(path("volume-labels", name))
         print(name)
 
 
@@ -205,7 +230,7 @@ def volumes_of(options):
         if "/" in parts[0]:
             if not os.path.exists(parts[0]):
                 raise Error("invalidArgument", f"path '{parts[0]}' does not exist")
-        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", parts[0]):
+        elif not re.fullmatch(VOLUME, parts[0]):
             raise Error("invalidArgument", f"invalid volume name '{parts[0]}'")
         else:
             os.makedirs(path("volumes", parts[0]), exist_ok=True)
@@ -523,7 +548,7 @@ FUNCTIONS = {
     ("list",): list_, ("exec",): exec_, ("logs",): logs, ("inspect",): inspect, ("image", "load"): image_load,
     ("image", "pull"): image_pull, ("image", "inspect"): image_inspect, ("image", "list"): image_list, ("network", "create"): network_create,
     ("network", "delete"): network_delete, ("network", "list"): network_list, ("network", "inspect"): network_inspect,
-    ("volume", "list"): volume_list, ("volume", "delete"): volume_delete, ("system", "status"): status,
+    ("volume", "create"): volume_create, ("volume", "inspect"): volume_inspect, ("volume", "list"): volume_list, ("volume", "delete"): volume_delete, ("system", "status"): status,
 }
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     ("network", "inspect"): ({}, 1, MANY, False, "<networks> ... [--debug]"),
     ("volume", "create"): ({"label": (None, True), "opt": (None, True), None: ("s", True)}, 1, 1, False, "[--label <label> ...] [--opt <opt> ...] [-s <s>] [--debug] <name>"),
     ("volume", "delete"): (ALL, 0, MANY, False, "[--all] [--debug] [<names> ...]"),
+    ("volume", "inspect"): ({}, 1, MANY, False, "[--debug] <names> ..."),
     ("volume", "list"): (FORMAT, 0, 0, False, "[--format <format>] [--quiet] [--debug]"),
     ("system", "status"): ({"prefix": ("p", True), "format": (None, True, (1, 0))}, 0, 0, False, "[--prefix <prefix>] [--format <format>] [--debug]"),
 }

@@ -74,7 +74,8 @@ def test_the_files_are_the_declared_ones_and_no_others(image):
 def test_there_is_no_shell_no_package_manager_and_nothing_special(image):
     programs = {path for path, entry in image.entries.items() if entry.isfile() and entry.mode & 0o111}
     assert programs == {"/stopper/stopper-init", "/stopper/stopper-proxy", "/stopper/stopper-dns", "/stopper/stopper-dlpc", "/stopper/shim/stopper-shim",
-                        "/usr/bin/git", "/usr/bin/ssh", LOADERS[image.arch]}
+                        "/stopper/stopper-gate", "/stopper/stopper-push", "/stopper/stopper-gate-relay", "/stopper/gate-hooks/pre-receive",
+                        "/stopper/gate-hooks/proc-receive", "/usr/bin/git", "/usr/bin/ssh", LOADERS[image.arch]}
     for name in "sh", "bash", "dash", "busybox", "perl", "python3", "apt", "apt-get", "dpkg", "nft", "ip", "curl":
         assert not any(path.rpartition("/")[2] == name for path in image.entries)
     for path, entry in image.entries.items():
@@ -102,9 +103,12 @@ def test_users_are_those_of_the_walls_rules(image):
     assert image.files["/etc/passwd"].decode().splitlines() == [
         "root:x:0:0::/:/nonexistent", f"stopper-proxy:x:{numbers['PROXY']}:{numbers['PROXY']}::/:/nonexistent",
         f"stopper-dns:x:{numbers['DNS']}:{numbers['DNS']}::/:/nonexistent",
-        f"stopper-dlpc:x:{numbers['COMPILER']}:{numbers['COMPILER']}::/:/nonexistent"]
+        f"stopper-dlpc:x:{numbers['COMPILER']}:{numbers['COMPILER']}::/:/nonexistent",
+        f"stopper-gate:x:{numbers['GATE']}:{numbers['GATE']}::/:/nonexistent",
+        f"stopper-push:x:{numbers['PUSH']}:{numbers['PUSH']}::/:/nonexistent"]
     assert image.files["/etc/group"].decode().splitlines() == [
-        "root:x:0:", f"stopper-proxy:x:{numbers['PROXY']}:", f"stopper-dns:x:{numbers['DNS']}:", f"stopper-dlpc:x:{numbers['COMPILER']}:"]
+        "root:x:0:", f"stopper-proxy:x:{numbers['PROXY']}:", f"stopper-dns:x:{numbers['DNS']}:", f"stopper-dlpc:x:{numbers['COMPILER']}:",
+        f"stopper-gate:x:{numbers['GATE']}:", f"stopper-push:x:{numbers['PUSH']}:"]
 
 
 def test_root_certificates_are_debians_and_none_of_the_machines_own(image):

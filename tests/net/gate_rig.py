@@ -301,7 +301,7 @@ class Rig:
         """Runs the agent's git in the namespace; returns what it wrote, both outputs. ok=False: it has to fail; None: it may."""
         with self.space:
             done = subprocess.run(["git", *argv], cwd=at or self.path("work"), env={**clean_environment(), **(environment or {})},
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
         if ok is not None and (done.returncode == 0) != ok:
             raise Failed(f"git {' '.join(argv)}: status {done.returncode}\n{done.stdout}")
         return done.stdout

@@ -209,11 +209,12 @@ class Rig:
     def offer(self, repos, keys="same"):
         """What init sends; returns the answer's kind and text. A repository is (name, url); `keys` as in the policy, or the rig's."""
         self.generation += 1
-        self.send(KEYS, {name: self.key for name, *_ in repos} if keys == "same" else keys)
+        gate = {"repos": [{"name": name, "url": url, "host_key": rest[0] if rest else self.host_key} for name, url, *rest in repos]}
+        if repos:
+            self.send(KEYS, {name: self.key for name, *_ in repos} if keys == "same" else keys)
         self.send(POLICY, {"protocol": 1, "generation": self.generation, "routes": [],
                            "sidecar": {"agent_address": "10.7.7.1", "own": ["10.7.7.0/30", "192.0.2.7/32"]},
-                           "gate": {"repos": [{"name": name, "url": url, "host_key": rest[0] if rest else self.host_key}
-                                              for name, url, *rest in repos]}})
+                           **({"gate": gate} if repos else {})})
         kind, generation, text = self.message()
         assert generation == self.generation
         return kind, text
@@ -311,6 +312,15 @@ class Call:
             got = self.git.recv(size - len(data))
             if not got:
                 break
+            data += got
+        return data
+
+    def until(self, end):
+        """What comes up to these bytes and, as it may be, some more."""
+        data = b""
+        while end not in data:
+            got = self.git.recv(4096)
+            assert got, data
             data += got
         return data
 

@@ -57,6 +57,8 @@ START_TEST(every_failure_has_one_sentence)
          "git.example.com:2222 closes the connection", DENIAL_UPSTREAM_UNREACHABLE, true},
         {"banner exchange: Connection to 192.0.2.1 port 2222: invalid format\n",
          "git.example.com:2222 does not speak SSH", DENIAL_UPSTREAM_MALFORMED, false},
+        {"kex_exchange_identification: banner line contains invalid characters\n",
+         "git.example.com:2222 does not speak SSH", DENIAL_UPSTREAM_MALFORMED, false},
         {"Unable to negotiate with 192.0.2.1 port 2222: no matching key exchange method found. Their offer: "
          "x\n",
          "git.example.com:2222 and ssh have no method of encryption or signing in common",

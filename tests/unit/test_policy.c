@@ -48,6 +48,8 @@ START_TEST(the_most_specific_route_is_found)
     ck_assert_uint_eq(policy->dns_upstream_count, 2);
     ck_assert(policy->routes[1].tls_passthrough && policy->routes[1].tls_ech &&
               !policy->routes[3].tls_passthrough);
+    ck_assert(policy->routes[1].dlp.outbound == (DLP_RULES_TOKENS | DLP_RULES_SECRETS)); /* of the names */
+    ck_assert_uint_eq(policy->routes[1].dlp.inbound, 0);
     policy_unref(policy);
 }
 END_TEST

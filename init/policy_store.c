@@ -37,7 +37,8 @@ static const struct section {
     [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
                           {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
                            "git_fetch", "matches", "deny", "dlp", NULL},
-                          {"id", "host", "port", "tls", "method", "path", "value", "surface", "once", NULL}},
+                          {"id", "host", "port", "tls", "method", "path", "value", "surface", "once", NULL},
+                          {NULL}},
 };
 
 static json_t *members_copy(const json_t *from, const char *const *members)

@@ -13,6 +13,7 @@ import subprocess
 
 import pytest
 
+from git_upstream import HOST, PORT, Upstream
 from gitea_api import VARIABLE, Forge, manifest
 from host import Host
 from lab import program
@@ -185,6 +186,32 @@ def test_the_token_is_nowhere_but_in_the_requests(rig):
         for name in names:
             with open(os.path.join(path, name), "rb") as file:
                 assert TOKEN.encode() not in file.read(), name
+
+
+def test_the_key_opens_the_repository_until_it_is_deleted(rig, lab):
+    """With a real server, which takes the keys that the forge has."""
+    upstream = Upstream(lab)
+    try:
+        upstream.repository("app")
+        rig.forge.changed = lambda keys: upstream.write("authorized", "".join(f"{key['key']}\n" for key in keys))
+        rig.forge.changed([])
+        rig.forge.repos.add("srv/app")
+        rig.write("real", ("app", "srv/app.git", rig.forge.url), host=f"{HOST}:{PORT}", host_key=upstream.host_key)
+        bottle = rig.up(file="real.yaml").runs()
+        push = (f"git clone -q {upstream.url('app')} /tmp/app && cd /tmp/app && "
+                "git -c user.name=A -c user.email=a@lab.test commit -q --allow-empty -m second && git push -q origin HEAD:agent")
+        assert rig.hostctl("exec", "box", "--", "sh", "-c", push) == (0, "", "")
+        assert set(upstream.refs("app")) == {"refs/heads/main", "refs/heads/agent"}
+        assert bottle.end() == (0, "") and rig.forge.keys == []
+        refused = rig.up(file="real.yaml").runs()
+        rig.forge.changed([])
+        status, _, err = rig.hostctl("exec", "box", "--", "git", "ls-remote", upstream.url("app"))
+        assert status == 128 and f"{HOST}:{PORT} does not take this repository's key for the user git" in err, err
+        assert refused.end() == (0, "")
+    finally:
+        rig.forge.changed = lambda keys: None
+        rig.forge.repos.discard("srv/app")
+        upstream.close()
 
 
 def test_https_is_the_default_and_the_servers_certificate_is_checked(rig, lab):

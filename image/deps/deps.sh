@@ -5,7 +5,7 @@
 # The machine's apt configuration is only read. WOLFSSL_TARBALL=FILE takes the pinned wolfSSL tarball from a file.
 #   deps.sh          do it
 #   deps.sh --build  the same, but only the packages for building (of packages.txt up to the line "-- for tests")
-#   deps.sh --where  print the cache folder (include/, lib/, and `ready` when complete)
+#   deps.sh --where  print the cache folder (include/, lib/, bin/, and `ready` when complete)
 # With ARCH=arm64 in the environment on another machine: for cross-compiling. What Debian has is then unpacked into sysroot/ of
 # the cache folder, with dpkg's records, and nothing of it is installed.
 set -euo pipefail
@@ -125,8 +125,8 @@ fetch() {
     return 1
 }
 
-# deb NAME PACKAGE VERSION WORK: a static library and its headers out of trixie's -dev package; nothing is installed.
-deb() {
+# unpacked NAME PACKAGE VERSION WORK: trixie's package as pinned, in WORK/NAME; nothing is installed.
+unpacked() {
     local file=$4/$1.deb
     if ! fetch "$1" "$file"; then
         loud "the pinned $2 is gone from the mirror: taking what trixie has now, as signed by Debian"
@@ -135,6 +135,18 @@ deb() {
         case $(dpkg-deb -f "$file" Version) in "$3"[~+-]*) ;; *) die "trixie's $2 is not $3: pins.txt needs a new choice" ;; esac
     fi
     dpkg-deb -x "$file" "$4/$1"
+}
+
+# program NAME PACKAGE VERSION WORK: one for tests.
+program() {
+    unpacked "$@"
+    mkdir -p "$4/out/bin"
+    cp "$4/$1/usr/bin/$1" "$4/out/bin/"
+}
+
+# deb NAME PACKAGE VERSION WORK: a static library and its headers out of trixie's -dev package.
+deb() {
+    unpacked "$@"
     cp -r "$4/$1"/usr/include/. "$4/out/include/"
     cp "$4/$1/usr/share/doc/$2/copyright" "$4/out/$1.copyright"
     cp "$4/$1"/usr/lib/*/"$1.a" "$4/out/lib/" 2>/dev/null || cp "$4/$1"/usr/lib/*/lib"$1".a "$4/out/lib/"
@@ -207,6 +219,7 @@ if ! [ -e "$dest/ready" ] || [ "$(cat "$dest/compiler")" != "$compiler" ] ||
     [ -z "$cross" ] || sysroot "$work"
     deb llhttp libllhttp-dev 9.2.1 "$work"
     deb libmnl libmnl-dev 1.0.5 "$work"
+    [ -n "$cross" ] || program gitleaks gitleaks 8.16.0 "$work"
     wolfssl "$work"
     echo "$compiler" >"$work/out/compiler"
     rm -rf "$dest"

@@ -309,6 +309,10 @@ static const struct rule programs[] = {
     {.call = "utimes"},
     {.call = "utimensat"},
     {.call = "futimesat"},
+    {.call = "seccomp", .when = {{0, INT, SECCOMP_SET_MODE_FILTER}}}, /* more walls, for what is started */
+    {.call = "landlock_create_ruleset"},
+    {.call = "landlock_add_rule"},
+    {.call = "landlock_restrict_self"},
 };
 
 /* ssh's own: its connection, and the socket by which one connection serves several of its like. */

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "sys/seccomp.h"
 #include "tests/dlp/rig.h"
 #include "tests/gate/push_rig.h"
 #include "tests/unit/suite.h"
@@ -144,21 +147,29 @@ START_TEST(it_has_the_time_of_the_push)
 }
 END_TEST
 
-START_TEST(gitleaks_is_one)
+/* Under its own name, by which it is known. */
+static void use_gitleaks(void)
 {
-    /* A shape that it knows and the detectors leave out here: it is in no vendor's table. */
-    begin("nothing to see");
     const char *path = getenv("STOPPER_GITLEAKS");
-    char link[128];
+    static char link[128];
 
     ck_assert_msg(path != NULL && access(path, X_OK) == 0,
                   "STOPPER_GITLEAKS is no program: run make deps (gitleaks of Debian 13)");
     snprintf(link, sizeof link, "%s/gitleaks", rig.dir);
     ck_assert_int_eq(symlink(path, link), 0);
     rig.gate.scanner = link;
+}
+
+/* What it knows and the detectors do not. */
+#define COMMIT_KEY                                                                                           \
+    "printf 'access_key: %%s%%s\\n' q7Rk2v9XsT4m Zp8Lw1Nd >s.yaml; git add s.yaml; git commit -qm s"
+
+START_TEST(gitleaks_is_one)
+{
+    begin("nothing to see");
+    use_gitleaks();
     answers(PUSH_CLEAN, "clean");
-    rig_sh(&rig, "",
-           "printf 'access_key: %%s%%s\\n' q7Rk2v9XsT4m Zp8Lw1Nd >s.yaml; git add s.yaml; git commit -qm s");
+    rig_sh(&rig, "", COMMIT_KEY);
     answers(PUSH_REFUSED, "the outside scanner says no (exit status 1)");
     rig.gate.scanner = NULL;
     answers(PUSH_CLEAN, "clean"); /* nobody else knows */
@@ -166,6 +177,41 @@ START_TEST(gitleaks_is_one)
 }
 END_TEST
 
+/* What the push of x says under the gate's system calls: in a process of its own, which ends without a look for leaks (that is one that
+ * may not be). */
+static int answer_in_jail(void)
+{
+    int status = 0;
+
+    rig_update(&rig, "refs/heads/x", "x");
+    push_check_free(rig_push(&rig, "")); /* fills the quarantine */
+    rig_update(&rig, "refs/heads/x", "x");
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct err err = {""};
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || seccomp_confine(JAIL_GATE, &err) != 0)
+            _exit(99);
+        struct push_check *check = rig_check(&rig);
+        fprintf(stderr, "%s\n", rig_said(check));
+        _exit(10 + (int)check->answer);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status), "killed by signal %d", WTERMSIG(status));
+    return WEXITSTATUS(status) - 10;
+}
+
+START_TEST(the_jail_of_the_gate_is_wide_enough)
+{
+    begin("nothing to see");
+    use_gitleaks();
+    ck_assert_int_eq(answer_in_jail(), PUSH_CLEAN);
+    rig_sh(&rig, "", "head -c 9000000 /dev/zero >large; git add large; " COMMIT_KEY);
+    ck_assert_int_eq(answer_in_jail(), PUSH_REFUSED);
+    rig_end(&rig);
+}
+END_TEST
+
 SUITE_MAIN("push_outside", its_exit_status_is_its_word, it_gets_all_that_is_new,
            who_does_not_read_all_has_not_looked, it_has_no_environment_and_no_descriptor_and_reaches_nobody,
-           it_has_the_time_of_the_push, gitleaks_is_one)
+           it_has_the_time_of_the_push, gitleaks_is_one, the_jail_of_the_gate_is_wide_enough)

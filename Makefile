@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-up bench-push bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-gate bench-up bench-push bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -138,6 +138,9 @@ bench: ## the same with more rounds
 bench-dlp: deps ## what looking through messages for secrets costs, beside PCRE2's JIT with the same expressions
 	$(Q)$(MAKE) $B/tests/bench_dlp
 	$(Q)$B/tests/bench_dlp
+bench-gate: deps ## what clones, fetches and pushes through the git-gate cost, beside the same git directly (minutes)
+	$(Q)$(MAKE) all
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/gate.py $(BENCH)
 bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
 	$(Q)$(MAKE) image
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)

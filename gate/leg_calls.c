@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gate/leg_request.h"
 #include "gate/leg_words.h"
 
 enum call_state { GREETING, ROOM, WAITING, RUNNING, LEAVING };
@@ -247,23 +248,6 @@ static void on_upstream(struct leg_wait *wait, enum leg_outcome outcome, enum de
 
 /* ---- a request ---- */
 
-enum leg_outcome leg_request_check(const struct leg_request *request, size_t len, size_t fds)
-{
-    static const char nothing[sizeof request->pad];
-
-    if (len != sizeof *request || fds != LEG_FDS || request->version != LEG_VERSION)
-        return LEG_BAD;
-    size_t name = strnlen(request->repo, sizeof request->repo);
-    if (name == sizeof request->repo || !gate_is_name((struct str){request->repo, name}))
-        return LEG_BAD;
-    for (size_t i = name; i < sizeof request->repo; i++)
-        if (request->repo[i] != '\0')
-            return LEG_BAD;
-    bool known = (request->service == LEG_UPLOAD_PACK || request->service == LEG_RECEIVE_PACK) &&
-                 request->protocol <= 2 && memcmp(request->pad, nothing, sizeof nothing) == 0;
-    return known ? LEG_ENDED : LEG_BAD;
-}
-
 /* A good request, once there is room to tell of it. */
 static void call_begin(struct leg_call *call)
 {
@@ -296,41 +280,10 @@ static void call_begin(struct leg_call *call)
     leg_upstream_want(call->upstream, &call->wait);
 }
 
-/* Takes descriptors off a message. Returns how many there were; those beyond LEG_FDS are closed. */
-static size_t descriptors_take(struct msghdr *msg, int fds[LEG_FDS])
-{
-    size_t count = 0;
-
-    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg != NULL; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-            continue;
-        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof fd);
-            if (count < LEG_FDS)
-                fds[count] = fd;
-            else
-                close(fd);
-            count++;
-        }
-    }
-    return count;
-}
-
 /* Whatever comes behind the request is the end. */
 static void on_socket(uv_poll_t *poll, int status, int events)
 {
     struct leg_call *call = poll->data;
-    char extra;
-    struct iovec parts[2] = {{&call->request, sizeof call->request}, {&extra, 1}};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int) * (LEG_FDS + 1))];
-    } control;
-    struct msghdr msg = {.msg_iov = parts,
-                         .msg_iovlen = 2,
-                         .msg_control = control.bytes,
-                         .msg_controllen = sizeof control.bytes};
 
     (void)events;
     if (status < 0 || call->state != GREETING) {
@@ -338,17 +291,17 @@ static void on_socket(uv_poll_t *poll, int status, int events)
         call_close(call);
         return;
     }
-    ssize_t got = recvmsg(call->sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    switch (leg_request_read(call->sock, &call->request, call->fds)) {
+    case LEG_REQUEST_AGAIN:
         return;
-    size_t fds = got > 0 ? descriptors_take(&msg, call->fds) : 0;
-    if (got <= 0) {
+    case LEG_REQUEST_GONE:
         call_close(call);
         return;
-    }
-    if (leg_request_check(&call->request, (size_t)got, fds) != LEG_ENDED || (msg.msg_flags & MSG_CTRUNC)) {
+    case LEG_REQUEST_BAD:
         reply(call, LEG_BAD, 0, "not a request of this version");
         return;
+    case LEG_REQUEST_GOOD:
+        break;
     }
     call->begun_us = uv_hrtime() / 1000;
     uv_timer_stop(&call->timer);

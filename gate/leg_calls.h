@@ -40,8 +40,4 @@ void leg_calls_room(struct leg_calls *calls);
 /* All end. */
 void leg_calls_end(struct leg_calls *calls);
 
-/* Reads one packet that has these bytes and so many descriptors. Returns LEG_ENDED when it is a request, else LEG_BAD. For its
- * test. */
-enum leg_outcome leg_request_check(const struct leg_request *request, size_t len, size_t fds);
-
 #endif

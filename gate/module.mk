@@ -21,6 +21,7 @@ stopper-push.pkg := ldns libuv jansson
 
 test_leg_words.with := gate/leg_words.c gate/leg_stderr.c
 test_leg_words.pkg := libuv
+test_leg_request.with := gate/leg_request.c
 test_leg_command.with := gate/leg_command.c gate/leg_words.c
 test_jails.with := gate/jails.c
 

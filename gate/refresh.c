@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "gate/refresh.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 
 #define REFS_MAX  (64 << 20) /* bytes of refs that are compared; beyond them every request fetches */
 #define LOOSE_MAX 256        /* refs that have changed at once: then they are packed into one file */
+#define PACKS_MAX 50         /* packs of a mirror; beyond them they are put together */
 #define HEAD_MAX  1100       /* bytes of the file HEAD */
 
 struct look {
@@ -225,6 +227,32 @@ static int look_at_upstream(struct session *session, struct look *look, struct e
     return run_git(session, &run) == 0 ? 0 : failed(session, err);
 }
 
+static size_t packs(const struct session *session)
+{
+    char path[sizeof session->git_dir + 16];
+    size_t count = 0;
+
+    snprintf(path, sizeof path, "%s/objects/pack", session->git_dir);
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        size_t len = strlen(entry->d_name);
+        count += len > 5 && strcmp(entry->d_name + len - 5, ".pack") == 0;
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return count;
+}
+
+/* Every fetch and every push leaves a pack. When they are many the small ones become one, so that none has to be looked for in all;
+ * the large ones stay as they are. Who reads in one that goes finds the new one. */
+static void tidy(struct session *session)
+{
+    const char *const argv[] = {"--git-dir", session->git_dir, "repack", "--geometric=2", "-d", "-q", NULL};
+
+    if (packs(session) > PACKS_MAX)
+        git(session, argv);
+}
+
 static int bring(struct session *session, struct look *look, bool made, struct err *err)
 {
     const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
@@ -236,6 +264,7 @@ static int bring(struct session *session, struct look *look, bool made, struct e
             return -1;
         if (look->differing > LOOSE_MAX)
             git(session, pack);
+        tidy(session);
     }
     return head_set(session, look) == 0 ? 0 : err_set(err, "the mirror's HEAD cannot be set");
 }

@@ -105,9 +105,12 @@ static int sidecar_wait(const struct proc *sidecar, const struct state *state, i
     return result;
 }
 
-/* In the bottle's folder, with which it goes. */
+/* In the bottle's folder, with which it goes. The gate runs the host's programs. */
 static int store_make(const struct state *state, char path[PATH_MAX], struct err *err)
 {
+    if (access("/usr/bin/git", X_OK) == -1 || access("/usr/bin/ssh", X_OK) == -1)
+        return err_set(
+            err, "git-gate.repos: /usr/bin/git or /usr/bin/ssh is missing (apt install git openssh-client)");
     if (snprintf(path, PATH_MAX, "%s/gate", state->path) >= PATH_MAX)
         return err_set(err, "%s: the path is too long", state->path);
     return mkdir(path, 0700) == -1 ? err_set_errno(err, "%s", path) : 0;

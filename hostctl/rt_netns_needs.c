@@ -84,15 +84,6 @@ static int look_programs(const struct runtime *runtime, const char *sidecar_imag
     return 0;
 }
 
-static int look_git(const struct runtime *runtime, const char *sidecar_image, struct err *said)
-{
-    (void)runtime, (void)sidecar_image;
-    if (access("/usr/bin/git", X_OK) == -1 || access("/usr/bin/ssh", X_OK) == -1)
-        return err_set(said, "/usr/bin/git or /usr/bin/ssh is not installed");
-    err_set(said, "git and ssh are installed");
-    return 0;
-}
-
 /* All of it goes with its descriptors. */
 static int look_cable(const struct runtime *runtime, const char *sidecar_image, struct err *said)
 {
@@ -169,6 +160,5 @@ const struct need netns_needs[] = {
      look_cable},
     {"uplink", "apt install passt and modprobe tun, or use --uplink=nat", false, look_uplink},
     {"wall", TRIAL_REMEDY, false, look_wall},
-    {"git", "apt install git openssh-client: bottles with git-gate.repos need them", false, look_git},
     {NULL, NULL, false, NULL},
 };

@@ -28,16 +28,17 @@ static const struct section {
     const char *approval_members[12];
     const char *repo_members[8];
 } sections[POLICY_SECTIONS] = {
-    [POLICY_FOR_DNS] = {{"protocol", "dns", NULL},
-                        {"host", "allow_private", "ports", "tcp", NULL},
-                        {"host", NULL},
-                        {"name", "url", "host_key", NULL}},
+    [POLICY_FOR_DNS] = {.members = {"protocol", "dns", NULL},
+                        .route_members = {"host", "allow_private", "ports", "tcp", NULL},
+                        .approval_members = {"host", NULL},
+                        .repo_members = {"name", "url", "host_key", NULL}},
     [POLICY_FOR_GATE] = {.members = {"protocol", "gate", "hold", "on_canary", NULL}},
     [POLICY_FOR_PUSH] = {.members = {"protocol", NULL}, .repo_members = {"name", "url", "host_key", NULL}},
-    [POLICY_FOR_PROXY] = {{"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
-                          {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies", "insecure",
-                           "git_fetch", "matches", "deny", "dlp", NULL},
-                          {"id", "host", "port", "tls", "method", "path", "value", "surface", "once", NULL}},
+    [POLICY_FOR_PROXY] = {.members = {"protocol", "extra_ca", "hold", "ignore", "on_canary", NULL},
+                          .route_members = {"host", "allow_private", "tls", "ports", "tcp", "auth", "cookies",
+                                            "insecure", "git_fetch", "matches", "deny", "dlp", NULL},
+                          .approval_members = {"id", "host", "port", "tls", "method", "path", "value",
+                                               "surface", "once", NULL}},
 };
 
 static json_t *members_copy(const json_t *from, const char *const *members)

@@ -91,6 +91,11 @@ class Rig:
     def title(self, repo="app", bottle="box"):
         return f"stopper {repo} of bottle {bottle} ({self.label()})"
 
+    def tidy(self):
+        for pid in self.host.processes().get("hostctl", ()):
+            self.host.kill(pid)
+        self.hostctl("gc", "--forget-keys")
+
     def states(self):
         return {entry["name"]: entry["state"] for entry in json.loads(self.hostctl("ps", "--json")[1])}
 
@@ -100,7 +105,6 @@ def machine(lab):
     made = Rig(lab)
     try:
         assert made.run() == (0, "", "")  # the label stays
-        made.host.before = made.host.traces()
         yield made
     finally:
         made.forge.close()
@@ -111,8 +115,13 @@ def machine(lab):
 def rig(machine):
     """A host and a forge that are clean afterwards, whatever a test did: the keys of a test's own aside."""
     machine.forge.reset()
+    machine.host.before = machine.host.traces()
     yield machine
-    machine.host.clean()
+    try:
+        machine.host.clean()
+    except AssertionError:
+        machine.tidy()  # the next test is not to fail of this one's
+        raise
     machine.forge.reset()
 
 

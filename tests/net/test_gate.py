@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """stopper-gate as the agent's git sees it: whatever goes through is as it is directly, and what does not is said in git's own voice.
 The upstream is the real git on bare repositories, behind a stand-in for the ssh leg (gate_rig.py)."""
+import hashlib
 import os
 import re
 import signal
 import socket
 import stat
+import struct
 import threading
+import zlib
 
 import pytest
 
@@ -125,6 +128,20 @@ def test_what_others_do_upstream_is_seen_at_once_and_what_is_gone_is_gone(rig):
     before = len(rig.leg.requests)
     rig.git("fetch", "--quiet", "--prune", at=one)
     assert rig.leg.requests[before:] == [(1, rig.name, 2)]  # nothing had changed: one question, no more
+
+
+def test_a_mirror_of_many_packs_is_tidied_and_stays_whole(rig):
+    one, seed = clone(rig), others(rig)
+    packs = os.path.join(rig.mirror(rig.name), "objects", "pack")
+    rig.run("sh", "-c", 'for n in $(seq 51); do echo "$n" | git hash-object -w --stdin | git pack-objects -q "$1/pack"; done', "sh", packs, cwd=seed)
+    assert sum(name.endswith(".pack") for name in os.listdir(packs)) > 51
+    new = rig.commit(seed, text="new\n")
+    rig.git("push", "--quiet", "origin", "HEAD:main", at=seed)
+    rig.git("pull", "--quiet", at=one)
+    assert rig.git("rev-parse", "HEAD", at=one).strip() == new and same_mirror(rig)
+    assert sum(name.endswith(".pack") for name in os.listdir(packs)) < 10
+    rig.run("git", "-C", rig.mirror(rig.name), "fsck", "--full", "--strict")
+    rig.git("fsck", "--strict", at=clone(rig, "after"))
 
 
 def test_head_follows_the_upstreams(rig):
@@ -743,6 +760,69 @@ def test_objects_that_are_not_well_formed_are_refused_and_forgotten(rig):
     good = rig.commit(one)
     rig.git("push", "--quiet", "origin", "HEAD:refs/heads/bad", at=one)
     assert rig.refs(rig.up)["refs/heads/bad"] == good
+
+
+def packed(kind, size, data, base=b""):
+    """An object of a pack (gitformat-pack(5)): its head says `size`, whatever data is."""
+    head, size = bytearray([kind << 4 | size & 15]), size >> 4
+    while size:
+        head[-1] |= 128
+        head.append(size & 127)
+        size >>= 7
+    return bytes(head) + base + zlib.compress(data)
+
+
+def pack(*objects, count=None):
+    body = b"PACK" + struct.pack("!II", 2, len(objects) if count is None else count) + b"".join(objects)
+    return body + hashlib.sha1(body).digest()
+
+
+def varint(number):
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out + bytes([number]))
+
+
+BLOB = packed(3, 5, b"hello")
+BOMB = varint(5) + varint(1 << 40) + b"\x90\x05" * 1000  # copies of the base, of which a terabyte is to become
+LIES = {
+    "an object that says 5 GB and is 5 bytes": pack(packed(3, 5 << 30, b"hello")),
+    "an object that says 5 bytes and is 5 MB": pack(packed(3, 5, bytes(5 << 20))),
+    "a delta that says a terabyte": pack(BLOB, packed(6, len(BOMB), BOMB, bytes([len(BLOB)]))),
+    "a delta without its base": pack(packed(7, len(BOMB), BOMB, bytes(20))),
+    "more objects than there are": pack(BLOB, count=1 << 31),
+    "a sum that is wrong": pack(BLOB)[:-1] + b"x",
+    "no pack": b"what is this, and where does it end?",
+}
+
+
+@pytest.mark.parametrize("what", LIES)
+def test_a_pack_that_lies_is_refused_and_forgotten(rig, what):
+    with rig.space.socket() as sock:
+        sock.settimeout(WAIT)
+        with rig.space:
+            sock.connect(("127.0.0.1", 9418))
+        sock.sendall(line_of(f"git-receive-pack /{rig.name}:\0host=x\0".encode()))
+        advertised = b""
+        while not advertised.endswith(b"0000"):
+            advertised += sock.recv(65536)
+        sock.sendall(line_of(f"{rig.first} {'1' * 40} refs/heads/main\0 report-status".encode()) + b"0000" + LIES[what])
+        sock.shutdown(socket.SHUT_WR)
+        answer = b""
+        try:
+            while part := sock.recv(65536):
+                answer += part
+        except ConnectionResetError:
+            pass
+    assert b"unpack ok" not in answer and b"unpack " in answer, answer
+    wait_for(lambda: not sessions(rig.gate), "its end")
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
+    one = clone(rig)
+    new = rig.commit(one)
+    rig.git("push", "--quiet", "origin", "main", at=one)
+    assert rig.refs(rig.up) == {"refs/heads/main": new}
 
 
 def test_a_push_that_is_too_large_ends_where_its_repository_says(rig):

@@ -339,6 +339,28 @@ def test_its_end_is_the_end_of_every_ssh(own, number, status):
     assert own.git("app", "ls-remote", own.url("app.git")).returncode == 0
 
 
+@pytest.mark.parametrize("end", ["caller", "leg"])
+def test_a_push_that_ends_in_the_middle_has_not_happened(own, end):
+    """Commands are whole and the pack is not when the caller closes, or the leg is killed."""
+    call = hold(own, service=RECEIVE_PACK)
+    command = f"{'0' * 40} {own.head} refs/heads/half\0report-status".encode()
+    call.git.sendall(b"%04x" % (len(command) + 4) + command + b"0000" + b"PACK\0\0\0\2\0\0\0\5")
+    pid, = calls(own)
+    if end == "leg":
+        own.stop(signal.SIGKILL)
+    call.close()
+    wait_for(lambda: not alive(pid), "its end")
+    if end == "leg":
+        own.generation = 0
+        own.start()
+        own.apply([("app", own.url("app.git"))])
+    session = max(own.log().splitlines().index(line) for line in own.log().splitlines() if "Starting session" in line)
+    wait_for(lambda: "Close session" in "".join(own.log().splitlines()[session:]) or "onnection closed" in "".join(own.log().splitlines()[session:]),
+             "the end of the upstream's")
+    done = own.git("app", "ls-remote", own.url("app.git"))
+    assert (done.returncode, done.stdout) == (0, f"{own.head}\tHEAD\n{own.head}\trefs/heads/main\n")
+
+
 def test_an_upstream_that_goes_away_in_the_middle(own):
     call = hold(own, service=RECEIVE_PACK)
     for line in own.log().splitlines():

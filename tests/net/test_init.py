@@ -566,7 +566,8 @@ def test_a_base_that_does_not_fit_is_passed_over_and_it_says_so(rig):
         if content is not None:
             with open(path, "wb") as file:
                 file.write(content)
-        assert init.ctl("apply", stdin=json.dumps({"policy": POLICY, "secrets": {name: "some-new-value"}}))[0] == 0
+        answer = init.ctl("apply", stdin=json.dumps({"policy": POLICY, "secrets": {name: "some-new-value"}}))
+        assert answer[0] == 0, answer
         assert init.errors() == words
     first = "stopper-init: stopper-dlpc: dlp: this is no database, or one of another version: all is compiled anew\n"
     other(whole[:-1], "CUT", first)

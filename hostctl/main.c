@@ -107,6 +107,10 @@ int main(int argc, char **argv)
             return EXIT_STOPPER;
     }
     secret_json(); /* before the library is used at all */
+    if (!secret_hide_stack()) {
+        fprintf(stderr, "hostctl: its stack cannot be left out of core dumps\n");
+        return EXIT_STOPPER;
+    }
     int status = choose(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "hostctl: stdout: %s\n", strerror(errno));

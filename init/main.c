@@ -465,6 +465,10 @@ int main(int argc, char **argv)
 {
     mallopt(M_PERTURB, 0xa5); /* freed memory is overwritten: requests hold secrets */
     secret_json();
+    if (!secret_hide_stack()) {
+        fprintf(stderr, "stopper-init: its stack cannot be left out of core dumps\n");
+        return 1;
+    }
     if (argc > 1 && strcmp(argv[1], "ctl") == 0)
         return ctl_main(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "meter") == 0)

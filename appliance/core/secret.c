@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifdef __APPLE__
 #include <malloc/malloc.h>
@@ -53,6 +54,33 @@ void secret_release(void *memory, size_t size)
         return;
     secret_wipe(memory, size);
     munmap(memory, size);
+}
+
+#ifdef MADV_DONTDUMP
+static bool is_mapped(char *page, size_t size)
+{
+    unsigned char resident;
+
+    return mincore(page, size, &resident) == 0;
+}
+#endif
+
+/* By asking page after page: /proc may not know a process that has entered another namespace. The kernel leaves a gap below
+ * a stack, and nothing is mapped right above one. */
+bool secret_hide_stack(void)
+{
+#ifdef MADV_DONTDUMP
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    char here, *low = &here - (uintptr_t)&here % size, *high = low + size;
+
+    while (is_mapped(low - size, size))
+        low -= size;
+    while (is_mapped(high, size))
+        high += size;
+    return madvise(low, (size_t)(high - low), MADV_DONTDUMP) == 0;
+#else
+    return true;
+#endif
 }
 
 struct secret *secret_new(struct str value)

@@ -7,6 +7,7 @@
 #ifndef CORE_SECRET_H
 #define CORE_SECRET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/err.h"
@@ -75,6 +76,11 @@ struct secret_entry *secrets_find(struct secrets *secrets, const char *name);
 /* From here on everything that the JSON library gives back is wiped first. To be called before its first use,
  * by every process that reads secrets as JSON. */
 void secret_json(void);
+
+/* Leaves the stack of the process's first thread out of core dumps, as far as it will ever grow: what was copied last is
+ * still in the registers when a signal comes, and the kernel writes them there. To be called at the start of every process
+ * that handles secrets. Returns whether it is so; always true where the system has no such thing. */
+bool secret_hide_stack(void);
 
 /* Frees what the JSON library made (a text of json_dumps): free() would be wrong there. NULL is fine. */
 void secret_json_free(void *made);

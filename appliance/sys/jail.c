@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/secret.h"
 #include "sys/privs.h"
 #include "sys/seccomp.h"
 
@@ -121,6 +122,8 @@ static int limits_set(const struct jail *jail, struct err *err)
 
 static int steps(const struct jail *jail, struct err *err)
 {
+    if (!secret_hide_stack())
+        return err_set(err, "its stack cannot be left out of core dumps");
     if (root_enter(jail->root, err) != 0 || limits_set(jail, err) != 0)
         return -1;
     if (privs_bound(jail->capabilities, err) != 0 || privs_lock(err) != 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * jail: a worker gives up, for good, everything that it does not need to serve. In this order, each step
- * verified: empty root, resource limits, capability bounding set, groups/gid/uid, capabilities, no_new_privs,
- * seccomp allowlist. Call it once, after everything is open and warm, before the first hostile byte. There is
+ * verified: stack out of core dumps, empty root, resource limits, capability bounding set, groups/gid/uid,
+ * capabilities, no_new_privs, seccomp allowlist. Call it once, after everything is open and warm, before the first hostile byte. There is
  * no way back.
  */
 #ifndef SYS_JAIL_H

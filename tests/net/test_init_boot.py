@@ -10,7 +10,7 @@ import pytest
 import probes
 from init_rig import EGRESS, POLICY, SIDECAR, STRANGER, WORLD, Init, Rig
 from spaces import child_of, inside, wait_for
-from test_secrets import memory
+from test_secrets import hides_its_stack, memory
 
 SECRET = "value-of-the-token"
 WITH_SECRET = {**POLICY, "routes": [{"host": "api.example.com", "auth": {"scheme": "Bearer", "secret": "API_TOKEN"}}]}
@@ -65,6 +65,7 @@ def test_a_secret_is_nowhere_but_in_its_file_and_in_memory(rig):
     assert init.audit.lines and not any(SECRET.encode() in raw for raw in init.audit.raw)
     assert SECRET not in init.errors() and SECRET not in json.dumps(init.ctl("status")[1])
     dumped, left_out = memory("/proc", init.pid)
+    assert hides_its_stack("/proc", init.pid)
     assert SECRET not in dumped and SECRET in left_out
 
 

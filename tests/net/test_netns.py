@@ -79,10 +79,13 @@ def pid_of(host, program):
                 name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
                 fields = dict(line.split(":\t", 1) for line in status)
                 numbers = fields["NSpid"].split()
+                if name != program or len(numbers) < 2 or int(numbers[1]) not in host.processes().get(program, ()):
+                    continue
+                same = f"/proc/{host.space.pid}/root/proc/{numbers[1]}"  # another host may have this number, too
+                if os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"{same}/ns/pid"):
+                    found[int(pid)] = int(fields["PPid"])
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if name == program and len(numbers) > 1 and int(numbers[1]) in host.processes().get(program, ()):
-            found[int(pid)] = int(fields["PPid"])
     return next((pid for pid, parent in found.items() if parent not in found), None)
 
 

@@ -84,6 +84,13 @@ def memory(root, pid):
     return b"".join(parts[False]).decode("latin-1"), b"".join(parts[True]).decode("latin-1")
 
 
+def hides_its_stack(root, pid):
+    """A signal finds in the registers what was copied last, and the kernel writes them to the stack."""
+    with open(f"{root}/{pid}/smaps", encoding="latin-1") as file:
+        stack = next(block for block in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", file.read()) if "[stack]" in block.partition("\n")[0])
+    return "dd" in re.search(r"VmFlags:(.*)", stack).group(1).split()
+
+
 def core_dumps_hold_nothing(host):
     """No process of Stopper's leaves a core, and if one did, it would not have the value. Says whose left out part has it."""
     root, keepers = f"/proc/{host.space.pid}/root/proc", set()
@@ -91,6 +98,8 @@ def core_dumps_hold_nothing(host):
         for pid in pids:
             with open(f"{root}/{pid}/limits", encoding="ascii") as limits:
                 assert [line.split()[4:6] for line in limits if line.startswith("Max core file size")] == [["0", "0"]], name
+            if name in ("hostctl", "stopper-init", "stopper-proxy", "stopper-dns"):
+                assert hides_its_stack(root, pid), name
             if name in ("stopper-proxy", "stopper-dns"):  # not dumpable: then these are root's, not the process's user's
                 assert os.stat(f"{root}/{pid}/mem").st_uid == 0, name
             dumped, left_out = memory(root, pid)

@@ -48,13 +48,13 @@ size_t dlp_known_least(const struct dlp_known_set *set, enum dlp_form form)
     return dlp_known_has(set, form) ? set->part->tables[form].stride + DLP_GRAM - 1 : 0;
 }
 
-bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes)
+bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes, bool blank)
 {
     for (size_t i = 0; set->part != NULL && i < set->part->count; i++) {
         const struct dlp_known_form *form = &dlp_known_value(set, i)->forms[DLP_AS_IS];
         const char *value = part_at(set, form->at);
         for (size_t at = 0; at < form->len; at++)
-            if (strchr(bytes, value[at]) != NULL)
+            if (strchr(bytes, value[at]) != NULL || (blank && (value[at] <= ' ' || value[at] > '~')))
                 return true;
     }
     return false;
@@ -121,17 +121,15 @@ static bool is_beside(const uint8_t *map, const struct dlp_known_table *table, s
             map[dlp_known_slot(dlp_known_gram(text.ptr + at + DLP_GRAM), table->map_mask)]);
 }
 
-bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct str text, size_t from,
-                    struct dlp_known_find *find)
+bool dlp_known_scan(const struct dlp_known_set *set, enum dlp_form form, struct str text, size_t *from,
+                    size_t to, struct dlp_known_find *find)
 {
-    if (!dlp_known_has(set, form))
-        return false;
     const struct dlp_known_table *table = &set->part->tables[form];
     const uint8_t *map = part_at(set, table->map);
     const uint32_t mask = table->map_mask;
-    const size_t stride = table->stride, last = text.len >= DLP_GRAM ? text.len - DLP_GRAM + 1 : 0;
-    size_t at = from;
+    size_t stride = table->stride, last = to < text.len ? to : text.len, at = *from;
 
+    last = last >= DLP_GRAM ? last - DLP_GRAM + 1 : 0;
     while (at < last) {
         /* Four places at once, and those one by one only where there is something. */
         for (const char *p = text.ptr + at; at + 3 * stride < last; at += 4 * stride, p += 4 * stride)
@@ -142,8 +140,17 @@ bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct 
                 break;
         for (size_t end = at + 4 * stride; at < last && at < end; at += stride)
             if (map[dlp_known_slot(dlp_known_gram(text.ptr + at), mask)] && is_beside(map, table, text, at) &&
-                look_up(set, form, text, at, find))
+                look_up(set, form, text, at, find)) {
+                *from = find->end;
                 return true;
+            }
     }
+    *from = at;
     return false;
+}
+
+bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct str text, size_t from,
+                    struct dlp_known_find *find)
+{
+    return dlp_known_has(set, form) && dlp_known_scan(set, form, text, &from, text.len, find);
 }

@@ -70,13 +70,18 @@ bool dlp_known_has(const struct dlp_known_set *set, enum dlp_form form);
 /* The fewest bytes that are a find; 0: there is nothing in this form. */
 size_t dlp_known_least(const struct dlp_known_set *set, enum dlp_form form);
 
-/* Whether some value has one of these bytes. */
-bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes);
+/* Whether some value has one of these bytes, or (`blank`) one that is not visible ASCII. */
+bool dlp_known_has_any(const struct dlp_known_set *set, const char *bytes, bool blank);
 
 /* Four bytes, folded; and their place in a map. */
 uint32_t dlp_known_gram(const char *at);
 uint32_t dlp_known_slot(uint32_t gram, uint32_t map_mask);
 char dlp_known_fold(char c);
+
+/* The first find at a place that is looked at from *from on, in the bytes before `to`. *from is moved to where the next look begins,
+ * behind the find or, without one, with or behind `to`. The form has to be there (dlp_known_has). */
+bool dlp_known_scan(const struct dlp_known_set *set, enum dlp_form form, struct str text, size_t *from,
+                    size_t to, struct dlp_known_find *find);
 
 /* The first find that begins at or behind a place that is looked at from `from` on (it may reach back before it). */
 bool dlp_known_next(const struct dlp_known_set *set, enum dlp_form form, struct str text, size_t from,

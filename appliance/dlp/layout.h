@@ -60,6 +60,7 @@ struct dlp_rules {
     const hs_database_t *bases[DLP_BASES]; /* NULL: none */
     struct dlp_known_set known;
     bool quotes; /* some known secret has what JSON writes with a backslash */
+    bool blanks; /* some known secret is more than visible ASCII */
     size_t count;
     struct dlp_rule *rules;
 };

@@ -13,7 +13,7 @@
 #include "dlp/entropy.h"
 #include "dlp/sweep.h"
 
-#define BATCH      4    /* chunks */
+#define BATCH      8    /* chunks */
 #define SHORT_TEXT 2048 /* bytes of a text whose letters are searched as a whole */
 #define KEPT       2048 /* bytes at the end that are looked at again in any case */
 
@@ -113,6 +113,33 @@ static void apart(struct dlp_sweep *sweep, const struct dlp_bytes *bytes, size_t
     }
 }
 
+/* Known secrets are looked for where enough bytes in a row are visible: a piece of n holds (n - 3) / 4 lanes. */
+static void known_near(struct dlp_sweep *sweep, const struct dlp_sketch *sketches, size_t chunks, size_t base)
+{
+    const struct dlp_view *view = sweep->view;
+    const struct dlp_known_set *known = &view->engine->rules->known;
+    struct dlp_known_find find;
+    size_t first = chunks, last = 0;
+
+    for (size_t i = 0; i < chunks; i++) {
+        uint64_t visible = sketches[i].visible;
+        if (sweep->piece >= 11)
+            visible &= behind(visible, sweep->visible, 1);
+        sweep->visible = sketches[i].visible;
+        if (visible == 0)
+            continue;
+        first = first < i ? first : i;
+        last = i + 1;
+    }
+    if (last == 0)
+        return;
+    size_t from = base + first * DLP_CHUNK, to = base + last * DLP_CHUNK + sweep->piece;
+    if (from > sweep->known + sweep->piece)
+        sweep->known = from - sweep->piece;
+    while (dlp_known_scan(known, DLP_AS_IS, view->text, &sweep->known, to, &find))
+        dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
+}
+
 static void chunk(struct dlp_sweep *sweep, const char *bytes, const struct dlp_sketch *sketch, size_t base)
 {
     uint64_t lanes = rows_4(sketch->core, sweep->before.core);
@@ -193,6 +220,8 @@ static size_t sweep_all(struct dlp_sweep *sweep)
         }
         chunks = chunks < BATCH ? chunks : BATCH;
         dlp_sketch(bytes, chunks, sketches);
+        if (sweep->piece > 0)
+            known_near(sweep, sketches, chunks, at);
         for (size_t i = 0; i < chunks; i++, at += DLP_CHUNK) {
             chunk(sweep, bytes + i * DLP_CHUNK, &sketches[i], at);
             sweep->before.core = sketches[i].core;
@@ -228,7 +257,10 @@ size_t dlp_view_look(const struct dlp_view *view)
         dlp_view_match(view, DLP_BASE_REST, sweep.seen, len);
     if (view->detectors & DLP_KNOWN) {
         size_t letters = dlp_known_least(&view->engine->rules->known, DLP_LETTERS);
-        known(view);
+        if (view->engine->rules->blanks)
+            known(view);
+        else
+            sweep.piece = dlp_known_least(&view->engine->rules->known, DLP_AS_IS);
         if (letters > 0 && len <= SHORT_TEXT)
             dlp_view_letters(view, view->text);
         sweep.letters = len > SHORT_TEXT ? letters : 0;

@@ -106,7 +106,8 @@ static int open_parts(struct dlp_rules *rules, struct err *err)
     }
     if (rules->layout->known.size > 0)
         rules->known.part = (const struct dlp_known_part *)(base + rules->layout->known.at);
-    rules->quotes = dlp_known_has_any(&rules->known, "\"\\");
+    rules->quotes = dlp_known_has_any(&rules->known, "\"\\", false);
+    rules->blanks = dlp_known_has_any(&rules->known, "", true);
     return 0;
 }
 

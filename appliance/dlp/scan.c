@@ -13,8 +13,8 @@
 #include "dlp/message.h"
 #include "dlp/tokens.h"
 
-#define UNPACK_STEP 16384 /* bytes of room for what is unpacked in one go */
-#define RAW_STEP    1024  /* bytes that are taken for it: marks are that far apart at most */
+#define UNPACK_STEP 32768 /* bytes of room for what is unpacked in one go */
+#define RAW_STEP    8192  /* bytes that are taken for it: marks are that far apart at most */
 
 /* What cannot be text that an agent reads: phrases are not looked for in it. */
 static bool is_textual(struct str type)

@@ -14,6 +14,7 @@
 
 #define BLOCKS (DLP_CHUNK / DLP_BLOCK)
 #define LANES  (DLP_BLOCK / DLP_LANE)
+#define AHEAD  2048         /* bytes: what is not there yet is fetched while this is looked at */
 #define BEHIND (1ull << 63) /* what follows the last byte of a block */
 
 struct dlp_tables dlp_tables;
@@ -46,7 +47,8 @@ __attribute__((constructor)) void dlp_sketch_prepare(void)
         dlp_tables.kinds[c] |=
             (uint8_t)((word ? DLP_OF_VALUE : 0) | (core ? 0 : DLP_NO_CORE) | (word ? 0 : DLP_NO_WORD) |
                       (alnum ? 0 : DLP_NO_ALNUM) | (word && !alnum && c != '+' && c != '/' ? DLP_OTHER : 0) |
-                      (c != 0 && strchr(escaped, (int)c) != NULL ? DLP_ESCAPED : 0));
+                      (c != 0 && strchr(escaped, (int)c) != NULL ? DLP_ESCAPED : 0) |
+                      (c > ' ' && c < 0x7f ? 0 : DLP_NO_VISIBLE));
         char byte = (char)c;
         dlp_values64(&byte, 1, &dlp_tables.values[c]);
     }
@@ -89,6 +91,7 @@ static void lane(struct dlp_sketch *sketch, const uint8_t *text, size_t at)
     }
     sketch->core |= (uint64_t)((kinds & DLP_NO_CORE) == 0) << at;
     sketch->word |= (uint64_t)((kinds & DLP_NO_WORD) == 0) << at;
+    sketch->visible |= (uint64_t)((kinds & DLP_NO_VISIBLE) == 0) << at;
     for (size_t phase = 0; phase < 4; phase++)
         sketch->ascii[phase] |= (uint64_t)(ascii[phase] == 0) << at;
 }
@@ -175,16 +178,18 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi"))) void dlp_sketch_512(const
                            anchor_1 = table_512(dlp_tables.anchors[1]),
                            anchor_2 = table_512(dlp_tables.anchors[2]),
                            anchor_3 = table_512(dlp_tables.anchors[3]);
-    const __m512i no_core = _mm512_set1_epi8(DLP_NO_CORE), no_word = _mm512_set1_epi8(DLP_NO_WORD);
+    const __m512i no_core = _mm512_set1_epi8(DLP_NO_CORE), no_word = _mm512_set1_epi8(DLP_NO_WORD),
+                  no_visible = _mm512_set1_epi8(DLP_NO_VISIBLE);
     int four[4];
 
     memcpy(four, ascii_bits, sizeof four);
     const __m512i bits_0 = _mm512_set1_epi32(four[0]), bits_1 = _mm512_set1_epi32(four[1]),
                   bits_2 = _mm512_set1_epi32(four[2]), bits_3 = _mm512_set1_epi32(four[3]);
     for (; chunks > 0; chunks--, out++) {
-        uint64_t core = 0, word = 0, ascii_0 = 0, ascii_1 = 0, ascii_2 = 0, ascii_3 = 0;
+        uint64_t core = 0, word = 0, visible = 0, ascii_0 = 0, ascii_1 = 0, ascii_2 = 0, ascii_3 = 0;
         for (unsigned i = 0; i < BLOCKS; i++, text += DLP_BLOCK) {
             __m512i v = _mm512_loadu_si512(text);
+            _mm_prefetch(text + AHEAD, _MM_HINT_T0);
             __mmask64 high = _mm512_movepi8_mask(v);
             /* Bytes with the eighth bit are of no kind. */
             __m512i kinds = _mm512_mask_mov_epi8(look_512(v, kind_table), high, _mm512_set1_epi8(-1));
@@ -198,6 +203,7 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi"))) void dlp_sketch_512(const
             unsigned at = LANES * i;
             core |= lanes_512(kinds, no_core) << at;
             word |= lanes_512(kinds, no_word) << at;
+            visible |= lanes_512(kinds, no_visible) << at;
             ascii_0 |= lanes_512(values, bits_0) << at;
             ascii_1 |= lanes_512(values, bits_1) << at;
             ascii_2 |= lanes_512(values, bits_2) << at;
@@ -215,6 +221,7 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi"))) void dlp_sketch_512(const
         }
         out->core = core;
         out->word = word;
+        out->visible = visible;
         out->ascii[0] = ascii_0;
         out->ascii[1] = ascii_1;
         out->ascii[2] = ascii_2;
@@ -303,6 +310,9 @@ __attribute__((target("avx2"))) void dlp_sketch_256(const char *text, size_t chu
                 found = _mm256_and_si256(
                     found, look_256(_mm256_loadu_si256((const __m256i *)(text + at)), anchors[at]));
             out->core |= lanes_256(core) << 8 * i;
+            out->visible |= lanes_256(_mm256_and_si256(_mm256_cmpgt_epi8(v, _mm256_set1_epi8(' ')),
+                                                       _mm256_cmpgt_epi8(_mm256_set1_epi8(0x7f), v)))
+                            << 8 * i;
             out->word |= lanes_256(_mm256_xor_si256(lack_256(kind, 0xff), ones)) << 8 * i;
             for (size_t phase = 0; phase < 4; phase++)
                 out->ascii[phase] |= lanes_256(_mm256_cmpeq_epi32(
@@ -412,6 +422,8 @@ static void block_neon(const uint8_t *text, const uint8_t *values, size_t block,
     }
     EACH(vorrq_u8(vtstq_u8(kind[i], vdupq_n_u8(DLP_KIND_CORE)), vceqq_u8(v[i], vdupq_n_u8('-'))));
     out->core |= lanes_neon(is) << LANES * block;
+    EACH(vandq_u8(vcgtq_u8(v[i], vdupq_n_u8(' ')), vcltq_u8(v[i], vdupq_n_u8(0x7f))));
+    out->visible |= lanes_neon(is) << LANES * block;
     EACH(vtstq_u8(kind[i], vdupq_n_u8(0xff)));
     out->word |= lanes_neon(is) << LANES * block;
     for (size_t phase = 0; phase < 4; phase++) {

@@ -19,6 +19,7 @@
 struct dlp_sketch {
     /* A bit for each lane. */
     uint64_t core, word; /* all of it is dlp_is_core, dlp_is_word */
+    uint64_t visible;    /* ASCII but blanks and controls: what known secrets are made of */
     uint64_t ascii
         [4]; /* the four digits of base64 can be ASCII's: for each phase, where a group of three bytes begins */
     /* A bit for each byte, of each block. */
@@ -44,13 +45,14 @@ void dlp_sketch(const char *text, size_t chunks, struct dlp_sketch *out);
 size_t dlp_word_end(const char *text, size_t len, size_t at, bool *other);
 
 /* The tables that all forms read, made once. */
-#define DLP_NO_CORE  1
-#define DLP_NO_WORD  2
-#define DLP_NO_ALNUM 4
-#define DLP_OTHER    8 /* of a word, and not of standard base64 */
-#define DLP_ESCAPED  16
-#define DLP_OF_VALUE 32 /* of what generated passwords are made of */
-#define DLP_ANCHOR   4  /* bytes that are compared; of eight groups of literals a bit each */
+#define DLP_NO_CORE    1
+#define DLP_NO_WORD    2
+#define DLP_NO_ALNUM   4
+#define DLP_OTHER      8 /* of a word, and not of standard base64 */
+#define DLP_ESCAPED    16
+#define DLP_NO_VISIBLE 64
+#define DLP_OF_VALUE   32 /* of what generated passwords are made of */
+#define DLP_ANCHOR     4  /* bytes that are compared; of eight groups of literals a bit each */
 struct dlp_tables {
     uint8_t kinds[256], values[256];
     uint8_t anchors[DLP_ANCHOR][256]; /* by the byte */

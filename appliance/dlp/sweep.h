@@ -33,6 +33,10 @@ struct dlp_sweep {
     const struct dlp_view *view;
     size_t margin, seen, origin;
     size_t
+        piece; /* bytes of the shortest piece of a known secret that is looked for where text is visible; 0: none is */
+    uint64_t visible; /* lanes of the last chunk that was looked at for them */
+    size_t known;     /* where the look for them goes on */
+    size_t
         letters; /* of the shortest piece of a known secret that is looked for among those that stand apart, or look like others */
     struct {
         uint64_t core, word, ascii[4]; /* of the last chunk */

@@ -46,6 +46,11 @@ static bool all_of(size_t at, bool is(char c))
     return is(text[at]) && is(text[at + 1]) && is(text[at + 2]) && is(text[at + 3]);
 }
 
+static bool is_visible(char c)
+{
+    return c > ' ' && c <= '~';
+}
+
 /* Whether the bytes that begin in a group of digits are below 0x80. `digits` have only what is in the group and before it. */
 static bool is_ascii(const uint8_t *group, unsigned phase)
 {
@@ -97,6 +102,7 @@ static void check_sketch(const struct dlp_sketch *sketches, const uint8_t *value
             continue;
         ck_assert(((sketch->core & lane) != 0) == all_of(i, dlp_is_core));
         ck_assert(((sketch->word & lane) != 0) == all_of(i, dlp_is_word));
+        ck_assert(((sketch->visible & lane) != 0) == all_of(i, is_visible));
         for (unsigned phase = 0; phase < 4; phase++)
             ck_assert(((sketch->ascii[phase] & lane) != 0) == is_ascii(values + i, phase));
     }

@@ -133,9 +133,7 @@ def test_watch_shows_a_protected_file_and_takes_y(bottle, upstream):
             assert one["rule"] == "protect_paths" and "detector" not in one
             told = next(line for line in lines.stdout if line.startswith("held "))
             assert re.fullmatch(rf"held {one['id']}: push app refs/heads/three 000000000000\.\.{HEX}  \.ci/run of {HEX}  for its path: protect_paths\n", told)
-            mark = watch.mark()
-            watch.key(b"y")
-            watch.shows("approved once: ", mark)
+            watch.presses(b"y", "approved once: ")
             assert push.ended()["status"] == 0, push.done
             watch.ends(lambda: watch.key(b"q"))
     finally:

@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-gate bench-up bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
+.PHONY: help deps all tests demo image image-all image-root bench bench-quick bench-dlp bench-gate bench-up bench-push bench-denials check check-unit check-dlp check-image check-arm64 check-net check-e2e run-unit run-foreign run-net lint headers format clean FORCE
 ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += --jobs=$(shell nproc)
 endif
@@ -144,6 +144,9 @@ bench-gate: deps ## what clones, fetches and pushes through the git-gate cost, b
 bench-up: deps ## what `hostctl up` takes with every runtime, and how much of it is hostctl's own (two minutes)
 	$(Q)$(MAKE) image
 	$(Q)$(SUDO) env STOPPER_IMAGE=$(CURDIR)/build/image STOPPER_BUILD=$(CURDIR)/build/release $(PYTHON) tests/bench/up.py $(BENCH)
+bench-push: deps ## what looking through a push of 10,000 commits costs, beside `git log -p` of them (a minute)
+	$(Q)$(MAKE) $B/tests/check_push
+	$(Q)env STOPPER_BUILD=$(CURDIR)/$B $(PYTHON) tests/bench/push.py
 bench-denials: deps ## ten million denied attempts as fast as an agent can: what becomes of audit, memory and others' traffic (minutes)
 	$(Q)$(MAKE) all
 	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_FLOOD=$(or $(DENIALS),10000000) $(PYTHON) -m pytest -q \

@@ -14,6 +14,13 @@
 static char own_url[] = "ssh://git@forge.example/org/app.git",
             other_url[] = "ssh://git@forge.example:2222/org/lib.git";
 
+/* What was freed while the search's database was made would be kept, and copied with each child. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "quarantine_size_mb=4";
+}
+
 static void run(const char *command)
 {
     ck_assert_msg(system(command) == 0, "%s", command); /* NOLINT: what a test says */

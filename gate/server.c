@@ -109,6 +109,19 @@ static int on_offer(void *ctx, struct policy *policy, struct err *err)
     return 0;
 }
 
+/* What was under way has its line, and ends. */
+static void on_stop(void *ctx)
+{
+    struct server *server = ctx;
+
+    for (struct conn *conn = server->first; conn != NULL; conn = conn->next) {
+        host_kill(conn);
+        record_conn(conn, DENIAL_GIT_INTERRUPTED, str_of("the gate was ended"));
+        for (size_t i = 0; i < conn->planned_count; i++)
+            record_lost(conn, &conn->planned[i]);
+    }
+}
+
 static int on_database(void *ctx, uint64_t generation, int fd, struct err *err)
 {
     struct server *server = ctx;
@@ -174,6 +187,7 @@ struct server *server_new(struct worker *worker, int listener, const char *self,
     worker->on_policy = on_policy;
     worker->on_database = on_database;
     worker->on_offer = on_offer;
+    worker->on_stop = on_stop;
     worker->on_verdict = on_verdict;
     worker->on_audit_room = on_audit_room;
     return server;

@@ -8,6 +8,7 @@ bomb, or cannot be looked into.
 import gzip
 import io
 import pathlib
+import random
 import struct
 import sys
 import tarfile
@@ -62,11 +63,26 @@ def secrets(secret):
     put("ordinary.png", b"\x89PNG\r\n\x1a\n" + zlib.compress(bytes(9999)) + b"PK\3\4" + bytes(40) + b"\x1f\x8b\x08" + bytes(40))
 
 
+def damaged():
+    """Some hundred archives with a few other bytes here and there, heads above all."""
+    dice = random.Random(11)
+    text = b"".join(b"line %d\n" % i for i in range(300))
+    whole = [zipped([("a", text), ("b", b"nothing")]), gzip.compress(text), head(8, 0, 0, 8) + deflated(text),
+             zipped([("a", text)], zipfile.ZIP_STORED) + gzip.compress(text)]
+    for number in range(400):
+        data = bytearray(whole[number % len(whole)])
+        for _ in range(dice.randrange(1, 6)):
+            data[dice.randrange(min(len(data), dice.choice((12, 40, 5000))))] = dice.randrange(256)
+        put(f"damaged{number}", bytes(data[:dice.choice((len(data), dice.randrange(len(data))))]))
+
+
 def main():
     what, secret = sys.argv[1], sys.argv[2].encode()
     zeros = bytes(1 << 24)
     if what in ("secrets", "clean"):
         secrets(secret)
+    elif what == "damaged":
+        damaged()
     elif what == "bomb.gz":
         put(what, gzip.compress(zeros * 4))
     elif what == "members.gz":  # many small ones

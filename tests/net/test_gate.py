@@ -485,6 +485,18 @@ def test_a_gate_that_is_killed_takes_all_with_it_and_the_next_life_sweeps(own):
     assert rig.refs(rig.up) == {"refs/heads/main": new} and same_mirror(rig)
 
 
+def test_a_gate_that_is_ended_writes_what_became_of_all(own):
+    rig = own
+    one = clone(rig)
+    rig.commit(one, text="v" * 5000)
+    with half_a_push(rig, one):
+        children = rig.gate.children()
+        rig.gate.close()
+        wait_for(lambda: not any(alive(pid) for pid in children), "the end of all that it had started")
+        assert rig.gate.line(method="push", reason="git-interrupted")["detail"] == "the gate was ended"
+    rig.gate.start()
+
+
 def test_a_gate_that_is_killed_while_the_upstream_takes_a_push_is_right_afterwards(own):
     rig = own
     one = clone(rig)

@@ -98,4 +98,19 @@ START_TEST(bombs_and_what_cannot_be_looked_into_are_refused)
 }
 END_TEST
 
-SUITE_MAIN("push_archive", members_are_looked_into, bombs_and_what_cannot_be_looked_into_are_refused)
+/* Whatever they have become: some cannot be looked into, and none is more than that. */
+START_TEST(damaged_archives_are_looked_at)
+{
+    rig_begin(&rig, engine);
+    struct push_check *check = push("damaged", "");
+    ck_assert_msg(check->answer == PUSH_CLEAN || check->answer == PUSH_REFUSED, "%s", rig_said(check));
+    ck_assert_uint_gt(check->objects, 390);
+    for (size_t i = 0; i < check->count; i++)
+        ck_assert_msg(check->findings[i].kind == PUSH_ARCHIVE, "%s", rig_said(check));
+    push_check_free(check);
+    rig_end(&rig);
+}
+END_TEST
+
+SUITE_MAIN("push_archive", members_are_looked_into, bombs_and_what_cannot_be_looked_into_are_refused,
+           damaged_archives_are_looked_at)

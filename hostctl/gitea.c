@@ -68,13 +68,7 @@ static void number(struct config *config, const char *name, unsigned value)
     option(config, name, text);
 }
 
-struct request {
-    const char *method;
-    char url[2048];
-    char *body; /* of json_dumps; NULL: none */
-};
-
-static void configure(struct config *config, const struct gitea *gitea, const struct request *request)
+static void configure(struct config *config, const struct gitea *gitea, const struct gitea_request *request)
 {
     unsigned seconds = gitea->seconds > 0 ? gitea->seconds : GITEA_SECONDS;
 
@@ -117,10 +111,10 @@ static void harmless(const struct gitea *gitea, struct str from, char text[SHOWN
 }
 
 /* "METHOD URL: " and what is wrong. */
-static void wrong(struct err *err, const struct request *request, const char *format, ...)
+static void wrong(struct err *err, const struct gitea_request *request, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void wrong(struct err *err, const struct request *request, const char *format, ...)
+static void wrong(struct err *err, const struct gitea_request *request, const char *format, ...)
 {
     char text[sizeof err->text];
     va_list list;
@@ -150,8 +144,8 @@ static const char *advice(unsigned code)
 }
 
 /* An answer that is no success. */
-static enum gitea_result refused(const struct gitea *gitea, const struct request *request, unsigned code,
-                                 struct str body, struct str redirect, struct err *err)
+static enum gitea_result refused(const struct gitea *gitea, const struct gitea_request *request,
+                                 unsigned code, struct str body, struct str redirect, struct err *err)
 {
     char shown[SHOWN + 1] = "";
     json_t *answer = json_loadb(body.len > 0 ? body.ptr : "", body.len, 0, NULL);
@@ -182,7 +176,7 @@ int gitea_ready(struct err *err)
 }
 
 /* Runs curl. Returns its exit status with all that it printed in `out`, or -1 with err. */
-static int run_curl(const struct gitea *gitea, const struct request *request, struct buf *out,
+static int run_curl(const struct gitea *gitea, const struct gitea_request *request, struct buf *out,
                     char said[SHOWN + 1], struct err *err)
 {
     struct config config = {.text = secret_alloc(CONFIG_SIZE)};
@@ -229,44 +223,52 @@ static unsigned take_code(struct str *body, struct str *redirect)
     return code;
 }
 
-/* Asks. GITEA_DONE: the answer had the status `wanted`, and *answer is its JSON (json_decref); NULL of it: no body is
- * wanted. */
-static enum gitea_result ask(const struct gitea *gitea, const struct request *request, unsigned wanted,
+enum gitea_result gitea_judge(const struct gitea *gitea, const struct gitea_request *request,
+                              struct str printed, unsigned wanted, json_t **answer, struct err *err)
+{
+    struct str body = printed, redirect;
+    unsigned code = take_code(&body, &redirect);
+
+    if (code != wanted && (code < 300 || code > 599)) {
+        wrong(err, request, "status %u, which the API does not have there", code);
+        return GITEA_UNKNOWN;
+    }
+    if (code != wanted)
+        return refused(gitea, request, code, body, redirect, err);
+    if (answer != NULL && (*answer = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL)) == NULL) {
+        wrong(err, request, "status %u, and what came with it is not JSON: is that a Gitea's API?", code);
+        return GITEA_UNKNOWN;
+    }
+    return GITEA_DONE;
+}
+
+/* Asks; what gitea_judge says of the answer. */
+static enum gitea_result ask(const struct gitea *gitea, const struct gitea_request *request, unsigned wanted,
                              json_t **answer, struct err *err)
 {
-    char said[SHOWN + 1];
-    struct str redirect;
-    struct buf out;
     enum gitea_result result = GITEA_UNKNOWN;
+    char said[SHOWN + 1];
+    struct buf out;
 
     if (gitea_ready(err) != 0)
         return GITEA_REFUSED;
     buf_init(&out, GITEA_ANSWER + sizeof request->url + 16);
     int status = run_curl(gitea, request, &out, said, err);
-    struct str body = buf_str(&out);
-    unsigned code = status == 0 ? take_code(&body, &redirect) : 0;
     if (status < 0 &&
-        body.len + 4096 > out.cap) /* less than a read's worth of room: that is why it was ended */
+        out.len + 4096 > out.cap) /* less than a read's worth of room: that is why it was ended */
         wrong(err, request, "the answer is larger than %u bytes", GITEA_ANSWER);
     else if (status < 0)
         err_prefix(err, "%s %.300s", request->method, request->url);
     else if (status != 0)
         wrong(err, request, "%s", said[0] != '\0' ? said : "curl failed and did not say why");
-    else if (code != wanted && (code < 300 || code > 599))
-        wrong(err, request, "status %u, which the API does not have there", code);
-    else if (code != wanted)
-        result = refused(gitea, request, code, body, redirect, err);
-    else if (answer != NULL &&
-             (*answer = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL)) == NULL)
-        wrong(err, request, "status %u, and what came with it is not JSON: is that a Gitea's API?", code);
     else
-        result = GITEA_DONE;
+        result = gitea_judge(gitea, request, buf_str(&out), wanted, answer, err);
     buf_fini(&out);
     return result;
 }
 
-static int ask_for(struct request *request, const struct gitea *gitea, const char *method, const char *tail,
-                   struct err *err)
+static int ask_for(struct gitea_request *request, const struct gitea *gitea, const char *method,
+                   const char *tail, struct err *err)
 {
     request->method = method;
     request->body = NULL;
@@ -287,7 +289,7 @@ static bool is_key(const json_t *key)
 enum gitea_result gitea_add(const struct gitea *gitea, const char *title, const char *key, json_int_t *id,
                             struct err *err)
 {
-    struct request request;
+    struct gitea_request request;
     json_t *answer = NULL;
 
     if (ask_for(&request, gitea, "POST", "", err) != 0)
@@ -313,7 +315,7 @@ enum gitea_result gitea_add(const struct gitea *gitea, const char *title, const 
 
 enum gitea_result gitea_delete(const struct gitea *gitea, json_int_t id, struct err *err)
 {
-    struct request request;
+    struct gitea_request request;
     char tail[32];
 
     snprintf(tail, sizeof tail, "/%lld", (long long)id);
@@ -342,7 +344,7 @@ static long take_page(const json_t *page, json_t *keys)
 enum gitea_result gitea_list(const struct gitea *gitea, json_t **keys, struct err *err)
 {
     enum gitea_result result = GITEA_DONE;
-    struct request request;
+    struct gitea_request request;
     long count = 1;
     unsigned page = 1;
 

@@ -13,6 +13,7 @@
 
 #include "core/err.h"
 #include "core/secret.h"
+#include "core/str.h"
 
 #define GITEA_SECONDS   15         /* for one request, unless said otherwise */
 #define GITEA_ANSWER    (1u << 20) /* bytes of one answer */
@@ -48,5 +49,18 @@ enum gitea_result gitea_delete(const struct gitea *gitea, json_int_t id, struct 
 /* All keys of the repository: *keys is an array of objects with "id" and "title", which are an integer above 0 and a
  * string (json_decref). */
 enum gitea_result gitea_list(const struct gitea *gitea, json_t **keys, struct err *err);
+
+/* What the three above are made of. */
+
+struct gitea_request {
+    const char *method;
+    char url[2048];
+    char *body; /* of json_dumps; NULL: none */
+};
+
+/* What is made of all that curl printed: the body, and "\nSTATUS LOCATION" behind it. GITEA_DONE: the status is `wanted`, and
+ * *answer is the body's JSON (json_decref); answer NULL: there is no body to read. */
+enum gitea_result gitea_judge(const struct gitea *gitea, const struct gitea_request *request,
+                              struct str printed, unsigned wanted, json_t **answer, struct err *err);
 
 #endif

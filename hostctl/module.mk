@@ -38,6 +38,7 @@ $(eval $(call hostctl.test,guard,hostctl/guard.c hostctl/mount.c hostctl/state.c
 $(eval $(call hostctl.test,oci_image,$(addprefix hostctl/,rt_oci_image.c rt_oci_engine.c rt_oci_run.c state.c)))
 $(eval $(call hostctl.test,forge,$(hostctl.manifest) $(addprefix hostctl/,forge.c deploy_key.c gitea.c rt_oci_run.c state.c sidecar.c secrets.c)))
 $(eval $(call hostctl.test,gitea,hostctl/gitea.c hostctl/places.c hostctl/rt_oci_run.c))
+$(eval $(call hostctl.test,fuzz_gitea,tests/fuzz/fuzz_gitea.c hostctl/gitea.c hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,oci_run,hostctl/rt_oci_run.c))
 $(eval $(call hostctl.test,fixed,$(hostctl.manifest) hostctl/fixed.c hostctl/state.c))
 $(eval $(call hostctl.test,gate_remotes,$(hostctl.manifest)))

@@ -236,9 +236,13 @@ class Rig:
         found = {}
         for task in os.listdir(f"/proc/{self.process.pid}/task"):
             with open(f"/proc/{self.process.pid}/task/{task}/children", encoding="ascii") as file:
-                for pid in file.read().split():
+                pids = file.read().split()
+            for pid in pids:
+                try:
                     with open(f"/proc/{pid}/cmdline", encoding="utf-8") as words:
                         found[int(pid)] = words.read().split("\0")
+                except (FileNotFoundError, ProcessLookupError):
+                    pass  # it has just ended
         return found
 
     def folder(self):

@@ -12,7 +12,7 @@
 #include "hostctl/places.h"
 #include "hostctl/rt_oci_run.h"
 
-#define CONFIG_SIZE     (4 * SECRET_MAX) /* bytes: the token with every letter escaped, and all the rest */
+#define CONFIG_SIZE     (2 * SECRET_MAX + 8192) /* bytes: the token with every letter escaped, and all the rest */
 #define CONNECT_SECONDS 10
 #define PAGE            25 /* keys: each may come with a description of its repository */
 #define PAGES           40

@@ -18,7 +18,7 @@
 #define LABEL     "label"
 #define LOCK      "lock"
 #define POLL_NS   20000000L /* between two tries to lock */
-#define DEPTH_MAX 16        /* of folders in a bottle's folder */
+#define DEPTH_MAX 16        /* of folders that are open at a time */
 
 bool state_name_valid(const char *name)
 {
@@ -202,8 +202,31 @@ void state_close(struct state *state)
     state->lock = -1;
 }
 
+/* What is emptied. An agent says how deep a repository's refs lie: what is too deep is moved up, for another round. */
+struct emptied {
+    int top;
+    dev_t device;
+    unsigned moved;
+};
+
+static int move_up(struct emptied *emptied, int fd, const char *name, struct err *err)
+{
+    char up[32];
+
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(up, sizeof up, "deep-%u", emptied->moved++);
+        if (renameat(fd, name, emptied->top, up) == 0)
+            return 0;
+        if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+            break;
+    }
+    return err_set_errno(err, "%s", name);
+}
+
+static int remove_folder(struct emptied *emptied, int fd, const char *name, unsigned depth, struct err *err);
+
 /* Deletes what is in a folder, the lock file excepted. Takes fd. */
-static int empty_folder(int fd, dev_t device, unsigned depth, struct err *err)
+static int empty_folder(struct emptied *emptied, int fd, unsigned depth, struct err *err)
 {
     DIR *folder = fdopendir(fd);
     const struct dirent *entry;
@@ -221,21 +244,42 @@ static int empty_folder(int fd, dev_t device, unsigned depth, struct err *err)
         if (fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
             status = err_set_errno(err, "%s", name);
         } else if (S_ISDIR(info.st_mode)) {
-            int inner = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (inner < 0)
-                status = err_set_errno(err, "%s", name);
-            else if (info.st_dev != device || depth == DEPTH_MAX)
-                status =
-                    (close(inner), err_set(err, "%s: something is mounted there, or it is too deep", name));
+            if (info.st_dev != emptied->device)
+                status = err_set(err, "%s: something is mounted there", name);
+            else if (depth == DEPTH_MAX)
+                status = move_up(emptied, fd, name, err);
             else
-                status = empty_folder(inner, device, depth + 1, err);
-            if (status == 0 && unlinkat(fd, name, AT_REMOVEDIR) != 0)
-                status = err_set_errno(err, "%s", name);
-        } else if (info.st_dev != device || unlinkat(fd, name, 0) != 0) {
+                status = remove_folder(emptied, fd, name, depth, err);
+        } else if (info.st_dev != emptied->device || unlinkat(fd, name, 0) != 0) {
             status = err_set_errno(err, "%s", name);
         }
     }
     closedir(folder);
+    return status;
+}
+
+static int remove_folder(struct emptied *emptied, int fd, const char *name, unsigned depth, struct err *err)
+{
+    int inner = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (inner < 0)
+        return err_set_errno(err, "%s", name);
+    if (empty_folder(emptied, inner, depth + 1, err) != 0)
+        return -1;
+    return unlinkat(fd, name, AT_REMOVEDIR) == 0 ? 0 : err_set_errno(err, "%s", name);
+}
+
+static int empty_all(int folder, dev_t device, struct err *err)
+{
+    struct emptied emptied = {folder, device, 0};
+    unsigned moved;
+    int status;
+
+    do {
+        int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        moved = emptied.moved;
+        status = fd < 0 ? err_set_errno(err, "folder") : empty_folder(&emptied, fd, 0, err);
+    } while (status == 0 && emptied.moved != moved);
     return status;
 }
 
@@ -252,7 +296,7 @@ int state_remove(struct state *state, struct err *err)
     else if (folder < 0 || fstat(folder, &info) != 0)
         status = err_set_errno(err, "folder");
     else
-        status = empty_folder(dup(folder), info.st_dev, 0, err);
+        status = empty_all(folder, info.st_dev, err);
     if (status == 0 && unlink(path) != 0)
         status = err_set_errno(err, LOCK);
     /* Whoever made a lock file of his own since then has the folder now. */

@@ -27,11 +27,11 @@ VARIABLE = "FORGE_TOKEN"  # of the manifests below
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 
-def manifest(*repos, host="git.test"):
+def manifest(*repos, host="git.test", host_key=HOST_KEY):
     """A bottle's, with keys of a forge. repos: (name, path, api_url or None)."""
     text = f"egress: {{dns: [{RESOLVER}]}}\ngit-gate:\n  repos:\n"
     for name, path, url in repos:
-        text += (f"    {name}:\n      url: ssh://git@{host}/{path}\n      host_key: {HOST_KEY}\n      key:\n"
+        text += (f"    {name}:\n      url: ssh://git@{host}/{path}\n      host_key: {host_key}\n      key:\n"
                  f"        provider: gitea\n        forge_token_env: {VARIABLE}\n")
         text += f"        api_url: {url}\n" if url else ""
     return text
@@ -127,6 +127,7 @@ class Forge:
         self.lock = threading.Lock()
         self.repos, self.tokens = set(repos), {}
         self.user_keys = set()  # blobs that some user has as a key of his own
+        self.changed = lambda keys: None  # called with all keys when there is another one, or one less, before the answer
         self.missing = 204  # what the deletion of a key that is not there answers; the description has 404, too
         self.keys, self.last = [], 0
         self.requests, self.problems = [], []
@@ -333,6 +334,7 @@ class Forge:
                 return 422, "A key with the same name already exists", ()
             self.last += 1
             self.keys.append({**option, "repo": repo, "id": self.last, "created_at": self.now()})
+            self.changed(self.keys)
             return 201, self.shown(self.keys[-1]), ()
 
     def shown(self, key):
@@ -359,4 +361,5 @@ class Forge:
             if not found and self.missing == 404:
                 return 404, "The target couldn't be found.", ()
             self.keys = [key for key in self.keys if key["id"] != number]
+            self.changed(self.keys)
             return 204, None, ()

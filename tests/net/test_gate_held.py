@@ -11,7 +11,8 @@ import pytest
 from git_upstream import Upstream
 from spaces import WAIT, wait_for
 from test_dlp_outbound import github
-from test_gate_host import FAILED, GateHost, manifest, sh
+from test_gate_host import GateHost, manifest, sh
+from test_hostctl_bottle import FAILED
 from test_watch import end, watching
 
 TOKEN = github(11)

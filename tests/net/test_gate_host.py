@@ -15,7 +15,7 @@ from spaces import WAIT, tied, wait_for
 from test_hostctl_cli import USAGE
 from world import RESOLVER
 
-STARTED, FAILED = 0, 125
+STARTED = 0
 SECRET = "AKIA" + "Q3EGRT2FYZ7XMPLN"  # of the shape of one, and nobody's
 MANIFEST = """\
 egress:
@@ -50,6 +50,7 @@ class GateHost(Host):
     def __init__(self, lab):
         super().__init__(lab)
         self.space.run("mount", "--bind", self.write("resolv.conf", f"nameserver {RESOLVER}\n"), "/etc/resolv.conf")
+        self.before = self.traces()
 
     def known(self):
         try:
@@ -64,6 +65,7 @@ def gate_host(lab):
     made = GateHost(lab)
     try:
         yield made
+        made.clean()  # mirrors of repositories too
     finally:
         made.close()
 
@@ -141,6 +143,25 @@ def test_status_names_the_repositories(bottle, upstream):
     said = bottle.host.hostctl("status", bottle.name)
     assert f"repository app {upstream.url('app')}\n" in said.stdout, said
     assert json.loads(bottle.host.hostctl("status", "--json", bottle.name).stdout)["repositories"] == [{"name": "app", "url": upstream.url("app")}]
+
+
+def test_apply_changes_the_gate_and_says_that_the_agents_urls_stay(bottle, upstream):
+    with open(os.path.join(bottle.host.dir, "gate.yaml"), encoding="ascii") as file:
+        before = file.read()
+    upstream.repository("two")
+    more = before + f"    two: {{url: {upstream.url('two')}, key: {{provider: static, path: {upstream.key}}}, host_key: {upstream.host_key}}}\n"
+    file = bottle.host.write("gate.yaml", more)
+    try:
+        done = bottle.host.hostctl("apply", bottle.name)
+        assert (done.returncode, done.stderr) == (0, f"hostctl apply: {file}: URLs of git-gate.repos is not as it was when the bottle was started, and "
+                                                     "cannot change while it runs: it stays\n")
+        out = good(bottle, 'base=$(git ls-remote --get-url "$1"); git ls-remote "${base%%app:.git}two" main', upstream.url("app"))
+        assert out.split() == [upstream.refs("two")["refs/heads/main"], "refs/heads/main"]
+    finally:
+        bottle.host.write("gate.yaml", before)
+        assert bottle.host.hostctl("apply", bottle.name).returncode == 0
+    assert sh(bottle, 'base=$(git ls-remote --get-url "$1"); git ls-remote "${base%%app:.git}two" main', upstream.url("app"))["status"] == 128
+    good(bottle, 'git ls-remote "$1" main', upstream.url("app"))
 
 
 # ---- host keys, with the real ssh-keyscan

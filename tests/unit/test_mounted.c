@@ -138,6 +138,7 @@ END_TEST
 START_TEST(a_policy_needs_the_keys_of_its_repositories)
 {
     set_up();
+    store.keeps = true;
     put(policy, GATED, 0644);
     refused("", "keys: the key of the repository app is missing");
     snprintf(keys, sizeof keys, "%s/keys", folder);

@@ -355,6 +355,22 @@ START_TEST(who_waits_for_a_removed_bottle_finds_it_missing_or_makes_a_new_one)
 }
 END_TEST
 
+/* Folders in one another, deeper than what is open at a time, and a file at the bottom. */
+static void dig(const char *path, int levels)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    for (int i = 0; i < levels; i++) {
+        ck_assert_int_eq(mkdirat(fd, "down", 0700), 0);
+        int below = openat(fd, "down", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ck_assert_int_ge(below, 0);
+        close(fd);
+        fd = below;
+    }
+    ck_assert_int_eq(close(openat(fd, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    close(fd);
+}
+
 START_TEST(removing_takes_everything_and_follows_no_link)
 {
     char path[PATH_MAX], kept[PATH_MAX];
@@ -373,7 +389,12 @@ START_TEST(removing_takes_everything_and_follows_no_link)
     ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
     path_of("one/root/link", path);
     ck_assert_int_eq(symlink(kept, path), 0);
-    ck_assert_int_eq(state_remove(&state, &err), 0);
+    path_of("one/root", path);
+    dig(path, 300);
+    path_of("one/deep-0", path); /* what it would call what is too deep */
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    dig(path, 40);
+    ck_assert_msg(state_remove(&state, &err) == 0, "%s", err.text);
     path_of("one", path);
     ck_assert_int_eq(access(path, F_OK), -1);
     ck_assert_int_eq(access(kept, F_OK), 0);

@@ -398,10 +398,9 @@ static size_t all_letters(struct str in, char *out)
         char letter;
         used = 1;
         if (c < 0x80) {
-            bool number = (uint8_t)(c - '0') < 10;
-            letter = (char)(number ? c : c | 0x20);
+            letter = dlp_tables.letters[c];
             out[made] = letter;
-            made += number || (uint8_t)(letter - 'a') < 26;
+            made += letter != 0;
             continue;
         }
         letter = dlp_look_alike((struct str){in.ptr + at, in.len - at}, &used);
@@ -450,6 +449,8 @@ size_t dlp_decode(enum dlp_code code, unsigned phase, struct str in, char *out)
 {
     size_t made;
 
+    if (!dlp_tables.ready)
+        dlp_sketch_prepare();
     if (code == DLP_ALNUM)
         return all_letters(in, out);
     if (code == DLP_NULS)

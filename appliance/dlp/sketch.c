@@ -28,11 +28,14 @@ static void put_anchor(const struct dlp_anchor_literal *literal, size_t at, unsi
     dlp_tables.anchor_high[at][c >> 4] |= bit;
 }
 
-/* Before main, so that nothing has to ask whether they are there. */
+/* Before main, so that nothing has to ask whether they are there but what other constructors may call. */
 __attribute__((constructor)) void dlp_sketch_prepare(void)
 {
     static const char escaped[] = "\"/\\ux";
 
+    if (dlp_tables.ready)
+        return;
+    dlp_tables.ready = true;
     for (const char *c = escaped; *c != '\0'; c++) { /* the higher half tells their lower ones apart */
         uint8_t bit = (uint8_t)(1u << (*c >> 4));
         dlp_tables.escaped_low[*c & 15] |= bit;
@@ -49,6 +52,8 @@ __attribute__((constructor)) void dlp_sketch_prepare(void)
                       (alnum ? 0 : DLP_NO_ALNUM) | (word && !alnum && c != '+' && c != '/' ? DLP_OTHER : 0) |
                       (c != 0 && strchr(escaped, (int)c) != NULL ? DLP_ESCAPED : 0) |
                       (c > ' ' && c < 0x7f ? 0 : DLP_NO_VISIBLE));
+        if (c < 128)
+            dlp_tables.letters[c] = (char)(!alnum ? 0 : c >= 'A' ? c | 0x20 : c);
         char byte = (char)c;
         dlp_values64(&byte, 1, &dlp_tables.values[c]);
     }

@@ -54,7 +54,9 @@ size_t dlp_word_end(const char *text, size_t len, size_t at, bool *other);
 #define DLP_OF_VALUE   32 /* of what generated passwords are made of */
 #define DLP_ANCHOR     4  /* bytes that are compared; of eight groups of literals a bit each */
 struct dlp_tables {
+    bool ready;
     uint8_t kinds[256], values[256];
+    char letters[128];                /* letters and digits, folded; 0 for all others */
     uint8_t anchors[DLP_ANCHOR][256]; /* by the byte */
     uint8_t escaped_low[16], escaped_high[16];
     uint8_t anchor_low[DLP_ANCHOR][16],

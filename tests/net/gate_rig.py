@@ -74,17 +74,15 @@ class Leg:
     def _one(self, sock):
         with sock:
             data, control, _, _ = sock.recvmsg(4096, socket.CMSG_LEN(4 * 8))
-            fds = array.array("i")
+            came = array.array("i")
             for _, _, part in control:
-                fds.frombytes(part[:len(part) - len(part) % fds.itemsize])
+                came.frombytes(part[:len(part) - len(part) % came.itemsize])
+            fds = list(came)  # _answer takes out those that it closes: their numbers are soon another thread's
             try:
-                answer = self._answer(sock, data, list(fds))
+                answer = self._answer(sock, data, fds)
             finally:
                 for fd in fds:
-                    try:
-                        os.close(fd)
-                    except OSError:
-                        pass
+                    os.close(fd)
             try:
                 sock.send(REPLY.pack(answer[0], answer[1], answer[2].encode()))
             except OSError:
@@ -106,9 +104,8 @@ class Leg:
         process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "git", program, self.repos[name]], stdin=fds[0], stdout=fds[1],
                                    stderr=fds[2], env=environment, start_new_session=True)
         self.processes.append(process)
-        for fd in fds:
-            os.close(fd)
-        fds.clear()
+        while fds:
+            os.close(fds.pop())
         while process.poll() is None:  # the session may go before its git
             if select.select([sock], [], [], 0.02)[0]:
                 os.killpg(process.pid, signal.SIGKILL)

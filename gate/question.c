@@ -18,7 +18,7 @@ void question_ask(struct conn *conn, uint64_t ref, struct str text)
 {
     struct server *server = conn->server;
     const struct policy *policy = server->worker->policy;
-    struct hold_request request;
+    struct hold_request request, read;
 
     if (text.len != sizeof request || ref >= conn->planned_count || conn->hold != 0) {
         host_kill(conn);
@@ -28,6 +28,10 @@ void question_ask(struct conn *conn, uint64_t ref, struct str text)
     memset(request.event, 0, sizeof request.event);
     snprintf(request.event, sizeof request.event, "%s", conn->planned[ref].id);
     request.base = policy->approvals.base;
+    if (hold_read(hold_bytes(&request), &read) != 0) { /* init would end the whole gate for it */
+        host_kill(conn);
+        return;
+    }
     if (!policy->approvals.asks || conn->stale) {
         answer(conn, HOLD_STALE);
         return;

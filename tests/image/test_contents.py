@@ -94,7 +94,9 @@ def test_programs_are_stripped_and_name_no_folder_of_the_machine(image):
 
 def test_what_the_build_compiled_is_whole(image):
     data = image.files["/stopper/stopper-dlp.db"]
-    assert data.startswith(b"stopbas1") and int.from_bytes(data[8:16], "little") == len(data)
+    with open(f"{image.tree}/appliance/dlp/layout.h", encoding="utf-8") as file:
+        magic = re.search(r'#define DLP_BASE_MAGIC[\s\\]+"(\w{8})"', file.read())[1]
+    assert data.startswith(magic.encode()) and int.from_bytes(data[8:16], "little") == len(data)
 
 
 def test_users_are_those_of_the_walls_rules(image):

@@ -24,6 +24,7 @@
 
 #define LEGS    2    /* ssh that one git may have at a time */
 #define CALLS   16   /* of ssh, in the life of one git */
+#define LAST_MS 1000 /* for the leg's words on an ssh whose git has ended: git may see the end of ssh's output before they come */
 #define TICK_MS 5000 /* how often is looked whether the agent's connection moves */
 
 enum { PARENT, CHILD, OUTPUT, WORDS, RELAY, FIRST_LEG, PLACES = FIRST_LEG + LEGS };
@@ -327,7 +328,10 @@ int run_git(struct session *session, const struct run *run)
         drain(&r, WORDS, &r.words, true);
     }
     for (size_t i = 0; i < LEGS; i++) {
-        if (r.legs[i].sock >= 0)
+        struct pollfd last = {r.legs[i].sock, POLLIN, 0};
+        if (last.fd >= 0 && !r.dead && poll(&last, 1, LAST_MS) > 0)
+            leg_end(&r, i);
+        else if (last.fd >= 0)
             relay_answer(&r.legs[i].call, RELAY_FAILED);
         close_fd(&r.legs[i].sock);
     }

@@ -10,6 +10,7 @@ import pytest
 
 from git_upstream import Upstream
 from spaces import WAIT, wait_for
+from test_audit import OF_GIT, are_as_documented
 from test_dlp_outbound import github
 from test_gate_host import GateHost, manifest, sh
 from test_hostctl_bottle import FAILED
@@ -102,6 +103,7 @@ def test_it_is_shown_and_goes_on_when_it_is_approved(bottle, upstream):
     assert bottle.audit.wait(mark, kind="control", rule="approve")["detail"] == f"{number} once, by ada: a test's own"
     line = bottle.audit.wait(mark, kind="git", id=one["event_id"])
     assert (line["verdict"], line["findings"], line["new"]) == ("allow", {"github-token": 1}, one["new"])
+    assert OF_GIT <= are_as_documented([line for line in bottle.audit.lines if line["kind"] == "git"])[0]
     logs = bottle.host.hostctl("logs", bottle.name, "--kind", "git").stdout
     assert re.search(rf"^\S+ hold   git       push app refs/heads/one 000000000000\.\.{HEX} keys\.txt:1 of {HEX} dlp-match \[git-gate\.on_finding\]"
                      rf" held as {number}, ", logs, re.M), logs

@@ -22,9 +22,10 @@
 
 #include "gate/child.h"
 
-#define LEGS    2    /* ssh that one git may have at a time */
-#define CALLS   16   /* of ssh, in the life of one git */
-#define LAST_MS 1000 /* for the leg's words on an ssh whose git has ended: git may see the end of ssh's output before they come */
+#define LEGS  2  /* ssh that one git may have at a time */
+#define CALLS 16 /* of ssh, in the life of one git */
+#define LAST_MS                                                                                              \
+    1000 /* for the leg's words on an ssh whose git has ended: git may see the end of ssh's output before they come */
 #define TICK_MS 5000 /* how often is looked whether the agent's connection moves */
 
 enum { PARENT, CHILD, OUTPUT, WORDS, RELAY, FIRST_LEG, PLACES = FIRST_LEG + LEGS };

@@ -330,6 +330,28 @@ static const char *within_a_line(void)
     return table;
 }
 
+/* So many bytes at once, where all of them are of those or single blanks; `in` has one byte more. */
+#define PIECE 16
+typedef uint8_t piece_u8 __attribute__((vector_size(PIECE)));
+typedef uint64_t piece_u64 __attribute__((vector_size(PIECE)));
+
+static bool piece(const unsigned char *in, const char *table, char *out)
+{
+    piece_u8 c, after;
+
+    memcpy(&c, in, PIECE);
+    memcpy(&after, in + 1, PIECE);
+    piece_u8 apart = (piece_u8)(c < ' ') | (piece_u8)(c > '}') | (piece_u8)(c == '*') | (piece_u8)(c == '`') |
+                     (piece_u8)(c == '&') | (piece_u8)(c == '<') |
+                     ((piece_u8)(c == ' ') & (piece_u8)(after == ' '));
+    piece_u64 any = (piece_u64)apart;
+    if ((any[0] | any[1]) != 0 || (in[PIECE - 1] == ' ' && table[in[PIECE]] == 0))
+        return false;
+    c |= (piece_u8)(c >= 'A') & (piece_u8)(c <= 'Z') & 0x20;
+    memcpy(out, &c, PIECE);
+    return true;
+}
+
 /* As many of those, and blanks between two of them, as there are in a row: what `next` would give for them one by one. */
 static size_t run(struct reader *reader, const char *table, char *out)
 {
@@ -338,7 +360,9 @@ static size_t run(struct reader *reader, const char *table, char *out)
 
     if (reader->to_give > 0 || reader->blank != 0 || reader->fresh || !reader->begun)
         return 0;
-    for (; at < end; at++) {
+    for (; end - at > PIECE && piece(in + at, table, out + len); at += PIECE)
+        len += PIECE;
+    for (; at < end; at++) { /* what is no such piece has an end of the row in it, or is the last */
         char gives = table[in[at]];
         if (gives == 0 && (in[at] != ' ' || at + 1 == end || table[in[at + 1]] == 0))
             break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * bench_dlp: what looking through a body and a head costs, with the detectors that outbound messages have by default, in CPU
- * time; beside PCRE2's JIT with the same expressions, one after the other. Bodies are made from files that are on the machine.
+ * bench_dlp: what looking through a body and a head costs, with the detectors that outbound messages have by default, and
+ * through an answer for phrases, in CPU time; beside PCRE2's JIT with the same expressions, one after the other. Bodies are made from files that are on the machine.
  * Usage: bench_dlp [SECONDS a case [NAME of one case]]
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -138,19 +138,36 @@ static size_t one_body(struct dlp_engine *engine, const struct dlp_message *mess
     return count;
 }
 
-static void bench_body(struct dlp_engine *engine, double seconds, const char *name, const char *coding,
-                       struct str body, size_t unpacked)
+static void bench_message(struct dlp_engine *engine, double seconds, const char *name,
+                          const struct dlp_message *message, struct str body, size_t unpacked)
 {
-    struct dlp_message message = {.detectors = DLP_TOKENS | DLP_KNOWN, .content_encoding = str_of(coding)};
-    size_t rounds = 0, found = one_body(engine, &message, body);
+    size_t rounds = 0, found = one_body(engine, message, body);
     double start = now(), took;
 
     do {
-        one_body(engine, &message, body);
+        one_body(engine, message, body);
         rounds++;
     } while ((took = now() - start) < seconds);
     printf("%-28s %8.0f MiB/s %9.3f ms/MiB   %zu found\n", name, (double)(rounds * unpacked) / took / 1048576,
            1e3 * took * 1048576 / (double)(rounds * unpacked), found);
+}
+
+static void bench_body(struct dlp_engine *engine, double seconds, const char *name, const char *coding,
+                       struct str body, size_t unpacked)
+{
+    bench_message(
+        engine, seconds, name,
+        &(struct dlp_message){.detectors = DLP_TOKENS | DLP_KNOWN, .content_encoding = str_of(coding)}, body,
+        unpacked);
+}
+
+/* What an answer is searched for: phrases that address an agent. */
+static void bench_answer(struct dlp_engine *engine, double seconds, const char *text)
+{
+    bench_message(
+        engine, seconds, "documents, inbound",
+        &(struct dlp_message){.detectors = DLP_PHRASES, .inbound = true, .content_type = STR("text/plain")},
+        (struct str){text, SIZE}, SIZE);
 }
 
 /* The request of the goal: a kilobyte of head and four of JSON. */
@@ -270,6 +287,8 @@ int main(int argc, char **argv)
         bench_body(engine, seconds, "random bytes, deflate", "deflate", (struct str){zipped, len}, SIZE);
         free(zipped);
     }
+    if (only == NULL || strcmp(only, "inbound") == 0)
+        bench_answer(engine, seconds, text);
     if (only == NULL || strcmp(only, "request") == 0)
         bench_request(engine, seconds, bodies[3].body);
     if (only == NULL || strcmp(only, "pcre2") == 0) {

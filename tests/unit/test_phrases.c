@@ -76,6 +76,69 @@ START_TEST(the_table_is_sound)
 }
 END_TEST
 
+/* What bytes of ASCII and bytes that are none give, one by one, for texts without references and long rows. */
+static size_t plain_by_bytes(const char *in, size_t len, char *out)
+{
+    size_t made = 0;
+    bool fresh = true;
+    char blank = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)in[i];
+        if (c <= ' ' || c == 0x7f) {
+            bool line = c == '\n' || c == '\r';
+            blank = line || blank == '\n' ? '\n' : ' ';
+            fresh = fresh || line;
+            continue;
+        }
+        if (strchr("*`~", c) != NULL || (fresh && strchr(">/|-", c) != NULL))
+            continue;
+        if (blank != 0 && made > 0)
+            out[made++] = blank;
+        blank = 0;
+        fresh = false;
+        out[made++] = (char)(c >= 0x80 ? '?' : c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+    }
+    return made;
+}
+
+static void same_by_bytes(const char *text, size_t len)
+{
+    char plain[64], wanted[64];
+    char *source = malloc(len); /* not a byte behind it */
+
+    ck_assert_ptr_nonnull(source);
+    memcpy(source, text, len);
+    size_t made = dlp_plain(false, (struct str){source, len}, plain);
+    ck_assert_uint_eq(made, plain_by_bytes(text, len, wanted));
+    ck_assert_mem_eq(plain, wanted, made);
+    free(source);
+}
+
+/* Any byte, and any two that mean something together, wherever they stand in a piece that is taken at once. */
+START_TEST(bytes_at_once_give_what_they_give_one_by_one)
+{
+    static const char letters[] = "QuickBrownFoxesJumpOverTheLazyDogsAndCatsAgain";
+    static const unsigned char pairs[] = {' ', '\n', '\r', '\t', 0,   '*', '~', '<', '>',  '/',
+                                          '-', '|',  'A',  'Z',  '@', '[', '}', '&', 0x7f, 0xff};
+
+    for (size_t at = 0; at + 2 <= sizeof letters - 1; at++) {
+        char text[sizeof letters];
+        memcpy(text, letters, sizeof letters);
+        for (unsigned c = 0; c < 256; c++) {
+            text[at] = (char)c;
+            same_by_bytes(text, sizeof letters - 1);
+            same_by_bytes(text, at + 1);
+        }
+        for (size_t i = 0; i < sizeof pairs * sizeof pairs; i++) {
+            text[at] = (char)pairs[i / sizeof pairs];
+            text[at + 1] = (char)pairs[i % sizeof pairs];
+            same_by_bytes(text, sizeof letters - 1);
+        }
+    }
+}
+END_TEST
+
 START_TEST(each_positive_is_seen_and_no_negative)
 {
     for (size_t i = 0; i < dlp_phrase_count; i++) {
@@ -256,5 +319,5 @@ START_TEST(weights_add_up_near_together_only)
 END_TEST
 
 SUITE_MAIN("phrases", the_table_is_sound, each_positive_is_seen_and_no_negative, text_becomes_plain,
-           a_byte_of_plain_text_is_found_again, any_bytes_become_plain, attacks_fire, pages_about_it_pass,
-           weights_add_up_near_together_only)
+           bytes_at_once_give_what_they_give_one_by_one, a_byte_of_plain_text_is_found_again,
+           any_bytes_become_plain, attacks_fire, pages_about_it_pass, weights_add_up_near_together_only)

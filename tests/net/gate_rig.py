@@ -37,6 +37,7 @@ mkdir -p "$1/root/run" "$1/root/gate"
 mount -t tmpfs none "$1/root/run"
 mkdir -p "$1/root/run/stopper/empty" "$1/root/run/stopper-gate"
 mount --bind "$1/gate" "$1/root/gate"
+mount --bind "$1/bin" "$1/root/usr/local/bin"
 mount --bind "$1/leg" "$1/root/run/stopper-gate"
 chown 61005:61005 "$1/gate" && chmod 700 "$1/gate"
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
@@ -257,7 +258,7 @@ class Rig:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="stopper-gate-")
         os.chmod(self.dir, 0o755)
-        for name in "root", "gate", "leg", "up", "work":
+        for name in "root", "gate", "leg", "bin", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()
         self.repos, self.template = {}, None
@@ -286,10 +287,10 @@ class Rig:
         self.repos[name] = path
         return path
 
-    def apply(self, push=None, **members):
+    def apply(self, push=None, scanner=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos}, **members)
+        self.gate.apply({"repos": repos, **({"scanner": scanner} if scanner else {})}, **members)
 
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"

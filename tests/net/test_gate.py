@@ -666,6 +666,23 @@ def test_a_canary_on_its_way_out_closes_the_egress(own):
     rig.git("ls-remote", "origin", at=one)
 
 
+def test_an_outside_scanner_decides_in_the_gates_own_jail(rig):
+    """By the real gate's Landlock, seccomp and user; the program is in the one folder for it."""
+    path = rig.path("bin", "scanner")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\n! grep forbidden-word\n")
+    os.chmod(path, 0o755)
+    rig.apply(scanner="/usr/local/bin/scanner")
+    one = clone(rig)
+    clean = rig.commit(one, text="nothing to see\n")
+    rig.git("push", "--quiet", "origin", "main", at=one)
+    assert rig.refs(rig.up) == {"refs/heads/main": clean}
+    rig.commit(one, text="a forbidden-word\n")
+    output = rig.git("push", "origin", "main", at=one, ok=False)
+    assert "remote: git-gate: refused: the outside scanner says no (exit status 1)" in output, output
+    assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and leftovers(rig) == []
+
+
 # ---- what is refused
 
 def ask(rig, raw, shut=False):

@@ -122,6 +122,8 @@ static void on_planned(struct conn *conn)
 {
     if (conn->crowded)
         host_say(conn, TALK_STOP, 0, str_of("too many refs are being pushed at once; try again later"));
+    else if (server_closed(conn->server)) /* init may not have heard of the canary yet */
+        host_say(conn, TALK_STOP, 0, str_of("the bottle's egress is closed, so nothing leaves it"));
     else if (conn->stale)
         host_say(conn, TALK_STOP, 0, str_of("the bottle's policy has changed meanwhile; push again"));
     else

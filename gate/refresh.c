@@ -21,6 +21,7 @@
 #include "gate/run.h"
 
 #define REFS_MAX  (64 << 20) /* bytes of refs that are compared; beyond them every request fetches */
+#define REF_COUNT 100000     /* refs of an upstream: git writes each that is new into a file of its own */
 #define LOOSE_MAX 256        /* refs that have changed at once: then they are packed into one file */
 #define PACKS_MAX 50         /* packs of a mirror; beyond them they are put together */
 #define HEAD_MAX  1100       /* bytes of the file HEAD */
@@ -28,8 +29,8 @@
 struct look {
     struct buf known; /* "ID REF\n", what the mirror has */
     size_t at;        /* how far the upstream's list was the same */
-    size_t differing;
-    bool over;               /* there were too many */
+    size_t count, differing;
+    bool over;               /* there were too many to compare */
     char head[TALK_REF_MAX]; /* the branch that the upstream's HEAD is, or "" */
     char head_id[TALK_ID];   /* its object, or "" */
     size_t id_len;           /* digits of an id; 0 = none was seen */
@@ -72,6 +73,7 @@ static void compare(struct look *look, struct str id, struct str ref)
 
     if (ref.len >= 3 && memcmp(ref.ptr + ref.len - 3, "^{}", 3) == 0)
         return;
+    look->count++;
     const char *at = known.ptr + look->at;
     if (known.len - look->at >= len && memcmp(at, id.ptr, id.len) == 0 && at[id.len] == ' ' &&
         memcmp(at + id.len + 1, ref.ptr, ref.len) == 0 && at[len - 1] == '\n')
@@ -101,7 +103,7 @@ static int on_remote(void *ctx, struct str line)
     if (str_equal(ref, str_of("HEAD")))
         return copy(look->head_id, sizeof look->head_id, id);
     compare(look, id, ref);
-    return 0;
+    return look->count > REF_COUNT ? -1 : 0; /* git is killed: no more of them is read */
 }
 
 static int git(struct session *session, const char *const *argv)
@@ -224,7 +226,11 @@ static int look_at_upstream(struct session *session, struct look *look, struct e
     struct run run = {
         .argv = argv, .in = RUN_NOTHING, .on_line = on_remote, .ctx = look, .service = LEG_UPLOAD_PACK};
 
-    return run_git(session, &run) == 0 ? 0 : failed(session, err);
+    int status = run_git(session, &run);
+    if (look->count > REF_COUNT)
+        return err_set(err, "the upstream %s has more than %d refs, which the gate does not mirror",
+                       session->repo->url, REF_COUNT);
+    return status == 0 ? 0 : failed(session, err);
 }
 
 static size_t packs(const struct session *session)

@@ -340,7 +340,7 @@ int run_git(struct session *session, const struct run *run)
     close_fd(&r.polls[OUTPUT].fd);
     close_fd(&r.polls[WORDS].fd);
     close_fd(&r.polls[RELAY].fd);
-    if (!runs)
+    if (!runs || r.dead) /* what it said was not taken: its own status, if it was faster, says nothing */
         return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

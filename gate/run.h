@@ -32,7 +32,8 @@ struct run {
     void *ctx;
 };
 
-/* Returns its exit status, 128 and more for a signal; -1 when it could not be started (session_word says why). */
+/* Returns its exit status, 128 and more for a signal; -1 when it could not be started (session_word says why), or when on_line
+ * would not take what it said. */
 int run_git(struct session *session, const struct run *run);
 
 #endif

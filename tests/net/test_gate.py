@@ -885,6 +885,18 @@ def test_too_many_refs_at_once_are_refused_whole(rig):
     wait_for(lambda: sum(line.get("ref", "").startswith("refs/tags/t000") for line in rig.gate.lines) == 100, "a line for each")
 
 
+def test_an_upstream_of_too_many_refs_is_refused_before_one_is_kept(rig):
+    with open(os.path.join(rig.up, "packed-refs"), "w", encoding="ascii") as file:
+        file.write(f"# pack-refs with: peeled fully-peeled sorted \n{rig.first} refs/heads/main\n")
+        file.writelines(f"{rig.first} refs/tags/t{number:06}\n" for number in range(100000))
+    output = rig.git("ls-remote", rig.url(rig.name), ok=False)
+    assert f"git-gate: the upstream ssh://git@up.test/org/{rig.name}.git has more than 100000 refs, which the gate does not mirror" in output
+    assert not os.path.exists(rig.mirror(rig.name)) and leftovers(rig) == []
+    with open(os.path.join(rig.up, "packed-refs"), "w", encoding="ascii") as file:
+        file.write(f"{rig.first} refs/heads/main\n")
+    assert rig.git("ls-remote", rig.url(rig.name)).count("\trefs/") == 1  # the control
+
+
 def test_connections_are_bounded(rig):
     line = line_of(f"git-upload-pack /{rig.name}:\0host=x\0".encode())
     held = []

@@ -16,14 +16,16 @@
 #define GZIP_HEAD 10
 #define ZIP_HEAD  30
 #define PIECE     65536
-#define FEED_MAX  (1u << 30) /* bytes that zlib is given at once */
+#define FEED_MAX  (1u << 20) /* bytes that zlib is given at once: between two the time is looked at */
 
 struct archive {
     struct push_run *run;
     struct push_place place;
     struct str object;
     uint64_t made; /* bytes, unpacked, of all members */
-    bool over;     /* a bomb, or what cannot be looked into: told already */
+    uint64_t
+        read;  /* bytes that went in for them: members may share what they are made of, and yield nothing */
+    bool over; /* a bomb, or what cannot be looked into: told already */
 };
 
 static unsigned u16(const unsigned char *bytes)
@@ -46,7 +48,9 @@ static void tell(struct archive *archive, const char *rule, const char *why, boo
 
 static bool is_bomb(const struct archive *archive)
 {
-    return archive->made > DLP_UNPACK_GRACE && archive->made / DLP_UNPACK_RATIO > archive->object.len;
+    uint64_t work = archive->made > archive->read ? archive->made : archive->read;
+
+    return work > DLP_UNPACK_GRACE && work / DLP_UNPACK_RATIO > archive->object.len;
 }
 
 /* One piece of what comes out. Returns 0, or -1: the run has failed. */
@@ -56,10 +60,10 @@ static int take(struct archive *archive, struct push_stream *stream, struct str 
     archive->run->check->bytes += piece.len;
     if (is_bomb(archive))
         tell(archive, "archive-bomb", "an archive that unpacks to too much", false);
-    if (archive->over || piece.len == 0)
-        return 0;
     if (push_time(archive->run) == 0)
         return -1;
+    if (archive->over || piece.len == 0)
+        return 0;
     if (stream->run == NULL && push_stream_begin(stream, archive->run, &archive->place) != 0)
         return -1;
     return push_stream_feed(stream, piece);
@@ -83,7 +87,9 @@ static int unpack(struct archive *archive, size_t at, int bits)
         }
         z.next_out = (Bytef *)piece;
         z.avail_out = PIECE;
+        uInt before = z.avail_in;
         status = inflate(&z, Z_NO_FLUSH);
+        archive->read += before - z.avail_in;
         failed = take(archive, &stream, (struct str){piece, PIECE - z.avail_out});
     }
     inflateEnd(&z);

@@ -95,6 +95,9 @@ def main():
             inner = head(8, len(data), 1 << 24)
             data = struct.pack("<BHH", 0, len(inner), len(inner) ^ 0xffff) + inner + data
         put(what, head(8, len(data), 1 << 24) + data)
+    elif what == "shared.gz":  # each head skips those behind it, as its extra field, to the same blocks of nothing
+        heads = [struct.pack("<BBBBIBBH", 0x1f, 0x8b, 8, 4, 0, 0, 3, 12 * (4999 - i)) for i in range(5000)]
+        put(what, b"".join(heads) + struct.pack("<BHH", 0, 0, 0xffff) * 60000)
     elif what == "encrypted.zip":
         put(what, head(8, 12 + len(secret), len(secret), 1) + bytes(12) + secret[::-1])
     elif what == "bzip2.zip":

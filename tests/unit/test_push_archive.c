@@ -71,6 +71,7 @@ START_TEST(bombs_and_what_cannot_be_looked_into_are_refused)
         {"members.gz", "archive-bomb", "unpacks to too much", PUSH_REFUSED, PUSH_REFUSED},
         {"bomb.zip", "archive-bomb", "unpacks to too much", PUSH_REFUSED, PUSH_REFUSED},
         {"overlap.zip", "archive-bomb", "unpacks to too much", PUSH_REFUSED, PUSH_REFUSED},
+        {"shared.gz", "archive-bomb", "unpacks to too much", PUSH_REFUSED, PUSH_REFUSED},
         {"encrypted.zip", "archive-encrypted", "a zip with an encrypted member", PUSH_REFUSED, PUSH_ASK},
         {"bzip2.zip", "archive-coding", "a zip with a member in a coding", PUSH_REFUSED, PUSH_ASK},
         {"harmless.gz", NULL, NULL, PUSH_CLEAN, PUSH_CLEAN},

@@ -14,8 +14,10 @@ import subprocess
 import tempfile
 import threading
 
+import pytest
+
 from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, Space, database, sealed
-from spaces import WAIT, Failed, alive, wait_for
+from spaces import WAIT, Failed, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2VmYWtlZmFrZWZha2VmYWtlZmFrZWZha2VmYWtlZmFr"
@@ -292,6 +294,13 @@ class Rig:
                  for name in self.repos]
         self.gate.apply({"repos": repos, **({"scanner": scanner} if scanner else {})}, **members)
 
+    def dial(self):
+        sock = self.space.socket()
+        sock.settimeout(WAIT)
+        with self.space:
+            sock.connect(("127.0.0.1", 9418))
+        return sock
+
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"
 
@@ -329,3 +338,157 @@ class Rig:
             self.leg.close()
             self.space.close()
             shutil.rmtree(self.dir)
+
+
+# ---- fixtures of the test files
+
+@pytest.fixture(scope="module")
+def shared_gate():
+    made = Rig()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def rig(shared_gate):
+    """One gate for all that leave it as it was; each test has an upstream of its own, "app", with one commit on main."""
+    shared_gate.leg.before = None
+    for name in list(shared_gate.repos):
+        del shared_gate.repos[name]
+    shared_gate.number = getattr(shared_gate, "number", 0) + 1
+    fresh(shared_gate, f"app{shared_gate.number}")
+    return shared_gate
+
+
+@pytest.fixture
+def own():
+    """A gate that may be killed."""
+    made = Rig()
+    try:
+        fresh(made, "app1")
+        yield made
+    finally:
+        made.close()
+
+
+def fresh(rig, name):
+    rig.name = name
+    rig.up, rig.first = rig.begun(name)
+    rig.apply()
+    rig.gate.forget()
+    rig.leg.requests.clear()
+
+
+# ---- what tests do with it
+
+def clone(rig, name="one", *options):
+    at = rig.path("work", f"{rig.name}-{name}")
+    rig.git("clone", "--quiet", *options, rig.url(rig.name), at)
+    return at
+
+
+def others(rig):
+    """A clone of the upstream, by somebody who does not come through the gate."""
+    at = rig.path("work", f"{rig.name}-others")
+    rig.git("clone", "--quiet", rig.up, at)
+    return at
+
+
+def hook(rig, name, text):
+    path = os.path.join(rig.up, "hooks", name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return path
+
+
+def remote_words(output):
+    return [line for line in output.splitlines() if line.startswith("remote:")]
+
+
+def results(output):
+    """Of a push --porcelain: (flag, ref, summary)."""
+    return sorted((line.split("\t")[0], line.split("\t")[1].split(":")[1], line.split("\t")[2]) for line in output.splitlines()
+                  if line.count("\t") == 2)
+
+
+def same_mirror(rig):
+    return rig.refs(rig.mirror(rig.name)) == rig.refs(rig.up)
+
+
+def sessions(gate):
+    """The pids of sessions that run."""
+    def is_session(pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return file.read().split(b"\0")[1:2] == [b"session"]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    return [pid for pid in gate.children() if is_session(pid)]
+
+
+def leftovers(rig):
+    found = []
+    for folder, folders, files in os.walk(rig.mirror(rig.name)):
+        found += [os.path.join(folder, name) for name in folders + files if name.startswith("tmp_") or name.endswith(".lock")]
+    return found
+
+
+def line_of(text, length=None):
+    """A line of git's protocol (gitprotocol-common(5)), whatever length it says."""
+    return f"{len(text) + 4 if length is None else length:04x}".encode() + text
+
+
+def request_of(rig, service):
+    """The first line of a connection."""
+    return line_of(f"git-{service} /{rig.name}:\0host=x\0".encode())
+
+
+def to_the_end(sock):
+    """What comes until the other end closes."""
+    came = b""
+    try:
+        while part := sock.recv(65536):
+            came += part
+    except ConnectionResetError:  # there was more of ours than it wanted
+        pass
+    return came
+
+
+def ask(rig, raw, shut=False):
+    """What the gate answers to these bytes, until it closes."""
+    with rig.dial() as sock:
+        sock.sendall(raw)
+        if shut:
+            sock.shutdown(socket.SHUT_WR)
+        return to_the_end(sock)
+
+
+def push_begun(rig):
+    """A connection to the gate that has asked to push and heard which refs there are."""
+    sock = rig.dial()
+    sock.sendall(request_of(rig, "receive-pack"))
+    advertised = b""
+    while not advertised.endswith(b"0000"):
+        came = sock.recv(65536)
+        assert came, advertised
+        advertised += came
+    return sock
+
+
+def half_a_push(rig, at):
+    """A push whose pack has begun and does not go on: git's own bytes, cut. Returns the socket, when the quarantine is there."""
+    pack = rig.path("work", "pack")
+    with open(pack, "wb") as file:
+        rig.space.run("git", "-C", at, "pack-objects", "--revs", "--stdout", "--all", input=b"", stdout=file)
+    with open(pack, "rb") as file:
+        data = file.read()
+    new = rig.git("rev-parse", "HEAD", at=at).strip()
+    sock = push_begun(rig)
+    command = f"{rig.first} {new} refs/heads/main\0 report-status".encode()
+    sock.sendall(line_of(command) + b"0000" + data[:len(data) // 2])
+    wait_for(lambda: leftovers(rig), "the quarantine")
+    return sock

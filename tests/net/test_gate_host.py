@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The git-gate as its users have it: `hostctl up` with repositories on a real server, the real git inside, by the URLs that the
-server has. What the gate does with a push in every case is in test_gate.py; here is that all parts of it fit."""
+server has. What the gate does with a push in every case is in test_gate_fetch_push.py and its neighbours; here is that
+all parts of it fit."""
 import json
 import os
 import pty

@@ -294,6 +294,10 @@ int session_main(const char *self)
     int status = session.task.service == REQUEST_PUSH ? serve_push(&session) : serve_fetch(&session);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
     last_word(&session, status, word, sizeof word);
-    tell_end(status != 0 ? DENIAL_GIT_INTERRUPTED : DENIAL_NONE, status != 0 ? word : "");
+    if (status == 0 &&
+        session.refused[0] != '\0') /* git ends well then, and no ref may have a line of its own */
+        tell_end(DENIAL_GIT_REFUSED, session.refused);
+    else
+        tell_end(status != 0 ? DENIAL_GIT_INTERRUPTED : DENIAL_NONE, status != 0 ? word : "");
     return 0;
 }

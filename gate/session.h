@@ -41,7 +41,8 @@ struct session {
     size_t words_len;
     struct update *updates; /* of a push, once its hook was called */
     size_t update_count;
-    struct push_check *check; /* what was found in it; NULL before it was looked at */
+    struct push_check *check;    /* what was found in it; NULL before it was looked at */
+    char refused[TALK_TEXT_MAX]; /* why a push was refused whole; "" = it was not */
 };
 
 /* The program's main with the argument "session". `self`: its own path. Returns the exit status. */

@@ -3,6 +3,7 @@
 bare repositories of this machine with the descriptors that it is handed. Everything of it is in a network namespace of its own."""
 import array
 import fcntl
+import hashlib
 import json
 import os
 import select
@@ -465,6 +466,12 @@ def ask(rig, raw, shut=False):
         if shut:
             sock.shutdown(socket.SHUT_WR)
         return to_the_end(sock)
+
+
+def pack(*objects, count=None):
+    """A pack of these (gitformat-pack(5)); of `count`, if it lies."""
+    body = b"PACK" + struct.pack("!II", 2, len(objects) if count is None else count) + b"".join(objects)
+    return body + hashlib.sha1(body).digest()
 
 
 def push_begun(rig):

@@ -21,19 +21,6 @@ def test_a_push_that_is_too_large_ends_where_its_repository_says(rig):
     assert same_mirror(rig)
 
 
-def test_too_many_refs_at_once_are_refused_whole(rig):
-    one = clone(rig)
-    path = os.path.join(one, ".git", "packed-refs")
-    with open(path, "a", encoding="ascii") as file:
-        file.writelines(f"{rig.first} refs/tags/t{number:05}\n" for number in range(2100))
-    output = rig.git("push", "--quiet", "--tags", at=one, ok=False)
-    assert "git-gate: the push is refused: it names too many refs; push fewer at a time" in output
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first}
-    rig.git("push", "--quiet", "origin", "refs/tags/t000*:refs/tags/t000*", at=one)
-    assert len(rig.refs(rig.up)) == 101 and same_mirror(rig)
-    wait_for(lambda: sum(line.get("ref", "").startswith("refs/tags/t000") for line in rig.gate.lines) == 100, "a line for each")
-
-
 def test_an_upstream_of_too_many_refs_is_refused_before_one_is_kept(rig):
     with open(os.path.join(rig.up, "packed-refs"), "w", encoding="ascii") as file:
         file.write(f"# pack-refs with: peeled fully-peeled sorted \n{rig.first} refs/heads/main\n")

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an agent that speaks git's protocol by hand sends stopper-gate: each is refused in git's own voice and forgotten, and the
 same probe with what is right works."""
-import hashlib
 import os
 import socket
-import struct
 import zlib
 
 import pytest
 
-from gate_rig import ask, clone, leftovers, line_of, push_begun, request_of, same_mirror, sessions, to_the_end
+from gate_rig import ask, clone, leftovers, line_of, pack, push_begun, request_of, same_mirror, sessions, to_the_end
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -111,11 +109,6 @@ def packed(kind, size, data, base=b""):
     return bytes(head) + base + zlib.compress(data)
 
 
-def pack(*objects, count=None):
-    body = b"PACK" + struct.pack("!II", 2, len(objects) if count is None else count) + b"".join(objects)
-    return body + hashlib.sha1(body).digest()
-
-
 def varint(number):
     out = bytearray()
     while number > 127:
@@ -150,3 +143,36 @@ def test_a_pack_that_lies_is_refused_and_forgotten(rig, what):
     new = rig.commit(one)
     rig.git("push", "--quiet", "origin", "main", at=one)
     assert rig.refs(rig.up) == {"refs/heads/main": new}
+
+
+PUSH = b"%s %s refs/heads/x\0 report-status"
+CUT = {
+    "a command of no length": lambda line: b"0004",
+    "a delimiter": lambda line: b"0001",
+    "the end of a response": lambda line: b"0002",
+    "a length that is none": lambda line: b"0003" + line,
+    "a length that is too large": lambda line: b"fff1" + line,
+    "letters": lambda line: b"zzzz" + line,
+    "a sign": lambda line: b"-001" + line,
+    "a length that ends before its line": lambda line: line_of(line, len(line) - 10),
+    "a length that reaches into the pack": lambda line: line_of(line, len(line) + 20),
+    "a length that nothing follows": lambda line: line_of(line, 60000),
+    "commands without an end": lambda line: line_of(line)[:-1],
+}
+
+
+@pytest.mark.parametrize("what", CUT)
+def test_a_command_whose_length_lies_moves_nothing(rig, what):
+    line = PUSH % (b"0" * 40, rig.first.encode())
+
+    def push(framed):
+        with push_begun(rig) as sock:
+            sock.sendall(framed + b"0000" + pack())
+            sock.shutdown(socket.SHUT_WR)
+            return to_the_end(sock)
+    answer = push(CUT[what](line))
+    assert b"unpack ok" not in answer and b"ok refs/heads/x" not in answer, answer
+    wait_for(lambda: not sessions(rig.gate), "its end")
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
+    assert not [line for line in rig.gate.lines if "ref" in line]
+    assert b"ok refs/heads/x" in push(line_of(line))  # the same probe, with a length that is right

@@ -190,7 +190,7 @@ qemu.cannot := $(addprefix test_,jail jails seccomp privdrop push_outside secret
 run-unit: tests
 	$(Q)$(SUDO) env STOPPER_GITLEAKS=$(DEPS)/bin/gitleaks tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
-	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) STOPPER_GITLEAKS=$(DEPS)/bin/gitleaks \
 		$(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
 lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs
 	$(Q)tests/lint/lint.sh

@@ -2,6 +2,7 @@
 """What stopper-gate finds in a push, and what becomes of it: refused, or waiting for the operator."""
 import os
 import re
+import shutil
 import signal
 import threading
 
@@ -164,3 +165,24 @@ def test_an_outside_scanner_decides_in_the_gates_own_jail(rig):
     output = rig.git("push", "origin", "main", at=one, ok=False)
     assert "remote: git-gate: refused: the outside scanner says no (exit status 1)" in output, output
     assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and leftovers(rig) == []
+
+
+def test_gitleaks_is_a_scanner_in_the_gates_own_jail(rig):
+    """The real one, under the name by which its arguments are known; it finds what no detector of ours does."""
+    where = os.environ.get("STOPPER_GITLEAKS", "")
+    assert os.access(where, os.X_OK), "STOPPER_GITLEAKS is no program: run make deps (gitleaks of Debian 13)"
+    shutil.copy(where, rig.path("bin", "gitleaks"))
+    rig.apply(scanner="/usr/local/bin/gitleaks")
+    one = clone(rig)
+    clean = rig.commit(one, text="nothing to see\n")
+    rig.git("push", "--quiet", "origin", "main", at=one)
+    assert rig.refs(rig.up) == {"refs/heads/main": clean}
+    bad = rig.commit(one, name="s.yaml", text="access_key: " + "q7Rk2v9XsT4m" + "Zp8Lw1Nd\n")
+    output = rig.git("push", "origin", "main", at=one, ok=False)
+    assert "remote: git-gate: refused: the outside scanner says no (exit status 1)" in output, output
+    line = rig.gate.line(ref="refs/heads/main", verdict="block")
+    assert (line["reason"], line["pattern"], line["new"]) == ("dlp-match", "scanner", bad)
+    assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and leftovers(rig) == []
+    rig.apply()
+    rig.git("push", "--quiet", "origin", "main", at=one)  # nobody else knows
+    assert rig.refs(rig.up) == {"refs/heads/main": bad}

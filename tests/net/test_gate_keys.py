@@ -35,6 +35,7 @@ def apply(init, keys, policy=None):
 
 
 def test_a_key_is_made_once_for_a_name(init):
+    mark = init.audit.mark()
     status, answer = init.ctl("deploy-key", "made")
     assert status == 0 and answer["ok"]
     kind, blob, comment = answer["key"].split(" ")
@@ -44,7 +45,12 @@ def test_a_key_is_made_once_for_a_name(init):
     status, other = init.ctl("deploy-key", "other")
     assert status == 0 and other["key"].split(" ")[1] != blob
     done = subprocess.run(["ssh-keygen", "-l", "-f", "-"], input=answer["key"], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith(" stopper:made (ED25519)\n")
+    bits, fingerprint, rest = done.stdout.split(" ", 2)
+    assert (bits, rest) == ("256", "stopper:made (ED25519)\n")
+    line = init.audit.wait(mark, kind="control", rule="deploy-key", repository="made")
+    assert (line["verdict"], line["detail"]) == ("allow", f"a key was made: {fingerprint}")
+    init.audit.wait(mark, kind="control", rule="deploy-key", repository="other")
+    assert sum(line.get("rule") == "deploy-key" for line in init.audit.lines) == 2  # asking again makes none
     for name in "..", "a/b", "a" * 65:
         assert init.ctl("deploy-key", name) == (1, {"ok": False, "error": "deploy-key: the name is not a repository's"})
     assert init.ctl("deploy-key")[1].startswith("usage: stopper-init ctl ")

@@ -290,10 +290,10 @@ class Rig:
         self.repos[name] = path
         return path
 
-    def apply(self, push=None, scanner=None, **members):
+    def apply(self, push=None, scanner=None, prefetch=False, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **({"scanner": scanner} if scanner else {})}, **members)
+        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {})}, **members)
 
     def dial(self):
         sock = self.space.socket()

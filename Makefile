@@ -185,8 +185,8 @@ check-net: ## the net lab (namespaces, real servers), on the asan and release bu
 	$(Q)$(MAKE) VARIANT=release run-net
 # What qemu-user cannot do: seccomp filters (jail, jails, seccomp, privdrop, push_outside), the flags of a mapping (secret), /proc/self as the kernel has it
 # (mount), signal 32 (spawn), setns, because it has threads of its own (netns_proc), more descriptors in a message than there is
-# room for: it keeps some open (leg_request).
-qemu.cannot := $(addprefix test_,jail jails seccomp privdrop push_outside secret mount spawn netns_proc leg_request)
+# room for: it keeps some open (leg_request), what the kernel knows of a connection (gate_run).
+qemu.cannot := $(addprefix test_,jail jails seccomp privdrop push_outside secret mount spawn netns_proc leg_request gate_run)
 run-unit: tests
 	$(Q)$(SUDO) env STOPPER_GITLEAKS=$(DEPS)/bin/gitleaks tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all

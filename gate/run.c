@@ -226,11 +226,10 @@ static void take_call(struct running *r)
 /* ---- the loop */
 
 /* Whether the agent's connection has been still for too long: nothing came, and nothing was taken. */
-static bool idle(void)
+static bool idle(uint32_t limit)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
-    uint32_t limit = SESSION_IDLE_SECONDS * 1000;
 
     if (getsockopt(SESSION_FD_CLIENT, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return false; /* no TCP: a test's */
@@ -241,12 +240,13 @@ static void step(struct running *r)
 {
     struct session *session = r->session;
     uint64_t now = session_now_ms(), left = session->deadline_ms > now ? session->deadline_ms - now : 0;
+    uint64_t tick = session->idle_ms < TICK_MS ? session->idle_ms : TICK_MS;
 
     if (left == 0)
         session_die(session, "it took too long");
-    if (r->run->serves && idle())
+    if (r->run->serves && idle(session->idle_ms))
         session_die(session, "the connection was idle for too long");
-    int ready = poll(r->polls, PLACES, (int)(left < TICK_MS ? left : TICK_MS));
+    int ready = poll(r->polls, PLACES, (int)(left < tick ? left : tick));
     if (ready < 0 && errno != EINTR)
         session_die(session, "poll failed");
     if (ready <= 0)

@@ -283,6 +283,7 @@ int session_main(const char *self)
     char word[256];
 
     session.deadline_ms = session_now_ms() + SESSION_SECONDS * UINT64_C(1000);
+    session.idle_ms = SESSION_IDLE_SECONDS * 1000;
     if (settle() != 0 || take_gate(&session, &err) != 0 || take_task(&session) != 0 ||
         take_paths(&session, self) != 0)
         return 1;

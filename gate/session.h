@@ -37,6 +37,7 @@ struct session {
     char git_dir[sizeof GATE_ROOT + GATE_NAME_MAX + sizeof "/.git"];
     char relay[256], hooks[256]; /* paths of ours */
     uint64_t deadline_ms;
+    uint32_t idle_ms;              /* SESSION_IDLE_SECONDS; a test's are fewer */
     char words[SESSION_WORDS_MAX]; /* NUL-terminated lines */
     size_t words_len;
     struct update *updates; /* of a push, once its hook was called */

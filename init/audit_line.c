@@ -53,6 +53,26 @@ static bool take_kind(struct walk *walk)
     return !is_one_of(value, own) && memchr(value.ptr, '\\', value.len) == NULL;
 }
 
+static void tally_text(struct audit_tally *tally, struct str key, struct str value)
+{
+    const struct {
+        const char *key;
+        struct str *to;
+    } texts[] = {{"time", &tally->time},
+                 {"id", &tally->id},
+                 {"kind", &tally->kind},
+                 {"verdict", &tally->verdict},
+                 {"host", &tally->host},
+                 {"method", &tally->method},
+                 {"repository", &tally->repository}};
+
+    if (str_equal(key, str_of("reason")))
+        tally->reason = denial_find(value);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (str_equal(key, str_of(texts[i].key)) && memchr(value.ptr, '\\', value.len) == NULL)
+            *texts[i].to = value;
+}
+
 /* Of a value only what counts; the walk goes over it as over any other. */
 static void tally_look(struct walk *walk, struct str key)
 {
@@ -61,9 +81,8 @@ static void tally_look(struct walk *walk, struct str key)
     uint64_t count = 0;
     size_t digits = 0;
 
-    if (str_equal(key, str_of("reason")) && ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] == '"' &&
-        take_string(&ahead, &value))
-        walk->tally->reason = denial_find(value);
+    if (ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] == '"' && take_string(&ahead, &value))
+        tally_text(walk->tally, key, value);
     if (!str_equal(key, str_of("count")))
         return;
     for (; ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] >= '0' && ahead.line.ptr[ahead.at] <= '9';
@@ -108,7 +127,7 @@ static bool step(struct walk *walk)
 
 bool audit_line_sound(struct str line, struct audit_tally *tally)
 {
-    *tally = (struct audit_tally){DENIAL_NONE, 1};
+    *tally = (struct audit_tally){.reason = DENIAL_NONE, .count = 1};
     if (line.len < 3 || line.len > AUDIT_UNSEALED_MAX || line.ptr[0] != '{' ||
         line.ptr[line.len - 2] != '}' || line.ptr[line.len - 1] != '\n')
         return false;

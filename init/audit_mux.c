@@ -25,6 +25,7 @@
 #include "core/buf.h"
 #include "init/audit_line.h"
 #include "init/digest.h"
+#include "init/gate_seen.h"
 
 #define QUEUE_MAX                                                                                            \
     (1024u * 1024)       /* bytes of init's own lines and of the lines of one turn that found stdout full */
@@ -64,6 +65,7 @@ struct audit_mux {
     void *ctx;
     struct chain chain;
     uint64_t denials[DENIAL_COUNT];
+    struct gate_seen seen;
 };
 
 static void on_lines(uv_poll_t *poll, int status, int events);
@@ -215,6 +217,7 @@ static bool source_read(struct source *source, bool *ended)
     }
     if (audit_line_sound((struct str){line, (size_t)len}, &tally)) {
         source->mux->denials[tally.reason] += tally.count;
+        gate_seen_note(&source->mux->seen, &tally);
         line_put(source->mux, line, (size_t)len, false);
     } else {
         struct audit alarm = {.kind = AUDIT_LIFECYCLE,
@@ -291,6 +294,11 @@ void audit_mux_in_force(struct audit_mux *mux, uint64_t generation)
 const uint64_t *audit_mux_denials(const struct audit_mux *mux)
 {
     return mux->denials;
+}
+
+const struct gate_seen *audit_mux_seen(const struct audit_mux *mux)
+{
+    return &mux->seen;
 }
 
 bool audit_mux_room(const struct audit_mux *mux)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-init
 stopper-init.src := $(addprefix init/,main.c options.c net.c nft.c nft_expr.c compiler.c supervise.c hearing.c kinds.c handover.c listeners.c outfit.c words.c rollout.c \
-	policy_store.c packets.c audit_mux.c audit_line.c digest.c ca.c control.c ctl.c deploy_key.c desk.c gate_keys.c holds.c shutter.c meter.c mounted.c try.c)
+	policy_store.c packets.c audit_mux.c audit_line.c digest.c ca.c control.c ctl.c deploy_key.c desk.c gate_keys.c gate_seen.c holds.c shutter.c meter.c mounted.c try.c)
 stopper-init.layers := sys core
 stopper-init.pkg := libnftnl libmnl jansson libuv
 stopper-init.static-deps := wolfssl
@@ -10,6 +10,8 @@ test_ca.with := init/ca.c
 test_ca.static-deps := wolfssl
 test_ca.libs := -lm
 test_audit_line.with := init/audit_line.c
+test_gate_seen.with := init/gate_seen.c init/audit_line.c
+test_gate_seen.pkg := jansson
 test_fuzz_audit_line.with := tests/fuzz/fuzz_audit_line.c init/audit_line.c
 test_fuzz_audit_line.pkg := jansson
 test_deploy_key.with := init/deploy_key.c init/gate_keys.c

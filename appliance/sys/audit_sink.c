@@ -37,7 +37,7 @@ struct equal {
     uint64_t until_ms;
     struct audit audit; /* its texts point into these */
     char host[128], detail[128], rule[192], protocol[16], address[48], pattern[136];
-    char repository[72], ref[264];
+    char repository[72], ref[264], method[8];
     uint64_t count; /* held back since the last line */
 };
 
@@ -231,6 +231,12 @@ void audit_sink_release(struct audit_sink *sink)
     give_back(sink);
 }
 
+/* Of an HTTP request it is the agent's: it would make differences. */
+static struct str method_of(const struct audit *audit)
+{
+    return audit->kind == AUDIT_GIT ? audit->method : str_of(NULL);
+}
+
 static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
 {
     struct {
@@ -242,7 +248,8 @@ static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
                                 str_of(audit->protocol),
                                 audit->detail,
                                 audit->repository,
-                                audit->ref};
+                                audit->ref,
+                                method_of(audit)};
     size_t len = sizeof numbers;
 
     memcpy(key, &numbers, sizeof numbers);
@@ -295,6 +302,7 @@ static void equal_hold(struct equal *equal, const struct audit *audit)
         .detail = keep_str(equal->detail, sizeof equal->detail, audit->detail),
         .repository = keep_str(equal->repository, sizeof equal->repository, audit->repository),
         .ref = keep_str(equal->ref, sizeof equal->ref, audit->ref),
+        .method = keep_str(equal->method, sizeof equal->method, method_of(audit)),
         .rule = keep(equal->rule, sizeof equal->rule, audit->rule),
         .protocol = keep(equal->protocol, sizeof equal->protocol, audit->protocol),
         .address = keep(equal->address, sizeof equal->address, audit->address),

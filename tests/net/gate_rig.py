@@ -145,8 +145,9 @@ def clean_environment():
 class Gate:
     """stopper-gate, and what init holds of it."""
 
-    def __init__(self, space, folder):
-        self.space, self.folder, self.generation, self.lines, self.kept = space, folder, 0, [], []
+    def __init__(self, space, folder, environment=None):
+        self.space, self.folder, self.environment = space, folder, environment
+        self.generation, self.lines, self.kept = 0, [], []
         self.start()
 
     def start(self):
@@ -159,7 +160,7 @@ class Gate:
         with self.space:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "bash", "-c", START.format(*high),
                                              os.path.abspath(os.path.join(BUILD, "stopper-gate")), self.folder],
-                                            pass_fds=high, stdin=subprocess.DEVNULL)
+                                            pass_fds=high, stdin=subprocess.DEVNULL, env=self.environment)
         for fd in high:
             os.close(fd)
         for one in (channel, audit, listener):
@@ -259,9 +260,9 @@ class Gate:
 
 
 class Rig:
-    """One gate, its upstreams, and folders for clones."""
+    """One gate, its upstreams, and folders for clones. environment: the gate's own; its sessions have none."""
 
-    def __init__(self):
+    def __init__(self, environment=None):
         self.dir = tempfile.mkdtemp(prefix="stopper-gate-")
         os.chmod(self.dir, 0o755)
         for name in "root", "gate", "leg", "bin", "up", "work":
@@ -269,7 +270,7 @@ class Rig:
         self.space = Space()
         self.repos, self.template = {}, None
         self.leg = Leg(os.path.join(self.dir, "leg"), self.repos)
-        self.gate = Gate(self.space, self.dir)
+        self.gate = Gate(self.space, self.dir, environment)
 
     def begun(self, name):
         """An upstream with one commit on main: (its path, that commit)."""

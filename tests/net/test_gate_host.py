@@ -145,10 +145,24 @@ def test_the_configuration_lies_below_the_users_own(bottle, upstream):
     assert bottle.host.hostctl("exec", bottle.name, "--", "git", "ls-remote", upstream.url("app"), "main").stdout.endswith("refs/heads/main\n")
 
 
-def test_status_names_the_repositories(bottle, upstream):
-    said = bottle.host.hostctl("status", bottle.name)
-    assert f"repository app {upstream.url('app')}\n" in said.stdout, said
-    assert json.loads(bottle.host.hostctl("status", "--json", bottle.name).stdout)["repositories"] == [{"name": "app", "url": upstream.url("app")}]
+def test_status_names_the_repositories_and_what_became_of_the_last_requests(bottle, upstream):
+    done = sh(bottle, 'rm -rf /tmp/t; git clone -q "$1" /tmp/t && cd /tmp/t && git commit -q --allow-empty -m x && git push origin HEAD:refs/heads/other',
+              upstream.url("app"))
+    assert done["status"] == 1 and "push.allow" in done["err"], done
+    bottle.audit.wait(kind="git", verdict="block", ref="refs/heads/other")
+
+    def last(method):
+        line = [line for line in bottle.audit.lines if line["kind"] == "git" and line.get("method") == method][-1]
+        return {"time": line["time"], "event_id": line["id"], "verdict": line["verdict"]} | ({"reason": line["reason"]} if "reason" in line else {})
+
+    def told():
+        return json.loads(bottle.host.hostctl("status", "--json", bottle.name).stdout)["repositories"]
+    wait_for(lambda: told() == [{"name": "app", "url": upstream.url("app"), "fetch": last("fetch"), "push": last("push")}], "the last lines")
+    fetch, push = last("fetch"), last("push")
+    assert (fetch["verdict"], push["verdict"], push["reason"]) == ("allow", "block", "git-refused")
+    said = bottle.host.hostctl("status", bottle.name).stdout
+    assert (f"repository app {upstream.url('app')}\n           fetch {fetch['time']} allow, event {fetch['event_id']}\n"
+            f"           push {push['time']} block git-refused, event {push['event_id']}\n") in said, said
 
 
 def test_apply_changes_the_gate_and_says_that_the_agents_urls_stay(bottle, upstream):

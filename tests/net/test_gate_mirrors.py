@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the gate does for its mirrors by itself: it fetches what a policy has brought before anybody asks."""
 import os
+import signal
 import threading
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_repository_is_fetched_before_anybody_asks(rig):
     rig.upstream(f"more{rig.number}")
     rig.apply(prefetch=True)
     rig.gate.line(method="prefetch", repository=f"more{rig.number}", verdict="allow")
-    assert [name for _, name, _ in rig.leg.requests[3:]] == [f"more{rig.number}"]  # nothing again of what had been there
+    assert [name for _, name, _ in rig.leg.requests[3:]] == [f"more{rig.number}"] * 2  # nothing again of what had been there
 
 
 def test_a_policy_can_say_that_it_is_not(rig):
@@ -155,6 +156,59 @@ def test_what_the_gate_does_itself_is_not_counted_as_the_agents(rig):
         go.set()
         for sock in held:
             sock.close()
+
+
+def written(path, first, refs):
+    """An upstream's refs, all in one file."""
+    with open(os.path.join(path, "packed-refs"), "w", encoding="ascii") as file:
+        file.write(f"# pack-refs with: peeled fully-peeled sorted \n{first} refs/heads/main\n")
+        file.writelines(f"{first} refs/tags/t{number:06}\n" for number in range(refs))
+
+
+def test_the_first_time_refs_come_into_one_file_and_too_many_new_ones_at_once_as_well(rig):
+    written(rig.up, rig.first, 3000)
+    rig.apply()
+    clone(rig)
+    files = [name for _, _, names in os.walk(os.path.join(rig.mirror(rig.name), "refs")) for name in names]
+    assert same_mirror(rig) and len(rig.refs(rig.up)) == 3001 and files == []
+    with open(os.path.join(rig.mirror(rig.name), "config"), encoding="ascii") as file:
+        assert "remote" not in file.read()
+    mark = os.path.join(rig.mirror(rig.name), "mark")
+    with open(mark, "w", encoding="ascii"):
+        pass
+    rig.git("fetch", "--quiet", rig.url(rig.name), at=rig.path("work", f"{rig.name}-one"))
+    assert os.path.exists(mark)
+    written(rig.up, rig.first, 104000)
+    assert rig.git("ls-remote", rig.url(rig.name)).count("\n") == 104002
+    files = [name for _, _, names in os.walk(os.path.join(rig.mirror(rig.name), "refs")) for name in names]
+    assert same_mirror(rig) and files == [] and not os.path.exists(mark)
+    assert sorted(os.listdir(rig.path("gate"))).count(f"{rig.name}.git") == 1 and not beside(rig)
+
+
+def beside(rig):
+    return [name for name in os.listdir(rig.path("gate")) if name.startswith(f"{rig.name}.git.")]
+
+
+def test_a_first_fetch_that_is_killed_leaves_nothing_and_the_next_works(rig):
+    reached, go = threading.Event(), threading.Event()
+
+    def hang(service, name, fds):
+        if len(rig.leg.requests) == 2:
+            reached.set()
+            assert go.wait(WAIT)
+            return 1, 255, ""
+        return None
+    rig.leg.before = hang
+    rig.apply(prefetch=True)
+    try:
+        assert reached.wait(WAIT)
+        wait_for(lambda: beside(rig), "the mirror that is being made")
+        os.kill(sessions(rig.gate)[0], signal.SIGKILL)
+        assert rig.gate.line(method="prefetch")["reason"] == "git-interrupted"
+    finally:
+        go.set()
+    clone(rig)
+    assert same_mirror(rig) and not beside(rig)
 
 
 def test_a_closed_egress_ends_it_and_it_is_done_when_that_is_open_again(rig):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* acks: see the header. TCP_QUICKACK is no state that stays (tcp(7)): the kernel leaves it again when it pleases. */
+/* acks: see the header. TCP_QUICKACK is no state that stays (tcp(7)): the kernel leaves it again when it pleases. What was read before one
+ * looks is no event of its own any more, but wakes whoever also waits to write, which is possible nearly always. */
 #include "gate/acks.h"
 
 #include <netinet/in.h>
@@ -17,7 +18,7 @@ static int now(int sock)
 
 int acks_watch(int sock)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
     int on = 1;
 
     if (setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 || now(sock) != 0)
@@ -27,6 +28,8 @@ int acks_watch(int sock)
         close(watch);
         return -1;
     }
+    if (watch >= 0)
+        epoll_wait(watch, &event, 1, 0); /* that it can be written to */
     return watch;
 }
 
@@ -34,6 +37,6 @@ void acks_now(int watch, int sock)
 {
     struct epoll_event event;
 
-    epoll_wait(watch, &event, 1, 0); /* 0 when it was read meanwhile */
+    epoll_wait(watch, &event, 1, 0);
     now(sock);
 }

@@ -8,8 +8,8 @@
 #ifndef GATE_ACKS_H
 #define GATE_ACKS_H
 
-/* Returns a descriptor that is readable when something has come on `sock` since acks_now; -1: what `sock` is has no acknowledgements.
- * It also has what is written to `sock` sent at once. */
+/* Returns a descriptor that is readable when something has come on `sock` since acks_now, even if it was read already; -1: what
+ * `sock` is has no acknowledgements. It also has what is written to `sock` sent at once. */
 int acks_watch(int sock);
 
 /* Acknowledges what has come: what was read now, the rest when it is read. `watch` is not readable any more until more comes. */

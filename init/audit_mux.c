@@ -31,6 +31,7 @@
 #define PACKETS_AT_ONCE 16 /* of one socket before the others have a turn, */
 #define BYTES_AT_ONCE                                                                                        \
     (QUEUE_MAX / 8) /* and of what has become of them; a packet of the shortest lines makes more */
+#define PAUSE_MS 2  /* with readings in shorter succession lines gather in the sockets for as long */
 #define POLICIES_KEPT                                                                                        \
     1024 /* digests, of the last generations: an old tunnel's line names the one that let it in */
 
@@ -61,7 +62,9 @@ struct audit_mux {
     struct buf queue;
     struct source *sources;
     bool blocked, broken;
-    bool gathering; /* more lines may follow at once: they are written together */
+    bool gathering;   /* more lines may follow at once: they are written together */
+    uv_timer_t pause; /* of reading */
+    uint64_t read_ms; /* uv_now of the last reading */
     void (*on_broken)(void *ctx, const char *why);
     void *ctx;
     struct chain chain;
@@ -109,13 +112,17 @@ static void mux_block(struct audit_mux *mux, bool blocked)
 
 static bool out_takes_a_line(const struct audit_mux *mux, int timeout_ms)
 {
+    if (mux->watch < 0)
+        return true;
     struct pollfd poll_out = {.fd = mux->out, .events = POLLOUT};
     return poll(&poll_out, 1, timeout_ms) != 0;
 }
 
-/* As many whole lines as a pipe takes at once; of a line that was begun, the rest. */
-static size_t lines_at_once(struct str queued)
+/* As many whole lines as a pipe takes at once, and a file takes all; of a line that was begun, the rest. */
+static size_t lines_at_once(const struct audit_mux *mux, struct str queued)
 {
+    if (mux->watch < 0)
+        return queued.len;
     size_t len = queued.len < PIPE_BUF ? queued.len : PIPE_BUF;
     while (len > 0 && queued.ptr[len - 1] != '\n')
         len--;
@@ -131,7 +138,7 @@ static bool queue_write(struct audit_mux *mux, int timeout_ms)
             return true;
         if (mux->broken || !out_takes_a_line(mux, timeout_ms))
             return false;
-        ssize_t written = write(mux->out, queued.ptr, lines_at_once(queued));
+        ssize_t written = write(mux->out, queued.ptr, lines_at_once(mux, queued));
         if (written < 0 && errno != EINTR && errno != EAGAIN) {
             mux_break(mux, strerror(errno));
             return false;
@@ -258,6 +265,25 @@ static bool source_read(struct source *source, bool *ended)
     return true;
 }
 
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct audit_mux *mux = timer->data;
+    if (!mux->blocked)
+        sources_read(mux, true);
+}
+
+/* A wake for each turn of a busy worker would take the core from it: what it says in the meantime is safe in its
+ * socket. */
+static void pause_if_busy(struct audit_mux *mux)
+{
+    uint64_t now = uv_now(mux->loop), before = mux->read_ms;
+    mux->read_ms = now;
+    if (mux->blocked || now - before >= PAUSE_MS || uv_is_active((uv_handle_t *)&mux->pause))
+        return;
+    sources_read(mux, false);
+    uv_timer_start(&mux->pause, on_pause_over, PAUSE_MS, 0);
+}
+
 static void on_lines(uv_poll_t *poll, int status, int events)
 {
     struct source *source = poll->data;
@@ -270,6 +296,7 @@ static void on_lines(uv_poll_t *poll, int status, int events)
             break;
     mux->gathering = false;
     put_done(mux);
+    pause_if_busy(mux);
     if (ended)
         source_close(source);
 }
@@ -357,14 +384,21 @@ struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *c
     mux->on_broken = broken;
     mux->ctx = ctx;
     buf_init(&mux->queue, QUEUE_MAX);
+    uv_timer_init(loop, &mux->pause);
+    mux->pause.data = mux;
     signal(SIGPIPE, SIG_IGN);
     if (chain_begin(&mux->chain) < 0) {
         free(mux);
         return NULL;
     }
     mux->watch = epoll_create1(EPOLL_CLOEXEC);
-    if (mux->watch >= 0 && epoll_ctl(mux->watch, EPOLL_CTL_ADD, out, &event) < 0) {
-        close(mux->watch); /* EPERM: a file, which never blocks */
+    int added = mux->watch >= 0 ? epoll_ctl(mux->watch, EPOLL_CTL_ADD, out, &event) : -1;
+    if (mux->watch < 0 || (added < 0 && errno != EPERM)) {
+        free(mux);
+        return NULL;
+    }
+    if (added < 0) { /* a file, which never blocks */
+        close(mux->watch);
         mux->watch = -1;
     }
     if (mux->watch >= 0) {

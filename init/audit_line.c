@@ -24,19 +24,22 @@ static bool take_string(struct walk *walk, struct str *inner)
 {
     size_t begin = ++walk->at;
 
-    for (; walk->at < walk->line.len && walk->line.ptr[walk->at] != '"'; walk->at++)
-        walk->at += walk->line.ptr[walk->at] == '\\';
-    if (walk->at >= walk->line.len)
+    const char *line = walk->line.ptr;
+    size_t at = begin, len = walk->line.len;
+
+    for (; at < len && line[at] != '"'; at++)
+        at += line[at] == '\\';
+    walk->at = at + 1;
+    if (at >= len)
         return false;
-    *inner = (struct str){walk->line.ptr + begin, walk->at - begin};
-    walk->at++;
+    *inner = (struct str){line + begin, at - begin};
     return true;
 }
 
-static bool is_one_of(struct str text, const char *const *words)
+static bool is_one_of(struct str text, const struct str *words, size_t count)
 {
-    for (; *words != NULL; words++)
-        if (str_equal(text, str_of(*words)))
+    for (size_t i = 0; i < count; i++)
+        if (str_equal(text, words[i]))
             return true;
     return false;
 }
@@ -44,28 +47,31 @@ static bool is_one_of(struct str text, const char *const *words)
 /* The value behind the key "kind" has to be a string, and not init's. */
 static bool take_kind(struct walk *walk)
 {
-    static const char *const own[] = {"packet", "control", "lifecycle", NULL};
+    static const struct str own[] = {STR("packet"), STR("control"), STR("lifecycle")};
     struct str value;
 
     if (walk->at >= walk->line.len || walk->line.ptr[walk->at] != '"' || !take_string(walk, &value))
         return false;
     walk->kinds++;
-    return !is_one_of(value, own) && memchr(value.ptr, '\\', value.len) == NULL;
+    return !is_one_of(value, own, sizeof own / sizeof own[0]) && memchr(value.ptr, '\\', value.len) == NULL;
 }
 
 /* Of a value only what counts; the walk goes over it as over any other. */
 static void tally_look(struct walk *walk, struct str key)
 {
-    struct walk ahead = *walk;
+    bool reason = str_equal(key, str_of("reason"));
     struct str value;
     uint64_t count = 0;
     size_t digits = 0;
 
-    if (str_equal(key, str_of("reason")) && ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] == '"' &&
-        take_string(&ahead, &value))
-        walk->tally->reason = denial_find(value);
-    if (!str_equal(key, str_of("count")))
+    if (!reason && !str_equal(key, str_of("count")))
         return;
+    struct walk ahead = *walk;
+    if (reason) {
+        if (ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] == '"' && take_string(&ahead, &value))
+            walk->tally->reason = denial_find(value);
+        return;
+    }
     for (; ahead.at < ahead.line.len && ahead.line.ptr[ahead.at] >= '0' && ahead.line.ptr[ahead.at] <= '9';
          ahead.at++) {
         count = count * 10 + (uint64_t)(ahead.line.ptr[ahead.at] - '0');
@@ -77,11 +83,12 @@ static void tally_look(struct walk *walk, struct str key)
 
 static bool take_key(struct walk *walk)
 {
-    static const char *const seal[] = {"policy_digest", "boot", "end", "seq", "prev", NULL};
+    static const struct str seal[] = {STR("policy_digest"), STR("boot"), STR("end"), STR("seq"), STR("prev")};
     struct str key;
 
-    if (!take_string(walk, &key) || memchr(key.ptr, '\\', key.len) != NULL || is_one_of(key, seal) ||
-        walk->at >= walk->line.len || walk->line.ptr[walk->at++] != ':')
+    if (!take_string(walk, &key) || memchr(key.ptr, '\\', key.len) != NULL ||
+        is_one_of(key, seal, sizeof seal / sizeof seal[0]) || walk->at >= walk->line.len ||
+        walk->line.ptr[walk->at++] != ':')
         return false;
     walk->key = false;
     tally_look(walk, key);
@@ -106,6 +113,24 @@ static bool step(struct walk *walk)
     return byte != ' ' && walk->depth <= DEPTH_MAX && (walk->depth > 0 || walk->at == walk->line.len);
 }
 
+/* ASCII without control characters: eight bytes at once have their high bits clear, and so have they when 0x60 is added
+ * to each (0x20 and more has it set then) or one (0x7f has it set then). */
+static bool printable(struct str text)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x80 * ones;
+    size_t at = 0;
+
+    for (uint64_t eight; text.len - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text.ptr + at, sizeof eight);
+        if (((eight | (eight + ones)) & highs) != 0 || ((eight + 0x60 * ones) & highs) != highs)
+            return false;
+    }
+    for (; at < text.len; at++)
+        if (text.ptr[at] < 0x20 || text.ptr[at] > 0x7e)
+            return false;
+    return true;
+}
+
 bool audit_line_sound(struct str line, struct audit_tally *tally)
 {
     *tally = (struct audit_tally){DENIAL_NONE, 1};
@@ -113,9 +138,8 @@ bool audit_line_sound(struct str line, struct audit_tally *tally)
         line.ptr[line.len - 2] != '}' || line.ptr[line.len - 1] != '\n')
         return false;
     struct walk walk = {.line = {line.ptr, line.len - 1}, .at = 1, .depth = 1, .key = true, .tally = tally};
-    for (size_t i = 0; i < walk.line.len; i++)
-        if (walk.line.ptr[i] < 0x20 || walk.line.ptr[i] > 0x7e)
-            return false;
+    if (!printable(walk.line))
+        return false;
     while (walk.at < walk.line.len)
         if (!step(&walk))
             return false;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gate/chores.h"
 #include "gate/handover.h"
 #include "gate/session.h"
 #include "gate/sweep.h"
@@ -67,6 +68,8 @@ static void on_refreshed(struct conn *conn, uint64_t failed, struct str why)
 
     if (conn->turn.state != TURN_LEADS)
         return;
+    if (failed == 0 && !conn->stale)
+        conn->place->due = false;
     each = turns_done(&conn->place->turns, &leader);
     for (; each != NULL; each = next) {
         next = each->next;
@@ -239,14 +242,13 @@ static void on_session_closed(uv_handle_t *handle)
 {
     struct conn *conn = handle->data;
 
-    if (handle == (uv_handle_t *)&conn->channel_poll)
-        close(conn->channel);
-    else
-        close(conn->life);
-    if (--conn->handles == 2) {
-        conn->channel = conn->life = -1;
+    int *fd = handle == (uv_handle_t *)&conn->channel_poll ? &conn->channel : &conn->life;
+
+    close(*fd);
+    *fd = -1;
+    conn->handles--;
+    if (conn->channel < 0 && conn->life < 0)
         conn_end(conn);
-    }
 }
 
 /* All of its processes are gone; what it said last may still lie there. */
@@ -267,8 +269,13 @@ static void session_over(struct conn *conn)
     place->dirty |= !conn->ended || conn->end.reason != DENIAL_NONE;
     question_end(conn);
     lead(turns_leave(&place->turns, &conn->turn));
-    place->connections--;
+    if (conn->fd >= 0)
+        place->connections--;
     conn->place = NULL;
+    if (conn->fd < 0)
+        chores_over(conn);
+    else
+        chores_later(conn->server);
     uv_close((uv_handle_t *)&conn->channel_poll, on_session_closed);
     uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
 }
@@ -283,12 +290,12 @@ static void on_life(uv_poll_t *poll, int status, int events)
 
 /* ---- the beginning */
 
-/* Another session may write to the mirror only when it is clean. */
-static void clean(struct place *place)
+/* Another session may write to the mirror only when it is clean. `chore`: the gate's own that runs, or NULL. */
+static void clean(struct place *place, const struct conn *chore)
 {
     char git_dir[sizeof GATE_ROOT + GATE_NAME_MAX + sizeof "/.git"];
 
-    if (!place->dirty || place->connections > 0)
+    if (!place->dirty || place->connections > 0 || (chore != NULL && chore->pid > 0 && chore->place == place))
         return;
     snprintf(git_dir, sizeof git_dir, GATE_ROOT "/%s.git", place->name);
     place->dirty = sweep_mirror(git_dir) < 0;
@@ -311,8 +318,8 @@ static int spawn(struct conn *conn, int channel, int life, struct err *err)
                                   [SESSION_FD_RELAY] = -1};
     struct spawn spawn = {.path = server->self, .argv = argv, .fds = fds, .fd_count = SESSION_FDS};
 
-    int flags = fcntl(conn->fd, F_GETFL); /* git's is a blocking one */
-    if (flags < 0 || fcntl(conn->fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+    int flags = conn->fd >= 0 ? fcntl(conn->fd, F_GETFL) : 0; /* git's is a blocking one */
+    if (conn->fd >= 0 && (flags < 0 || fcntl(conn->fd, F_SETFL, flags & ~O_NONBLOCK) != 0))
         return err_set_errno(err, "the connection");
     conn->pid = spawn_start(&spawn, err);
     return conn->pid > 0 ? 0 : -1;
@@ -344,7 +351,7 @@ int host_start(struct conn *conn, struct err *err)
     uv_loop_t *loop = &conn->server->worker->loop;
     int pair[2], life[2];
 
-    clean(conn->place);
+    clean(conn->place, conn->server->chore);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set_errno(err, "socketpair");
     if (pipe2(life, O_CLOEXEC) != 0) {
@@ -365,7 +372,8 @@ int host_start(struct conn *conn, struct err *err)
     fcntl(pair[0], F_SETFL, O_NONBLOCK);
     conn->channel = pair[0];
     conn->life = life[0];
-    conn->place->connections++;
+    if (conn->fd >= 0)
+        conn->place->connections++;
     conn->handles += 2;
     uv_poll_init(loop, &conn->channel_poll, conn->channel);
     uv_poll_init(loop, &conn->life_poll, conn->life);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* record: the audit lines of the gate. One for a fetch, one for each ref that a push names; a connection that comes to neither
- * has one too. */
+ * has one too, and so has what the gate fetches by itself. */
 #include <string.h>
 
 #include "gate/conn.h"
 
 static struct audit line_of(const struct conn *conn)
 {
+    static const char *const methods[] = {
+        [REQUEST_FETCH] = "fetch", [REQUEST_PUSH] = "push", [REQUEST_PREFETCH] = "prefetch"};
     const struct policy *policy = conn->server->worker->policy;
     const struct gate_repo *repo =
         conn->place != NULL && policy != NULL ? gate_find(policy->gate, str_of(conn->place->name)) : NULL;
     struct audit audit = {
         .kind = AUDIT_GIT,
-        .method = str_of(conn->request.name[0] == '\0'           ? NULL
-                         : conn->request.service == REQUEST_PUSH ? "push"
-                                                                 : "fetch"),
+        .method = str_of(conn->request.name[0] != '\0' ? methods[conn->request.service] : NULL),
         .repository = str_of(conn->request.name),
         .host = str_of(repo != NULL ? repo->from.host : NULL),
         .generation = conn->generation,

@@ -20,15 +20,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gate/acks.h"
 #include "gate/child.h"
 
 #define LEGS  2  /* ssh that one git may have at a time */
 #define CALLS 16 /* of ssh, in the life of one git */
 #define LAST_MS                                                                                              \
     1000 /* for the leg's words on an ssh whose git has ended: git may see the end of ssh's output before they come */
-#define TICK_MS 5000 /* how often is looked whether the agent's connection moves */
+#define TICK_MS  5000 /* how often is looked whether the agent's connection moves */
+#define ACKS_MAX 1000 /* that are hurried: of a talk, not of all that a long transfer is made of */
 
-enum { PARENT, CHILD, OUTPUT, WORDS, RELAY, FIRST_LEG, PLACES = FIRST_LEG + LEGS };
+enum { PARENT, CHILD, OUTPUT, WORDS, RELAY, CLIENT, FIRST_LEG, PLACES = FIRST_LEG + LEGS };
 
 struct lines {
     char room[RUN_LINE_MAX];
@@ -47,7 +49,7 @@ struct running {
     struct lines output, words;
     struct leg legs[LEGS];
     pid_t pid;
-    unsigned calls;
+    unsigned calls, acks;
     bool dead; /* it was killed, because of what it wrote */
 };
 
@@ -255,6 +257,11 @@ static void step(struct running *r)
         drain(r, OUTPUT, &r->output, false);
     if (r->polls[WORDS].revents)
         drain(r, WORDS, &r->words, false);
+    if (r->polls[CLIENT].revents) {
+        acks_now(r->polls[CLIENT].fd, SESSION_FD_CLIENT);
+        if (++r->acks == ACKS_MAX)
+            close_fd(&r->polls[CLIENT].fd);
+    }
     if (r->polls[RELAY].revents)
         take_call(r);
     for (size_t i = 0; i < LEGS; i++)
@@ -319,6 +326,8 @@ int run_git(struct session *session, const struct run *run)
     for (size_t i = 0; i < LEGS; i++)
         r.legs[i].sock = -1;
     r.polls[PARENT] = (struct pollfd){SESSION_FD_PARENT, 0, 0};
+    if (run->serves)
+        r.polls[CLIENT].fd = acks_watch(SESSION_FD_CLIENT);
     bool runs = start(&r) == 0;
     while (runs && !(r.polls[CHILD].revents & POLLIN))
         step(&r);
@@ -340,6 +349,7 @@ int run_git(struct session *session, const struct run *run)
     close_fd(&r.polls[OUTPUT].fd);
     close_fd(&r.polls[WORDS].fd);
     close_fd(&r.polls[RELAY].fd);
+    close_fd(&r.polls[CLIENT].fd);
     if (!runs || r.dead) /* what it said was not taken: its own status, if it was faster, says nothing */
         return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

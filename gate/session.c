@@ -200,12 +200,12 @@ static int settle(void)
 /* ---- serving */
 
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
-static void refuse(const char *why)
+static void refuse(const struct session *session, const char *why)
 {
     struct buf line;
 
     buf_init(&line, PKT_MAX);
-    if (pkt_add(&line, "ERR git-gate: %s", why) == 0)
+    if (session->task.service != REQUEST_PREFETCH && pkt_add(&line, "ERR git-gate: %s", why) == 0)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
@@ -288,7 +288,11 @@ int session_main(const char *self)
         take_paths(&session, self) != 0)
         return 1;
     if (refreshed(&session, &err) != 0) {
-        refuse(err.text);
+        refuse(&session, err.text);
+        return 0;
+    }
+    if (session.task.service == REQUEST_PREFETCH) {
+        tell_end(DENIAL_NONE, "");
         return 0;
     }
     session.words_len = 0;

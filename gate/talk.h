@@ -2,7 +2,8 @@
 /*
  * talk: what stopper-gate and its sessions say to each other, by the packets of sys/channel.h (type, number, text), and the
  * descriptors that a session starts with. A session is stopper-gate itself with the argument "session"; it serves one
- * connection that has asked for a declared repository, and lives as long as that.
+ * connection that has asked for a declared repository, and lives as long as that; or it is the gate's
+ * own (gate/chores.h), and its 0 is /dev/null.
  *
  *   0  the client's connection, blocking      3  this channel          5  the search's database (dlp/rules.h), for a push
  *   1, 2  /dev/null                           4  the policy's member "gate", a sealed memfd of JSON

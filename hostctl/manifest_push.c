@@ -185,6 +185,12 @@ int manifest_take_scanner(struct manifest_reader *reader, const struct node *nod
     return reader->manifest->scanner != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
+int manifest_take_prefetch(struct manifest_reader *reader, const struct node *node)
+{
+    reader->manifest->no_prefetch = node->text[0] == 'f';
+    return 0;
+}
+
 bool manifest_gate_asks(const struct manifest *manifest)
 {
     return manifest->on_finding == FINDING_SUPERVISE ||

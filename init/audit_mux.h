@@ -21,7 +21,7 @@ struct gate_seen;
 
 /* Lines go to the descriptor `out`, which stays the caller's and keeps its flags. broken is called once, from
  * the loop or from inside a call below, when a line could not be delivered for good. Returns NULL when memory
- * is out. */
+ * or descriptors are out. */
 struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *ctx, const char *why),
                                 void *ctx);
 

@@ -191,11 +191,17 @@ static int read_scanner(json_t *value, void *into, struct err *err)
     return gate->scanner[0] == '/' ? 0 : err_set(err, "not an absolute path");
 }
 
+static int read_prefetch(json_t *value, void *into, struct err *err)
+{
+    return read_not(value, &((struct gate *)into)->no_prefetch, err);
+}
+
 int gate_read(json_t *value, void *policy, struct err *err)
 {
     static const struct json_in_member members[] = {{"repos", read_repos, false},
                                                     {"on_finding", read_on_finding, false},
                                                     {"scanner", read_scanner, false},
+                                                    {"prefetch", read_prefetch, false},
                                                     {NULL, NULL, false}};
     struct gate *gate = calloc(1, sizeof *gate);
 

@@ -15,7 +15,9 @@
  *                        "max_pack_mb": 100}}],                    optional; MiB of one push, 1 to 2048, the default
  *    "on_finding": "supervise",                                    optional; "block" (the default): what is found in a push
  *                                                                  refuses it; or somebody is asked
- *    "scanner": "/usr/bin/gitleaks"}                               optional; a program that looks too: its absolute path
+ *    "scanner": "/usr/bin/gitleaks",                               optional; a program that looks too: its absolute path
+ *    "prefetch": true}                                             optional, true without it: whether the gate fetches before
+ *                                                                  anybody asks
  *
  * Where a list of patterns is there it holds 1 to GATE_PATTERNS_MAX. Unknown members are errors. Private keys are no part
  * of a policy.
@@ -63,7 +65,8 @@ struct gate {
     struct gate_repo *repos;
     size_t repo_count;
     bool supervise; /* "on_finding" */
-    char *scanner;  /* NULL: none */
+    bool no_prefetch;
+    char *scanner; /* NULL: none */
 };
 
 /* Reads the policy's member "gate" into the struct policy `policy` (core/json_in.h). Returns 0, or -1 with err. */

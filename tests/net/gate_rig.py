@@ -110,10 +110,13 @@ class Leg:
         self.processes.append(process)
         while fds:
             os.close(fds.pop())
-        while process.poll() is None:  # the session may go before its git
-            if select.select([sock], [], [], 0.02)[0]:
+        ended = os.pidfd_open(process.pid)
+        try:
+            if ended not in select.select([sock, ended], [], [])[0]:  # the session has gone before its git
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
+        finally:
+            os.close(ended)
         return ENDED, process.returncode if process.returncode >= 0 else 128 - process.returncode, ""
 
     def close(self):
@@ -196,10 +199,10 @@ class Gate:
         self.wait_message(lambda kind, generation, _: (kind, generation) == (HOLD_END, number))
 
     def _read(self, audit):
-        while line := audit.recv(8192):
-            assert line.endswith(b"\n") and line.count(b"\n") == 1
+        while packet := audit.recv(8192):
+            assert packet.endswith(b"\n") and len(packet) <= 7680
             with self.changed:
-                self.lines.append(json.loads(line))
+                self.lines += map(json.loads, packet.splitlines())
                 self.changed.notify_all()
 
     def apply(self, gate, known=None, **members):
@@ -291,10 +294,10 @@ class Rig:
         self.repos[name] = path
         return path
 
-    def apply(self, push=None, scanner=None, **members):
+    def apply(self, push=None, scanner=None, prefetch=False, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **({"scanner": scanner} if scanner else {})}, **members)
+        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {})}, **members)
 
     def dial(self):
         sock = self.space.socket()

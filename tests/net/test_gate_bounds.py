@@ -24,9 +24,9 @@ def test_a_push_that_is_too_large_ends_where_its_repository_says(rig):
 def test_an_upstream_of_too_many_refs_is_refused_before_one_is_kept(rig):
     with open(os.path.join(rig.up, "packed-refs"), "w", encoding="ascii") as file:
         file.write(f"# pack-refs with: peeled fully-peeled sorted \n{rig.first} refs/heads/main\n")
-        file.writelines(f"{rig.first} refs/tags/t{number:06}\n" for number in range(100000))
+        file.writelines(f"{rig.first} refs/tags/t{number:06}\n" for number in range(300000))
     output = rig.git("ls-remote", rig.url(rig.name), ok=False)
-    assert f"git-gate: the upstream ssh://git@up.test/org/{rig.name}.git has more than 100000 refs, which the gate does not mirror" in output
+    assert f"git-gate: the upstream ssh://git@up.test/org/{rig.name}.git has more than 300000 refs, which the gate does not mirror" in output
     assert not os.path.exists(rig.mirror(rig.name)) and leftovers(rig) == []
     with open(os.path.join(rig.up, "packed-refs"), "w", encoding="ascii") as file:
         file.write(f"{rig.first} refs/heads/main\n")

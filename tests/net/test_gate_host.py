@@ -91,6 +91,11 @@ def good(bottle, script, *words, **named):
     return done["out"]
 
 
+def test_the_repository_is_fetched_before_the_agent_asks(bottle):
+    line = bottle.audit.wait(kind="git", method="prefetch")
+    assert (line["verdict"], line["repository"], line["host"]) == ("allow", "app", HOST)
+
+
 def test_the_agent_clones_commits_and_pushes_by_the_servers_own_url(bottle, upstream):
     before = upstream.refs("app")
     out = good(bottle, 'cd /tmp && git clone -q "$1" app && cd app && cat README && git remote get-url origin && git config remote.origin.url'

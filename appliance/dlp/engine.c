@@ -117,6 +117,7 @@ void dlp_engine_unref(struct dlp_engine *engine)
     pcre2_match_context_free(engine->limits);
     hs_free_scratch(engine->scratch);
     dlp_rules_free(engine->rules);
+    secret_wipe(engine->clean, sizeof engine->clean);
     free(engine);
 }
 

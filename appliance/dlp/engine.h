@@ -37,6 +37,15 @@ struct dlp_words {
     char text[DLP_WORDS_SIZE];
 };
 
+/* Heads in which nothing was: clients send the same one again and again. Byte for byte, with where each field ends. */
+#define DLP_CLEAN_HEADS 8
+#define DLP_CLEAN_MAX   2048 /* bytes of one */
+struct dlp_clean {
+    unsigned detectors;
+    size_t len; /* 0 = none */
+    char bytes[DLP_CLEAN_MAX];
+};
+
 struct dlp_engine {
     unsigned references;
     struct dlp_rules *rules;
@@ -52,6 +61,8 @@ struct dlp_engine {
     char *letters; /* texts of letters and digits alone */
     char *joined;  /* heads, and the ends of messages with the beginnings of others */
     struct dlp_hits *hits;
+    struct dlp_clean clean[DLP_CLEAN_HEADS + 1]; /* and behind them the one that is being looked at */
+    unsigned next_clean;
     size_t room; /* bytes of each of these */
 };
 

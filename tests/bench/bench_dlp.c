@@ -193,7 +193,6 @@ static void bench_request(struct dlp_engine *engine, double seconds, const char 
         {DLP_VALUE, "x-stainless-package-version", "0.70.0"},
         {DLP_VALUE, "x-stainless-runtime-version", "v22.11.0"},
         {DLP_VALUE, "x-stainless-os", "Linux"},
-        {DLP_VALUE, "x-request-id", "7b6f0a52-91c4-4a7e-8f53-0d1c2b3a4e5f"},
         {DLP_VALUE, "traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
         {DLP_VALUE, "referer", "https://console.example.com/projects/42/runs?filter=active&page=3"},
         {DLP_VALUE, "sec-ch-ua",
@@ -203,7 +202,9 @@ static void bench_request(struct dlp_engine *engine, double seconds, const char 
     };
     struct dlp_message message = {.detectors = DLP_TOKENS | DLP_KNOWN};
     static struct dlp_carry carry;
-    size_t rounds = 0, bytes = 0;
+    char id[] =
+        "7b6f0a52-91c4-4a7e-8f53-0d1c2b3a4e5f"; /* as one has that is no other's: equal heads are known */
+    size_t rounds = 0, bytes = sizeof "x-request-id: " + sizeof id;
     double start = now(), took;
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
@@ -214,6 +215,9 @@ static void bench_request(struct dlp_engine *engine, double seconds, const char 
         uint64_t leave;
         for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
             dlp_scan_field(scan, fields[i].surface, str_of(fields[i].name), str_of(fields[i].value));
+        for (size_t i = 0; i < 4; i++)
+            id[i] = "0123456789abcdef"[rounds >> 4 * i & 15];
+        dlp_scan_field(scan, DLP_VALUE, str_of("x-request-id"), str_of(id));
         dlp_scan_fields(scan);
         dlp_scan_body(scan, (struct str){json + rounds % 1024 * 4096, 4096}, 0, true, &leave);
         dlp_scan_end(scan);

@@ -34,7 +34,7 @@ test_gate_handover.with := gate/handover.c
 test_gate_sweep.with := gate/sweep.c
 test_gate_porcelain.with := gate/porcelain.c
 test_push_refname.with := gate/push_refname.c
-test_gate_run.with := gate/run.c gate/child.c gate/relay.c
+test_gate_run.with := gate/run.c gate/acks.c gate/child.c gate/relay.c
 
 push_check := $(wildcard gate/push_*.c)
 TOOLS += check_push

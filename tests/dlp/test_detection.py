@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import random
-import re
 import struct
 import subprocess
 import urllib.parse

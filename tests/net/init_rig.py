@@ -4,11 +4,15 @@ itself: its wall, its boot, its supervision, its control socket. What real worke
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
+
+import pytest
 
 from lab import Audit, program
-from spaces import WAIT, Failed, Space, alive, child_of, tied, wait_for, wire
+from spaces import WAIT, Failed, Space, alive, child_of, inside, tied, wait_for, wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "STOPPER_LAB"
@@ -154,3 +158,44 @@ class Init:
         self.process.wait()
         if self.audit is not None:
             self.audit.close()
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A sidecar that tests share which leave it as it was."""
+    made = Rig()
+    try:
+        yield Init(made, policy=POLICY)
+    finally:
+        made.close()
+
+
+def serve(space, kind, address, port):
+    """A server in a namespace that answers everything with "world"."""
+    def open_socket():
+        sock = socket.socket(socket.AF_INET, kind)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen()
+        return sock
+    sock = inside(space.pid, open_socket)
+
+    def answer():
+        try:
+            while True:
+                if kind == socket.SOCK_STREAM:
+                    sock.accept()[0].close()
+                else:
+                    sock.sendto(b"world", sock.recvfrom(2048)[1])
+        except OSError:
+            return
+    threading.Thread(target=answer, daemon=True).start()
+    return sock

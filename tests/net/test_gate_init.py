@@ -12,7 +12,7 @@ import pytest
 import probes
 from init_rig import AGENT, EGRESS, POLICY, SIDECAR, STRANGER, WORLD, Init, Rig
 from spaces import WAIT, wait_for
-from test_init import serve
+from init_rig import serve
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi"
 REPO = {"name": "app", "url": "ssh://git@git.example.com/app.git", "host_key": KEY}
@@ -135,8 +135,6 @@ def test_without_a_storage_no_policy_has_repositories(rig, start):
     assert apply(init, GATED) == (1, {"ok": False, "error": "policy: gate: this sidecar was started without a place for repositories"})
     assert set(workers(init)) == {"meter", "stopper-dns", "stopper-proxy"} and init.ctl("status")[1]["generation"] == 1
 
-
-# ---- the wall
 
 def test_the_agent_reaches_the_gate_at_its_own_address_alone(gated):
     agent = gated.rig.agent

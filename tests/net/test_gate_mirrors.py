@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from gate_rig import HOST_KEY, Rig
+from gate_rig import HOST_KEY, Rig, clone, leftovers, line_of, others, same_mirror, sessions
 from spaces import WAIT, wait_for
-from test_gate import clone, leftovers, line_of, others, same_mirror, sessions
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
+from http_peer import get, problem
 from proxy_rig import BUILD, HEAD, PUBLIC, SERVER, WAIT, wait_until
-from test_proxy import get, problem
 from test_proxy_timeouts import EARLY, LATE, Timed
 
 HOLD, HOLD_END, VERDICT = 8, 9, 10
@@ -86,8 +86,7 @@ def rig(long_lived):
     long_lived.worker.forget()
     long_lived.resolver.asked.clear()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 def quiet(client):

@@ -152,6 +152,8 @@ static void chunk(struct dlp_sweep *sweep, const char *bytes, const struct dlp_s
         base64(sweep, sketch, base);
     for (size_t i = 0; i < DLP_CHUNK / DLP_BLOCK; i++, base += DLP_BLOCK) {
         const struct dlp_bytes *is = &sketch->blocks[i];
+        if (sweep->view->probes != NULL && (is->high != 0 || sweep->view->engine->rules->prints.part->plain))
+            dlp_probes_bytes(sweep->view->probes, base, base + DLP_BLOCK);
         if (is->anchor != 0 && sweep->view->detectors & DLP_TOKENS)
             dlp_sweep_anchors(sweep, is->anchor, base);
         uint64_t percent = is->percent & (is->alnum >> 1 | 1ull << 63) & (is->alnum >> 2 | 3ull << 62);
@@ -245,7 +247,7 @@ static void known(const struct dlp_view *view)
         dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
-size_t dlp_view_look(const struct dlp_view *view)
+static size_t look(const struct dlp_view *view)
 {
     size_t len = view->text.len, margin = view->engine->rules->layout->overlap;
     struct dlp_sweep sweep = {.view = view,
@@ -266,6 +268,21 @@ size_t dlp_view_look(const struct dlp_view *view)
         sweep.letters = len > SHORT_TEXT ? letters : 0;
     }
     return sweep_all(&sweep);
+}
+
+size_t dlp_view_look(const struct dlp_view *view)
+{
+    struct dlp_view own = *view;
+    struct dlp_probes probes;
+
+    own.probes = NULL;
+    if (!dlp_probes_wanted(view))
+        return look(&own);
+    own.probes = &probes;
+    dlp_probes_begin(&probes, &own, view->open < view->since ? view->open : view->since);
+    size_t open = look(&own);
+    dlp_probes_end(&probes);
+    return open;
 }
 
 size_t dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, struct dlp_looked looked,

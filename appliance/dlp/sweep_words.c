@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sweep_words: words that are long enough to be a token or to hold another text, and lines of base64. See sweep.h. */
 #include "dlp/entropy.h"
+#include "dlp/probe.h"
 #include "dlp/sweep.h"
 
 #define FOLDED_MIN 32 /* bytes of a word that may go on behind the end of its line */
@@ -75,6 +76,8 @@ static void on_word(struct dlp_sweep *sweep, size_t start, size_t end)
     } else if (last > end) {
         sweep->lines.end = last;
     }
+    if (view->probes != NULL && (last == end || view->depth == DLP_DEPTH)) /* else it is one of those lines */
+        dlp_probes_word(view->probes, start, end);
 }
 
 /* A run of bytes that goes through this chunk, as far as it is in it. */

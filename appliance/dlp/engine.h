@@ -53,8 +53,10 @@ struct dlp_engine {
     pcre2_code **expressions; /* of tokens, then phrases; compiled when one is first reported */
     pcre2_match_data *match;
     pcre2_match_context *limits;
-    char *texts[DLP_DEPTH];     /* decoded, one for each depth */
-    uint8_t *values[DLP_DEPTH]; /* of base64 digits */
+    struct dlp_printer *printer;    /* NULL: there are no keys to look for */
+    char *texts[DLP_DEPTH + 1];     /* decoded, one for each depth, and for probe.h */
+    uint8_t *values[DLP_DEPTH + 1]; /* of base64 digits, the same */
+    char *found;                    /* digits with a find in them, decoded */
     struct dlp_folds *folds[DLP_DEPTH];
     struct dlp_words *words[DLP_DEPTH + 1];
     char *plain;   /* what is inbound, as a reader takes it in */

@@ -200,7 +200,10 @@ static void chunk(struct dlp_sweep *sweep, const char *bytes, const struct dlp_s
         base64(sweep, sketch, base);
     for (size_t i = 0; i < BLOCKS; i++) {
         const struct dlp_bytes *is = &sketch->blocks[i];
+        size_t at = base + i * DLP_BLOCK;
         any |= is->anchor | is->percent | is->escape | is->nul | is->high;
+        if (sweep->view->probes != NULL && (is->high != 0 || sweep->view->engine->rules->prints.part->plain))
+            dlp_probes_bytes(sweep->view->probes, at, at + DLP_BLOCK);
     }
     for (size_t i = 0; any != 0 && i < BLOCKS; i++)
         marks(sweep, &sketch->blocks[i], base + i * DLP_BLOCK);
@@ -290,7 +293,7 @@ static void known(const struct dlp_view *view)
         dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
-size_t dlp_view_look(const struct dlp_view *view)
+static size_t look(const struct dlp_view *view)
 {
     size_t len = view->text.len, margin = view->engine->rules->layout->overlap;
     struct dlp_sweep sweep = {.view = view,
@@ -312,6 +315,21 @@ size_t dlp_view_look(const struct dlp_view *view)
         sweep.letters = len > SHORT_TEXT ? letters : 0;
     }
     return sweep_all(&sweep);
+}
+
+size_t dlp_view_look(const struct dlp_view *view)
+{
+    struct dlp_view own = *view;
+    struct dlp_probes probes;
+
+    own.probes = NULL;
+    if (!dlp_probes_wanted(view))
+        return look(&own);
+    own.probes = &probes;
+    dlp_probes_begin(&probes, &own, view->open < view->since ? view->open : view->since);
+    size_t open = look(&own);
+    dlp_probes_end(&probes);
+    return open;
 }
 
 size_t dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, struct dlp_looked looked,

@@ -6,6 +6,7 @@
 #ifndef DLP_SWEEP_H
 #define DLP_SWEEP_H
 
+#include "dlp/probe.h"
 #include "dlp/sketch.h"
 #include "dlp/view.h"
 

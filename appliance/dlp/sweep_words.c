@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sweep_words: words that are long enough to be a token or to hold another text, and lines of base64. See sweep.h. */
 #include "dlp/entropy.h"
+#include "dlp/probe.h"
 #include "dlp/sweep.h"
 
 #define FOLDED_MIN 32 /* bytes of a word that may go on behind the end of its line */
@@ -77,6 +78,8 @@ static void on_word(struct dlp_sweep *sweep, size_t start, size_t end)
     } else if (last > end) {
         sweep->lines.end = last;
     }
+    if (view->probes != NULL && (last == end || view->depth == DLP_DEPTH)) /* else it is one of those lines */
+        dlp_probes_word(view->probes, start, end);
 }
 
 /* A long word is most of a picture or an archive in base64. What can go on in it are digits of one of these kinds: of hexadecimal, of

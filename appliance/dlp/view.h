@@ -17,6 +17,7 @@ struct dlp_view {
     struct str text;
     size_t since, open; /* see dlp_look; 0 for what is decoded */
     bool more;
+    struct dlp_probes *probes; /* for pieces of keys; NULL: none are looked for */
     /* Of what is decoded: */
     const struct dlp_view *up; /* NULL: this is the text that was given */
     struct str from;           /* the piece of up's text */
@@ -57,6 +58,9 @@ void dlp_view_base64(const struct dlp_view *view, size_t origin, unsigned phase,
 
 /* The same in lines that follow each other, wherever it is in them. */
 void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end);
+
+/* Where in the text the digit with this value is; folds NULL: `start` bytes on. */
+size_t dlp_fold_place(const struct dlp_folds *folds, size_t start, size_t value);
 
 /* Runs of bits, over blocks. */
 struct dlp_run {

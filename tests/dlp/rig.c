@@ -31,18 +31,18 @@ static struct str base(void)
 }
 
 /* As stopper-dlpc has it: on a processor that the base is not for, all is compiled. */
-int rig_database(const struct dlp_known *known, size_t count)
+int rig_database(const struct dlp_known *known, size_t count, const struct dlp_prints *prints)
 {
     struct err err = {""};
     int fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     MUST(fd >= 0);
-    MUST(dlp_compile(known, count, base(), fd, &err) == 0 ||
-         dlp_compile(known, count, (struct str){NULL, 0}, fd, &err) == 0);
+    MUST(dlp_compile(known, count, prints, base(), fd, &err) == 0 ||
+         dlp_compile(known, count, prints, (struct str){NULL, 0}, fd, &err) == 0);
     return fd;
 }
 
-struct dlp_engine *rig_engine(void)
+struct dlp_engine *rig_engine_with(const struct dlp_prints *prints)
 {
     static const struct dlp_known known[] = {
         {"TOKEN", STR(RIG_TOKEN), DLP_INJECTED},
@@ -51,12 +51,17 @@ struct dlp_engine *rig_engine(void)
         {"DATABASE", STR(RIG_DATABASE), DLP_HOSTS},
     };
     struct err err = {""};
-    int fd = rig_database(known, sizeof known / sizeof known[0]);
+    int fd = rig_database(known, sizeof known / sizeof known[0], prints);
     struct dlp_engine *engine = dlp_engine_new(fd, &err);
 
     MUST(engine != NULL);
     close(fd);
     return engine;
+}
+
+struct dlp_engine *rig_engine(void)
+{
+    return rig_engine_with(NULL);
 }
 
 /* The window is a block of its own for each call, so that a sanitizer sees a byte read outside of it. */

@@ -13,8 +13,9 @@
 #define RIG_DATABASE "postgres://app:v9Kq2LmZ8xWc4Rt7@db.internal.example/prod"
 
 /* A sealed database in a memfd, and an engine of it. Ends the program when they cannot be made. */
-int rig_database(const struct dlp_known *known, size_t count);
+int rig_database(const struct dlp_known *known, size_t count, const struct dlp_prints *prints);
 struct dlp_engine *rig_engine(void);
+struct dlp_engine *rig_engine_with(const struct dlp_prints *prints); /* the same, and these keys */
 
 /* One body, fed in pieces of `step` bytes by a caller that lets go whatever may leave, at once. What left before the first
  * finding or violation was known is in `left` (bytes). Returns the last answer that was not DLP_PASS, or DLP_PASS. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-gate stopper-gate-relay
 stopper-gate.src := $(addprefix gate/,main.c jails.c server.c conn.c host.c chores.c record.c turns.c handover.c sweep.c request.c pkt.c session.c run.c acks.c \
-	child.c relay.c refresh.c push.c forward.c porcelain.c inspect.c question.c) $(wildcard gate/push_*.c)
+	child.c relay.c refresh.c upkeep.c push.c forward.c porcelain.c inspect.c question.c) $(wildcard gate/push_*.c)
 stopper-gate.layers := dlp sys core
 stopper-gate.pkg := libuv jansson zlib
 stopper-gate.static-deps := wolfssl

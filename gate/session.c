@@ -28,6 +28,7 @@
 #include "gate/refresh.h"
 #include "gate/request.h"
 #include "gate/run.h"
+#include "gate/upkeep.h"
 #include "sys/channel.h"
 
 static _Noreturn void end_group(void)
@@ -200,12 +201,12 @@ static int settle(void)
 /* ---- serving */
 
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
-static void refuse(const struct session *session, const char *why)
+static void refuse(const char *why)
 {
     struct buf line;
 
     buf_init(&line, PKT_MAX);
-    if (session->task.service != REQUEST_PREFETCH && pkt_add(&line, "ERR git-gate: %s", why) == 0)
+    if (pkt_add(&line, "ERR git-gate: %s", why) == 0)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
@@ -222,7 +223,10 @@ static int refreshed(struct session *session, struct err *err)
     switch (session_answer(session, &number, &text)) {
     case TALK_LEAD: {
         int status = refresh(session, err);
-        session_tell(TALK_REFRESHED, status != 0, str_of(status != 0 ? err->text : NULL));
+        enum talk_mirror mirror = status != 0              ? TALK_MIRROR_FAILED
+                                  : upkeep_wanted(session) ? TALK_MIRROR_GROWN
+                                                           : TALK_MIRROR_SAME;
+        session_tell(TALK_REFRESHED, mirror, str_of(status != 0 ? err->text : NULL));
         return status;
     }
     case TALK_FRESH:
@@ -276,6 +280,19 @@ static void last_word(const struct session *session, int status, char *room, siz
         snprintf(room, size, "git ended with status %d", status);
 }
 
+/* What no agent asked for. */
+static int serve_gate(struct session *session)
+{
+    struct err err;
+    bool done = (session->task.service == REQUEST_UPKEEP ? upkeep : refreshed)(session, &err) == 0;
+
+    tell_end(done                                      ? DENIAL_NONE
+             : session->task.service == REQUEST_UPKEEP ? DENIAL_GIT_INTERRUPTED
+                                                       : DENIAL_UPSTREAM_UNREACHABLE,
+             done ? "" : err.text);
+    return 0;
+}
+
 int session_main(const char *self)
 {
     static struct session session;
@@ -287,12 +304,10 @@ int session_main(const char *self)
     if (settle() != 0 || take_gate(&session, &err) != 0 || take_task(&session) != 0 ||
         take_paths(&session, self) != 0)
         return 1;
+    if (session.task.service != REQUEST_FETCH && session.task.service != REQUEST_PUSH)
+        return serve_gate(&session);
     if (refreshed(&session, &err) != 0) {
-        refuse(&session, err.text);
-        return 0;
-    }
-    if (session.task.service == REQUEST_PREFETCH) {
-        tell_end(DENIAL_NONE, "");
+        refuse(err.text);
         return 0;
     }
     session.words_len = 0;

@@ -41,6 +41,7 @@ mount -t tmpfs none "$1/root/run"
 mkdir -p "$1/root/run/stopper/empty" "$1/root/run/stopper-gate"
 mount --bind "$1/gate" "$1/root/gate"
 mount --bind "$1/bin" "$1/root/usr/local/bin"
+[ ! -e "$1/git" ] || mount --bind "$1/git" "$1/root/usr/bin/git"
 mount --bind "$1/leg" "$1/root/run/stopper-gate"
 chown 61005:61005 "$1/gate" && chmod 700 "$1/gate"
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
@@ -260,11 +261,16 @@ class Gate:
 
 
 class Rig:
-    """One gate, its upstreams, and folders for clones. environment: the gate's own; its sessions have none."""
+    """One gate, its upstreams, and folders for clones. environment: the gate's own; its sessions have none. git: a script that
+    the gate has in git's place."""
 
-    def __init__(self, environment=None):
+    def __init__(self, environment=None, git=None):
         self.dir = tempfile.mkdtemp(prefix="stopper-gate-")
         os.chmod(self.dir, 0o755)
+        if git is not None:
+            with open(self.path("git"), "w", encoding="ascii") as file:
+                file.write(git)
+            os.chmod(self.path("git"), 0o755)
         for name in "root", "gate", "leg", "bin", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()

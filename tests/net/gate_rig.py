@@ -448,6 +448,11 @@ def leftovers(rig):
     return found
 
 
+def nothing_left(rig):
+    """git receive-pack removes its quarantine behind its last word, which the client does not wait for."""
+    return wait_for(lambda: leftovers(rig) == [], "the end of what git leaves while it runs")
+
+
 def line_of(text, length=None):
     """A line of git's protocol (gitprotocol-common(5)), whatever length it says."""
     return f"{len(text) + 4 if length is None else length:04x}".encode() + text

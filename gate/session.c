@@ -28,7 +28,10 @@
 #include "gate/refresh.h"
 #include "gate/request.h"
 #include "gate/run.h"
+#include "gate/storage.h"
 #include "sys/channel.h"
+
+#define NO_ROOM "the gate's storage is full (git-gate.storage_mb is %u)"
 
 static _Noreturn void end_group(void)
 {
@@ -199,6 +202,11 @@ static int settle(void)
 
 /* ---- serving */
 
+static uint64_t room(const struct session *session)
+{
+    return storage_room(GATE_ROOT, session->policy.gate->storage_mb);
+}
+
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
 static void refuse(const struct session *session, const char *why)
 {
@@ -209,7 +217,16 @@ static void refuse(const struct session *session, const char *why)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
-    tell_end(DENIAL_UPSTREAM_UNREACHABLE, why);
+    tell_end(room(session) > 0 ? DENIAL_UPSTREAM_UNREACHABLE : DENIAL_GIT_STORAGE, why);
+}
+
+/* What it writes has to have room; what it only asks has not. */
+static int refresh_in_room(struct session *session, struct err *err)
+{
+    session->room = room(session);
+    int status = refresh(session, err);
+    return status == 0 || room(session) > 0 ? status
+                                            : err_prefix(err, NO_ROOM, session->policy.gate->storage_mb);
 }
 
 /* Asks for the mirror to be as the upstream is. Returns 0, or -1 with err. */
@@ -221,7 +238,7 @@ static int refreshed(struct session *session, struct err *err)
     session_tell(TALK_REFRESH, 0, str_of(NULL));
     switch (session_answer(session, &number, &text)) {
     case TALK_LEAD: {
-        int status = refresh(session, err);
+        int status = refresh_in_room(session, err);
         session_tell(TALK_REFRESHED, status != 0, str_of(status != 0 ? err->text : NULL));
         return status;
     }
@@ -253,6 +270,7 @@ static int serve_push(struct session *session)
                       .in = SESSION_FD_CLIENT,
                       .out = SESSION_FD_CLIENT,
                       .serves = true,
+                      .keeps = true,
                       .on_hook = push_hook,
                       .ctx = session};
 
@@ -293,6 +311,12 @@ int session_main(const char *self)
     }
     if (session.task.service == REQUEST_PREFETCH) {
         tell_end(DENIAL_NONE, "");
+        return 0;
+    }
+    session.room = room(&session);
+    if (session.task.service == REQUEST_PUSH && session.room == 0) {
+        err_set(&err, NO_ROOM, session.policy.gate->storage_mb);
+        refuse(&session, err.text);
         return 0;
     }
     session.words_len = 0;

@@ -294,10 +294,11 @@ class Rig:
         self.repos[name] = path
         return path
 
-    def apply(self, push=None, scanner=None, prefetch=False, **members):
+    def apply(self, push=None, scanner=None, prefetch=False, storage_mb=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {})}, **members)
+        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {}),
+                         **({"storage_mb": storage_mb} if storage_mb else {})}, **members)
 
     def dial(self):
         sock = self.space.socket()

@@ -319,8 +319,8 @@ class Rig:
             raise Failed(f"git {' '.join(argv)}: status {done.returncode}\n{done.stdout}")
         return done.stdout
 
-    def run(self, *argv, **named):
-        return subprocess.run(argv, env=clean_environment(), check=True, capture_output=True, text=True, timeout=120, **named).stdout
+    def run(self, *argv, environment=None, **named):
+        return subprocess.run(argv, env={**clean_environment(), **(environment or {})}, check=True, capture_output=True, text=True, timeout=120, **named).stdout
 
     def refs(self, path):
         """Of a bare repository: name -> id."""

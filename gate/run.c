@@ -286,9 +286,11 @@ static int start(struct running *r)
     const struct run *run = r->run;
     struct child child = {
         .argv = run->argv, .fds = {run->in, run->out, -1}, .relay = -1, .protocol = run->protocol};
+    bool bounded = run->keeps || run->service == LEG_UPLOAD_PACK;
     struct err err;
     int null = STDOUT_FILENO, relay[2], output = -1; /* a session's 1 is /dev/null */
 
+    child.file_max = bounded && r->session->room < SESSION_FILE_MAX ? r->session->room : SESSION_FILE_MAX;
     child.fds[0] = run->in == RUN_NOTHING ? null : run->in;
     child.fds[1] = run->out == RUN_NOTHING ? null : run->out;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, relay) != 0) {

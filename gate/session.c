@@ -28,8 +28,11 @@
 #include "gate/refresh.h"
 #include "gate/request.h"
 #include "gate/run.h"
+#include "gate/storage.h"
 #include "gate/upkeep.h"
 #include "sys/channel.h"
+
+#define NO_ROOM "the gate's storage is full (git-gate.storage_mb is %u)"
 
 static _Noreturn void end_group(void)
 {
@@ -200,6 +203,11 @@ static int settle(void)
 
 /* ---- serving */
 
+static uint64_t room(const struct session *session)
+{
+    return storage_room(GATE_ROOT, session->policy.gate->storage_mb);
+}
+
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
 static void refuse(const char *why)
 {
@@ -210,7 +218,16 @@ static void refuse(const char *why)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
-    tell_end(DENIAL_UPSTREAM_UNREACHABLE, why);
+    tell_end(room(session) > 0 ? DENIAL_UPSTREAM_UNREACHABLE : DENIAL_GIT_STORAGE, why);
+}
+
+/* What it writes has to have room; what it only asks has not. */
+static int refresh_in_room(struct session *session, struct err *err)
+{
+    session->room = room(session);
+    int status = refresh(session, err);
+    return status == 0 || room(session) > 0 ? status
+                                            : err_prefix(err, NO_ROOM, session->policy.gate->storage_mb);
 }
 
 /* Asks for the mirror to be as the upstream is. Returns 0, or -1 with err. */
@@ -222,7 +239,7 @@ static int refreshed(struct session *session, struct err *err)
     session_tell(TALK_REFRESH, 0, str_of(NULL));
     switch (session_answer(session, &number, &text)) {
     case TALK_LEAD: {
-        int status = refresh(session, err);
+        int status = refresh_in_room(session, err);
         enum talk_mirror mirror = status != 0              ? TALK_MIRROR_FAILED
                                   : upkeep_wanted(session) ? TALK_MIRROR_GROWN
                                                            : TALK_MIRROR_SAME;
@@ -257,6 +274,7 @@ static int serve_push(struct session *session)
                       .in = SESSION_FD_CLIENT,
                       .out = SESSION_FD_CLIENT,
                       .serves = true,
+                      .keeps = true,
                       .on_hook = push_hook,
                       .ctx = session};
 
@@ -284,6 +302,7 @@ static void last_word(const struct session *session, int status, char *room, siz
 static int serve_gate(struct session *session)
 {
     struct err err;
+    session->room = room(session); /* of what upkeep writes; a refresh looks for itself */
     bool done = (session->task.service == REQUEST_UPKEEP ? upkeep : refreshed)(session, &err) == 0;
 
     tell_end(done                                      ? DENIAL_NONE
@@ -307,6 +326,12 @@ int session_main(const char *self)
     if (session.task.service != REQUEST_FETCH && session.task.service != REQUEST_PUSH)
         return serve_gate(&session);
     if (refreshed(&session, &err) != 0) {
+        refuse(err.text);
+        return 0;
+    }
+    session.room = room(&session);
+    if (session.task.service == REQUEST_PUSH && session.room == 0) {
+        err_set(&err, NO_ROOM, session.policy.gate->storage_mb);
         refuse(err.text);
         return 0;
     }

@@ -42,7 +42,8 @@ struct session {
     size_t words_len;
     struct update *updates; /* of a push, once its hook was called */
     size_t update_count;
-    struct push_check *check;    /* what was found in it; NULL before it was looked at */
+    struct push_check *check; /* what was found in it; NULL before it was looked at */
+    uint64_t room; /* bytes that were left for mirrors when it was looked at last (gate/storage.h) */
     char refused[TALK_TEXT_MAX]; /* why a push was refused whole; "" = it was not */
 };
 

@@ -300,10 +300,11 @@ class Rig:
         self.repos[name] = path
         return path
 
-    def apply(self, push=None, scanner=None, prefetch=False, **members):
+    def apply(self, push=None, scanner=None, prefetch=False, storage_mb=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {})}, **members)
+        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {}),
+                         **({"storage_mb": storage_mb} if storage_mb else {})}, **members)
 
     def dial(self):
         sock = self.space.socket()
@@ -324,8 +325,8 @@ class Rig:
             raise Failed(f"git {' '.join(argv)}: status {done.returncode}\n{done.stdout}")
         return done.stdout
 
-    def run(self, *argv, **named):
-        return subprocess.run(argv, env=clean_environment(), check=True, capture_output=True, text=True, timeout=120, **named).stdout
+    def run(self, *argv, environment=None, **named):
+        return subprocess.run(argv, env={**clean_environment(), **(environment or {})}, check=True, capture_output=True, text=True, timeout=120, **named).stdout
 
     def refs(self, path):
         """Of a bare repository: name -> id."""

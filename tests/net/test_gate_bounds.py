@@ -2,8 +2,8 @@
 """The bounds of stopper-gate: sizes, numbers of refs, connections."""
 import os
 
-from gate_rig import ask, clone, line_of, nothing_left, request_of, same_mirror, sessions
-from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
+from gate_rig import ask, clone, leftovers, line_of, nothing_left, others, request_of, same_mirror, sessions
+from gate_rig import own, rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
 
@@ -48,3 +48,57 @@ def test_connections_are_bounded(rig):
             sock.close()
     wait_for(lambda: not sessions(rig.gate), "their end")
     clone(rig, "after")
+
+
+def grow(at, megabytes):
+    """A file that nothing makes smaller."""
+    with open(os.path.join(at, f"large{megabytes}"), "ab") as file:
+        file.write(os.urandom(megabytes << 20))
+
+
+def used(rig):
+    """MiB in the gate's folder."""
+    return sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(rig.path("gate")) for name in names) / (1 << 20)
+
+
+def test_what_all_mirrors_hold_is_bounded(own):
+    rig, seed = own, others(own)
+    full = "git-gate: the gate's storage is full (git-gate.storage_mb is 2)"
+    rig.apply(storage_mb=2)
+    one = clone(rig)
+    grow(seed, 3)
+    rig.commit(seed)
+    rig.git("push", "--quiet", "origin", "HEAD:main", at=seed)
+    for command in "fetch", "pull", "push":
+        rig.commit(one, text=command)
+        output = rig.git(command, "origin", "main", at=one, ok=False)
+        assert f"remote error: {full}: the upstream ssh://git@up.test/org/{rig.name}.git cannot be read: " in output, output
+        assert used(rig) < 2.1  # a git that has written all that it may
+    line = rig.gate.line(method="fetch", verdict="block", reason="git-storage")
+    assert line["repository"] == rig.name and full[len("git-gate: "):] in line["detail"]
+    rig.apply(storage_mb=20)
+    rig.git("pull", "--quiet", "--rebase", "-X", "theirs", at=one)
+    rig.git("push", "--quiet", "origin", "HEAD:main", at=one)
+    assert same_mirror(rig) and 3 < used(rig) < 4
+
+
+def test_a_push_has_the_room_that_is_left(own):
+    rig = own
+    rig.apply(storage_mb=2)
+    one = clone(rig)
+    grow(one, 3)
+    new = rig.commit(one)
+    output = rig.git("push", "origin", "main", at=one, ok=False)
+    assert "pack exceeds maximum allowed size" in output, output
+    wait_for(lambda: not sessions(rig.gate), "its end")
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == [] and used(rig) < 1
+    with open(rig.path("gate", "ballast"), "wb") as file:
+        file.truncate(2 << 20)
+    output = rig.git("push", "origin", "main", at=one, ok=False)
+    assert "remote error: git-gate: the gate's storage is full (git-gate.storage_mb is 2)\n" in output, output
+    assert rig.gate.line(verdict="block", reason="git-storage", method="push")["repository"] == rig.name
+    rig.git("fetch", "--quiet", at=one)  # what needs no room goes on
+    os.remove(file.name)
+    rig.apply(storage_mb=8)
+    rig.git("push", "--quiet", "origin", "main", at=one)
+    assert rig.refs(rig.up) == {"refs/heads/main": new} and same_mirror(rig)

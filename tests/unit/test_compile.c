@@ -172,12 +172,12 @@ START_TEST(repositories_become_the_gate)
          "      push: {allow: [refs/heads/agent/*, refs/tags/*], deny: [refs/heads/agent/x], force: false, "
          "delete: "
          "false, protect_paths: ['a/**'], max_pack_mb: 100}\n  scanner: /usr/bin/gitleaks\n  prefetch: "
-         "false\n",
+         "false\n  storage_mb: 100\n",
          GATED "{\"name\":\"a\",\"url\":\"ssh://git@h.example/org/a.git\",\"host_key\":\"" KEY "\"},"
                "{\"name\":\"b\",\"url\":\"ssh://git@10.1.2.3:2222/b\",\"host_key\":\"" KEY "\",\"push\":{"
                "\"allow\":[\"refs/heads/agent/*\",\"refs/tags/*\"],\"deny\":[\"refs/heads/agent/x\"],"
                "\"force\":false,\"delete\":false,\"protect_paths\":[\"a/**\"],\"max_pack_mb\":100}}],"
-               "\"scanner\":\"/usr/bin/gitleaks\",\"prefetch\":false}}"},
+               "\"scanner\":\"/usr/bin/gitleaks\",\"prefetch\":false,\"storage_mb\":100}}"},
         {"git-gate:\n  repos:\n    a: {url: ssh://git@h/a, " REPO
          ", push: {force: true, delete: true, protect_paths: []}}\n  on_finding: block\n  prefetch: true\n",
          GATED "{\"name\":\"a\",\"url\":\"ssh://git@h/a\",\"host_key\":\"" KEY "\"}]}}"},

@@ -77,7 +77,8 @@ static _Noreturn void serve(int sock, int says, int parent, uint64_t deadline_ms
     const int wanted[] = {
         [SESSION_FD_CLIENT] = sock, [SESSION_FD_PARENT] = parent, [SESSION_FD_DATABASE] = says};
     static struct gate_repo repo;
-    struct session session = {.repo = &repo, .deadline_ms = deadline_ms, .idle_ms = IDLE_MS};
+    struct session session = {
+        .repo = &repo, .deadline_ms = deadline_ms, .idle_ms = IDLE_MS, .room = SESSION_FILE_MAX};
     struct run run = {.argv = argv, .in = SESSION_FD_CLIENT, .out = RUN_NOTHING, .serves = true};
     int high[SESSION_FDS];
 

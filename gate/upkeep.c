@@ -87,7 +87,7 @@ bool upkeep_wanted(const struct session *session)
 
 static int git(struct session *session, const char *const *argv, struct err *err)
 {
-    struct run run = {.argv = argv, .in = RUN_NOTHING, .out = RUN_NOTHING};
+    struct run run = {.argv = argv, .in = RUN_NOTHING, .out = RUN_NOTHING, .keeps = true};
 
     session->words_len = 0;
     session->words[0] = '\0';

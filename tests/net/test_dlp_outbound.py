@@ -125,6 +125,28 @@ def test_a_secret_in_the_body_goes_nowhere(rig, recorder, kind, writing):
     assert written.encode() in bytes(recorder.raw)
 
 
+BETWEEN = {"a control character": "\x01", "an escape": "\x1b", "NUL": "\0", "a tab": "\t", "a line end": "\r\n", "a soft hyphen": "\u00ad",
+           "a zero-width joiner": "\u200d", "a word joiner": "\u2060", "a byte order mark": "\ufeff", "an ideographic space": "\u3000", "a dash": " - "}
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_a_secret_with_something_between_its_characters_goes_nowhere(rig, recorder, between):
+    written = BETWEEN[between].join(SECRET).encode()
+    refused(rig, "block.test", post("block.test", b"some words: " + written + b", and more"), "body")
+    other = BETWEEN[between].join("ordinarywordsofnosense").encode()
+    assert rig.get(post("block.test", b"some words: " + other + b", and more")).status == 200  # the control
+    assert other in recorder.raw and written[:40] not in recorder.raw
+
+
+@pytest.mark.parametrize("writing", ["plain", "base64+1", "hex"])
+def test_twelve_characters_of_a_secret_are_enough_and_eleven_are_not(rig, recorder, writing):
+    for at in range(0, len(SECRET) - 11):
+        written = WRITINGS[writing](SECRET[at:at + 12])
+        refused(rig, "block.test", post("block.test", f"some words: {written}, and more".encode()), "body")
+    assert nothing_of(recorder, SECRET)
+    assert rig.get(post("block.test", f"some words: {WRITINGS[writing](SECRET[3:14])}, and more".encode())).status == 200
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_secret_in_a_compressed_body_goes_nowhere(rig, recorder, coding):
     body = b"words " * 20000 + SECRET.encode() + b" more" * 20000
@@ -375,3 +397,13 @@ def test_a_secret_in_two_requests_is_found_and_the_connection_closed(rig, record
     assert (line["verdict"], line["detector"]) == ("alarm", "known_secrets")
     assert SECRET[11:].encode() not in recorder.raw
     assert rig.get(get("block.test", "/?a=other")).status == 200
+
+
+def test_in_a_transcript_what_goes_on_from_an_earlier_body_is_covered_too(rig, recorder):
+    with rig.client(send=post("provider.test", b"the end is " + SECRET[:11].encode())) as client:
+        assert client.message().status == 200
+        client.send(post("provider.test", SECRET[11:].encode() + b" is the beginning"))
+        assert client.message().status == 200  # on the same connection
+    assert covered(recorder)[1] == b"*" * (len(SECRET) - 11) + b" is the beginning"
+    line = rig.worker.line(host="provider.test", verdict="redact", pattern="TOKEN")
+    assert line["surface"] == "body" and not any(each["verdict"] == "alarm" for each in rig.worker.lines if each["host"] == "provider.test")

@@ -200,6 +200,18 @@ def test_what_is_refused_at_once(rig, request_, status, name):
     assert rig.desk.silent()
 
 
+def test_a_name_beyond_ascii_is_asked_about_by_its_a_labels_only(rig):
+    """What looks like another name to who reads it is never shown."""
+    problem(rig.get(get("b\u00fccher.test")), 400, "http-malformed")
+    assert rig.desk.silent()
+    with rig.client(send=get("XN--bcher-kva.test")) as client:
+        number, record = rig.desk.held()
+        assert record["host"] == "xn--bcher-kva.test"
+        rig.desk.tell(number, REFUSED)
+        problem(client.message(), 403, "held-denied")
+        rig.desk.ended(number)
+
+
 def test_the_routes_own_lists_are_not_asked_about(rig):
     rig.desk.policy({"host": "listed.test", "matches": [{"methods": ["GET"]}]})
     problem(rig.get(b"POST / HTTP/1.1\r\nHost: listed.test\r\nContent-Length: 0\r\n\r\n"), 403, "method-not-allowed")

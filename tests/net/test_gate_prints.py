@@ -126,6 +126,14 @@ WRITINGS = {
 }
 
 
+def test_neither_proxy_nor_gate_has_the_key(bottle, keys):
+    """Before anybody has sent it. The control is init, which has it."""
+    root, held = f"/proc/{bottle.host.space.pid}/root/proc", {}
+    for name, pids in bottle.host.processes().items():
+        held[name] = any(keys[0][1].decode("latin-1") in text or keys[0][0].splitlines()[3] in text for pid in pids for text in memory(root, pid))
+    assert held["stopper-init"] and not held["stopper-proxy"] and not held["stopper-gate"] and not held["stopper-dns"], held
+
+
 @pytest.mark.parametrize("writing", WRITINGS)
 def test_the_key_is_not_uploaded(bottle, recorder, keys, writing):
     body, other = (WRITINGS[writing](key) for key in keys)
@@ -161,14 +169,6 @@ def test_the_key_is_not_pushed(bottle, upstream, keys):
     assert "gate_key:app" in json.dumps(line) and keys[0][0].splitlines()[2] not in json.dumps(line)
     good(bottle, script, upstream.url("app"), keys[1][0], "fine")
     assert set(upstream.refs("app")) == set(before) | {"refs/heads/agent/fine"}
-
-
-def test_neither_proxy_nor_gate_has_the_key(bottle, keys):
-    """The control is init, which has it."""
-    root, held = f"/proc/{bottle.host.space.pid}/root/proc", {}
-    for name, pids in bottle.host.processes().items():
-        held[name] = any(keys[0][1].decode("latin-1") in text or keys[0][0].splitlines()[3] in text for pid in pids for text in memory(root, pid))
-    assert held["stopper-init"] and not held["stopper-proxy"] and not held["stopper-gate"] and not held["stopper-dns"], held
 
 
 def test_a_key_that_is_not_understood_starts_nothing(bottle, upstream):

@@ -21,6 +21,8 @@ egress:
   dns: [{resolver}]
   routes:
     - {{host: plain.test, ports: [{port}], dlp: {{outbound_detectors: [known_secrets]}}}}
+    - {{host: other.test, ports: [{port}], dlp: {{outbound_detectors: [known_secrets], outbound_on_match: redact}}}}
+    - {{host: allowed.test, ports: [{port}], dlp: {{outbound_detectors: [known_secrets], outbound_on_match: supervise}}}}
 git-gate:
   user: {{name: An Agent, email: agent@lab.test}}
   repos:
@@ -37,7 +39,7 @@ class Recorder:
 
     def __init__(self, lab):
         self.raw, self.open = bytearray(), []
-        self.listener = lab.world.space.call(socket.create_server, (NAMES["plain.test"], PORT))
+        self.listener = lab.world.space.call(socket.create_server, ("0.0.0.0", PORT))  # of all names
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -148,6 +150,25 @@ def test_the_key_is_not_uploaded(bottle, recorder, keys, writing):
     arrived = bytes(recorder.raw[before:])
     assert other.encode() in arrived  # so this is how the other one would look
     assert not any(body[at:at + 16].encode() in arrived for at in range(len(body) - 15) if body[at:at + 16] not in other)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_where_findings_are_covered_it_is_covered(bottle, recorder, keys, writing):
+    body, before = WRITINGS[writing](keys[0]), len(recorder.raw)
+    assert bottle.agent.http(host="other.test", port=PORT, method="POST", body=body)["status"] == 200
+    arrived = bytes(recorder.raw[before:]).partition(b"\r\n\r\n")[2].decode()
+    assert len(arrived) == len(body) and "*" * 20 in arrived, arrived
+    assert all(there == "*" or there == sent for there, sent in zip(arrived, body))
+    assert keys[0][1].hex()[6:20] not in arrived and keys[0][1].hex()[-20:-6] not in arrived
+    if writing in ("hex", "half"):
+        assert arrived == "seed=" + "*" * (len(body) - 5)
+    bottle.audit.wait(verdict="redact", detector="known_secrets", pattern="gate_key:app", surface="body")
+
+
+def test_nobody_is_asked_about_it(bottle, keys):
+    answer = bottle.agent.http(host="allowed.test", port=PORT, method="POST", body=WRITINGS["hex"](keys[0]))
+    assert answer["status"] == 403 and answer["json"]["type"] == "urn:stopper:denial:dlp-match", answer
+    assert bottle.host.hostctl("pending", "--json", bottle.name).stdout.strip() in ("", "[]")
 
 
 def test_the_key_is_not_in_a_path_either(bottle, recorder, keys):

@@ -511,6 +511,27 @@ START_TEST(a_key_that_is_not_understood_is_refused_by_its_name)
 }
 END_TEST
 
+START_TEST(more_keys_than_there_is_room_for_are_refused)
+{
+    static struct test_key key;
+    static const struct test_key *list[200];
+    static char names[200][8];
+    static const char *each[200];
+
+    test_key_make(&key, "-t rsa -b 4096 -m PEM");
+    for (size_t i = 0; i < 200; i++) {
+        snprintf(names[i], sizeof names[i], "k%zu", i);
+        list[i] = &key;
+        each[i] = names[i];
+    }
+    json_t *made = prints_of(own_key, list, each, 2); /* the control */
+    ck_assert_uint_eq(json_object_size(json_object_get(made, "keys")), 2);
+    json_decref(made);
+    ck_assert_ptr_null(prints_of(own_key, list, each, 200));
+    ck_assert_ptr_nonnull(strstr(err.text, "all keys together have more than there is room for"));
+}
+END_TEST
+
 START_TEST(what_is_no_source_is_refused)
 {
     static const char *const sources[] = {
@@ -536,4 +557,5 @@ SUITE_MAIN("prints", keys_of_every_kind_and_form_are_found_and_public_ones_are_n
            cuts_at_every_byte_hide_nothing, a_key_in_two_requests_is_found_wherever_it_is_cut,
            fields_of_a_head_are_searched_too, a_finding_names_the_repository_whose_key_it_is,
            prints_are_a_bottles_own, a_print_is_what_is_said_of_it,
-           a_key_that_is_not_understood_is_refused_by_its_name, what_is_no_source_is_refused)
+           a_key_that_is_not_understood_is_refused_by_its_name, more_keys_than_there_is_room_for_are_refused,
+           what_is_no_source_is_refused)

@@ -48,7 +48,7 @@ static void found_bytes(struct dlp_probes *probes, size_t at, int key)
     const struct dlp_view *view = probes->view;
     size_t start = at, end = at + DLP_PRINT_WINDOW, len = view->text.len;
 
-    if (end <= probes->done)
+    if (end <= probes->done || view->hits->flood) /* it is refused */
         return;
     while (start > probes->done && owner(view, start - 1) == key)
         start--;

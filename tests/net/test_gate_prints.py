@@ -21,6 +21,8 @@ egress:
   dns: [{resolver}]
   routes:
     - {{host: plain.test, ports: [{port}], dlp: {{outbound_detectors: [known_secrets]}}}}
+    - {{host: other.test, ports: [{port}], dlp: {{outbound_detectors: [known_secrets], outbound_on_match: redact}}}}
+    - {{host: allowed.test, ports: [{port}], dlp: {{outbound_detectors: [known_secrets], outbound_on_match: supervise}}}}
 git-gate:
   user: {{name: An Agent, email: agent@lab.test}}
   repos:
@@ -37,7 +39,7 @@ class Recorder:
 
     def __init__(self, lab):
         self.raw, self.open = bytearray(), []
-        self.listener = lab.world.space.call(socket.create_server, (NAMES["plain.test"], PORT))
+        self.listener = lab.world.space.call(socket.create_server, ("0.0.0.0", PORT))  # of all names
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -126,6 +128,14 @@ WRITINGS = {
 }
 
 
+def test_neither_proxy_nor_gate_has_the_key(bottle, keys):
+    """Before anybody has sent it. The control is init, which has it."""
+    root, held = f"/proc/{bottle.host.space.pid}/root/proc", {}
+    for name, pids in bottle.host.processes().items():
+        held[name] = any(keys[0][1].decode("latin-1") in text or keys[0][0].splitlines()[3] in text for pid in pids for text in memory(root, pid))
+    assert held["stopper-init"] and not held["stopper-proxy"] and not held["stopper-gate"] and not held["stopper-dns"], held
+
+
 @pytest.mark.parametrize("writing", WRITINGS)
 def test_the_key_is_not_uploaded(bottle, recorder, keys, writing):
     body, other = (WRITINGS[writing](key) for key in keys)
@@ -140,6 +150,25 @@ def test_the_key_is_not_uploaded(bottle, recorder, keys, writing):
     arrived = bytes(recorder.raw[before:])
     assert other.encode() in arrived  # so this is how the other one would look
     assert not any(body[at:at + 16].encode() in arrived for at in range(len(body) - 15) if body[at:at + 16] not in other)
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_where_findings_are_covered_it_is_covered(bottle, recorder, keys, writing):
+    body, before = WRITINGS[writing](keys[0]), len(recorder.raw)
+    assert bottle.agent.http(host="other.test", port=PORT, method="POST", body=body)["status"] == 200
+    arrived = bytes(recorder.raw[before:]).partition(b"\r\n\r\n")[2].decode()
+    assert len(arrived) == len(body) and "*" * 20 in arrived, arrived
+    assert all(there == "*" or there == sent for there, sent in zip(arrived, body))
+    assert keys[0][1].hex()[6:20] not in arrived and keys[0][1].hex()[-20:-6] not in arrived
+    if writing in ("hex", "half"):
+        assert arrived == "seed=" + "*" * (len(body) - 5)
+    bottle.audit.wait(verdict="redact", detector="known_secrets", pattern="gate_key:app", surface="body")
+
+
+def test_nobody_is_asked_about_it(bottle, keys):
+    answer = bottle.agent.http(host="allowed.test", port=PORT, method="POST", body=WRITINGS["hex"](keys[0]))
+    assert answer["status"] == 403 and answer["json"]["type"] == "urn:stopper:denial:dlp-match", answer
+    assert bottle.host.hostctl("pending", "--json", bottle.name).stdout.strip() in ("", "[]")
 
 
 def test_the_key_is_not_in_a_path_either(bottle, recorder, keys):
@@ -161,14 +190,6 @@ def test_the_key_is_not_pushed(bottle, upstream, keys):
     assert "gate_key:app" in json.dumps(line) and keys[0][0].splitlines()[2] not in json.dumps(line)
     good(bottle, script, upstream.url("app"), keys[1][0], "fine")
     assert set(upstream.refs("app")) == set(before) | {"refs/heads/agent/fine"}
-
-
-def test_neither_proxy_nor_gate_has_the_key(bottle, keys):
-    """The control is init, which has it."""
-    root, held = f"/proc/{bottle.host.space.pid}/root/proc", {}
-    for name, pids in bottle.host.processes().items():
-        held[name] = any(keys[0][1].decode("latin-1") in text or keys[0][0].splitlines()[3] in text for pid in pids for text in memory(root, pid))
-    assert held["stopper-init"] and not held["stopper-proxy"] and not held["stopper-gate"] and not held["stopper-dns"], held
 
 
 def test_a_key_that_is_not_understood_starts_nothing(bottle, upstream):

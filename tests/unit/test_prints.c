@@ -86,14 +86,14 @@ static void finds_nothing(struct dlp_engine *engine, struct str body, const char
     ck_assert_msg(result.answer == DLP_PASS, "%s", what);
 }
 
-/* The private part with this number, and where it lies in the file's bytes. */
-static struct str part_of(const struct test_key *key, size_t number, uint8_t bytes[128])
+/* The private part with this number, or its first 64 bytes. */
+static struct str part_of(const struct test_key *key, size_t number, uint8_t bytes[64])
 {
     struct key_parts parts;
 
     ck_assert_ptr_null(key_parts_read(text_of(key), &parts));
     ck_assert_uint_lt(number, parts.count);
-    size_t len = parts.list[number].len < 128 ? parts.list[number].len : 128;
+    size_t len = parts.list[number].len < 64 ? parts.list[number].len : 64;
     memcpy(bytes, parts.list[number].bytes, len);
     key_parts_free(&parts);
     return (struct str){(const char *)bytes, len};
@@ -154,7 +154,7 @@ END_TEST
 START_TEST(every_byte_of_a_seed_is_covered_and_none_beside_it)
 {
     static struct test_key key;
-    uint8_t bytes[8192], seed[128];
+    uint8_t bytes[8192], seed[64];
 
     test_key_make(&key, "-t ed25519");
     struct dlp_engine *engine = engine_of(&key);
@@ -200,7 +200,7 @@ START_TEST(keys_are_found_in_every_writing)
         WRITE_HEX,          WRITE_HEX_UPPER,      WRITE_BASE64_BASE64, WRITE_BASE64_HEX,
         WRITE_HEX_BASE64,   WRITE_PERCENT_BASE64, WRITE_JSON_BASE64,   WRITE_BASE64_PERCENT};
     static struct test_key keys[2];
-    uint8_t bytes[128];
+    uint8_t bytes[64];
     size_t start, end;
 
     test_key_make(&keys[0], "-t ed25519");
@@ -268,12 +268,12 @@ static void digits(struct dlp_engine *engine, struct str part, enum writing writ
 START_TEST(pieces_of_the_length_that_is_said_are_found_wherever_they_are_from)
 {
     static struct test_key key;
-    uint8_t bytes[128];
+    uint8_t bytes[64];
 
     for (unsigned kind = 0; kind < 2; kind++) {
         test_key_make(&key, kind == 0 ? "-t ed25519" : "-t rsa -b 2048");
         struct dlp_engine *engine = engine_of(&key);
-        for (size_t number = 0; number < (kind == 0 ? 1 : 4); number++) {
+        for (size_t number = 0; number < (kind == 0 ? 1 : 4); number += 3) {
             struct str part = part_of(&key, number, bytes);
             pieces(engine, part, "bytes");
             digits(engine, part, WRITE_BASE64, 29, 6);
@@ -292,7 +292,7 @@ END_TEST
 START_TEST(shorter_pieces_pass_now_and_then_and_very_short_ones_always)
 {
     static struct test_key key;
-    uint8_t bytes[128];
+    uint8_t bytes[64];
     size_t found = 0;
 
     test_key_make(&key, "-t ed25519");
@@ -325,7 +325,7 @@ END_TEST
 START_TEST(cuts_at_every_byte_hide_nothing)
 {
     static struct test_key key;
-    uint8_t bytes[128];
+    uint8_t bytes[64];
     static const size_t step = 49152;
 
     test_key_make(&key, "-t ed25519");
@@ -333,13 +333,13 @@ START_TEST(cuts_at_every_byte_hide_nothing)
     struct str part = part_of(&key, 0, bytes);
     for (unsigned ascii = 0; ascii < 2; ascii++)
         for (size_t i = 0; i <= part.len; i++) {
-            struct str body = among(part, step - i, step + 30000, ascii);
+            struct str body = among(part, step - i, step + 17000, ascii);
             struct rig_result result = rig_body(engine, &known_only, body, step);
             ck_assert(rig_covers(engine, &result, "gate_key:app", step - i, step - i + part.len));
             ck_assert_uint_le(result.left, step - i);
         }
-    for (size_t i = 0; i <= key.len; i++) {
-        struct str body = among(text_of(&key), step - i, step + 30000, true);
+    for (size_t i = 0; i <= key.len; i += 3) {
+        struct str body = among(text_of(&key), step - i, step + 17000, true);
         struct rig_result result = rig_body(engine, &known_only, body, step);
         ck_assert_msg(result.count == 1, "cut at %zu", i);
         ck_assert_uint_le(result.left, result.findings[0].start);
@@ -363,7 +363,7 @@ START_TEST(a_key_in_two_requests_is_found_wherever_it_is_cut)
 {
     static struct test_key key;
     static struct dlp_carry carry;
-    uint8_t bytes[128];
+    uint8_t bytes[64];
 
     test_key_make(&key, "-t ed25519");
     struct dlp_engine *engine = engine_of(&key);
@@ -384,7 +384,7 @@ END_TEST
 START_TEST(fields_of_a_head_are_searched_too)
 {
     static struct test_key key;
-    uint8_t bytes[128];
+    uint8_t bytes[64];
     size_t start, end, count;
 
     test_key_make(&key, "-t ed25519");
@@ -456,7 +456,7 @@ START_TEST(prints_are_a_bottles_own)
     ck_assert_uint_eq(same, 0);
     /* Nothing of the key is in what the compiler is given. */
     char *all = json_dumps(one, JSON_COMPACT);
-    uint8_t bytes[128];
+    uint8_t bytes[64];
     size_t start, end;
     struct str part = part_of(&key, 0, bytes);
     for (size_t at = 0; at + 4 <= part.len; at++) {
@@ -511,6 +511,27 @@ START_TEST(a_key_that_is_not_understood_is_refused_by_its_name)
 }
 END_TEST
 
+START_TEST(more_keys_than_there_is_room_for_are_refused)
+{
+    static struct test_key key;
+    static const struct test_key *list[200];
+    static char names[200][8];
+    static const char *each[200];
+
+    test_key_make(&key, "-t rsa -b 4096 -m PEM");
+    for (size_t i = 0; i < 200; i++) {
+        snprintf(names[i], sizeof names[i], "k%zu", i);
+        list[i] = &key;
+        each[i] = names[i];
+    }
+    json_t *made = prints_of(own_key, list, each, 2); /* the control */
+    ck_assert_uint_eq(json_object_size(json_object_get(made, "keys")), 2);
+    json_decref(made);
+    ck_assert_ptr_null(prints_of(own_key, list, each, 200));
+    ck_assert_ptr_nonnull(strstr(err.text, "all keys together have more than there is room for"));
+}
+END_TEST
+
 START_TEST(what_is_no_source_is_refused)
 {
     static const char *const sources[] = {
@@ -536,4 +557,5 @@ SUITE_MAIN("prints", keys_of_every_kind_and_form_are_found_and_public_ones_are_n
            cuts_at_every_byte_hide_nothing, a_key_in_two_requests_is_found_wherever_it_is_cut,
            fields_of_a_head_are_searched_too, a_finding_names_the_repository_whose_key_it_is,
            prints_are_a_bottles_own, a_print_is_what_is_said_of_it,
-           a_key_that_is_not_understood_is_refused_by_its_name, what_is_no_source_is_refused)
+           a_key_that_is_not_understood_is_refused_by_its_name, more_keys_than_there_is_room_for_are_refused,
+           what_is_no_source_is_refused)

@@ -209,7 +209,7 @@ static uint64_t room(const struct session *session)
 }
 
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
-static void refuse(const char *why)
+static void refuse(const struct session *session, const char *why)
 {
     struct buf line;
 
@@ -326,13 +326,13 @@ int session_main(const char *self)
     if (session.task.service != REQUEST_FETCH && session.task.service != REQUEST_PUSH)
         return serve_gate(&session);
     if (refreshed(&session, &err) != 0) {
-        refuse(err.text);
+        refuse(&session, err.text);
         return 0;
     }
     session.room = room(&session);
     if (session.task.service == REQUEST_PUSH && session.room == 0) {
         err_set(&err, NO_ROOM, session.policy.gate->storage_mb);
-        refuse(err.text);
+        refuse(&session, err.text);
         return 0;
     }
     session.words_len = 0;

@@ -52,9 +52,9 @@ static bool is_zero(const char *id)
 static void arguments_make(struct arguments *a, const struct session *session, const struct forward *forward)
 {
     add(a, "--git-dir=%s", session->git_dir);
-    if (session->check != NULL && session->check->commits >= COMMITS_MANY) {
+    if (session->check != NULL && session->check->commits >= COMMITS_MANY) { /* git-config(1), pack.useSparse */
         add(a, "-c");
-        add(a, "pack.useSparse=false"); /* git-config(1): its way of looking for new objects is for few in large trees */
+        add(a, "pack.useSparse=false");
     }
     add(a, "push");
     add(a, "--porcelain");

@@ -52,7 +52,7 @@ static bool is_zero(const char *id)
 static void arguments_make(struct arguments *a, const struct session *session, const struct forward *forward)
 {
     add(a, "--git-dir=%s", session->git_dir);
-    if (session->check != NULL && session->check->commits >= COMMITS_MANY) { /* git-config(1), pack.useSparse */
+    if (session->check != NULL && session->check->commits >= COMMITS_MANY) {
         add(a, "-c");
         add(a, "pack.useSparse=false");
     }

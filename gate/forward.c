@@ -54,8 +54,7 @@ static void arguments_make(struct arguments *a, const struct session *session, c
     add(a, "--git-dir=%s", session->git_dir);
     if (session->check != NULL && session->check->commits >= COMMITS_MANY) {
         add(a, "-c");
-        add(a,
-            "pack.useSparse=false"); /* git-config(1): its way of looking for new objects is for few in large trees */
+        add(a, "pack.useSparse=false");
     }
     add(a, "push");
     add(a, "--porcelain");

@@ -43,6 +43,7 @@ static const struct {
     {"push.gpgSign", "false"},
     {"color.ui", "false"},
     {"advice.pushUpdateRejected", "false"},
+    {"advice.fetchShowForcedUpdates", "false"},
     {"core.logAllRefUpdates", "false"},
     /* Packs stay as they came: they are what is sent on. Nothing tidies up while somebody waits. */
     {"receive.unpackLimit", "1"},

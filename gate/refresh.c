@@ -26,9 +26,10 @@
 #define REF_COUNT 300000     /* refs of an upstream: git takes 1 KiB of memory for each */
 #define NEW_MAX                                                                                              \
     100000 /* that differ: git fetch writes each into a file of its own; beyond them the mirror is made again */
-#define LOOSE_MAX 256  /* refs that have changed at once: then they are packed into one file */
-#define PACKS_MAX 50   /* packs of a mirror; beyond them they are put together */
-#define HEAD_MAX  1100 /* bytes of the file HEAD */
+#define LOOSE_MAX 256    /* refs that have changed at once: then they are packed into one file */
+#define PACKS_MAX 50     /* packs of a mirror; beyond them they are put together */
+#define LOOK_MS   120000 /* that an upstream may take to say which refs it has */
+#define HEAD_MAX  1100   /* bytes of the file HEAD */
 
 struct look {
     struct buf known; /* "ID REF\n", what the mirror has */
@@ -240,8 +241,12 @@ static int look_at_upstream(struct session *session, struct look *look, struct e
 {
     const char *const argv[] = {"ls-remote",        "--quiet",          "--symref",
                                 "--end-of-options", session->repo->url, NULL};
-    struct run run = {
-        .argv = argv, .in = RUN_NOTHING, .on_line = on_remote, .ctx = look, .service = LEG_UPLOAD_PACK};
+    struct run run = {.argv = argv,
+                      .in = RUN_NOTHING,
+                      .on_line = on_remote,
+                      .ctx = look,
+                      .limit_ms = LOOK_MS,
+                      .service = LEG_UPLOAD_PACK};
 
     int status = run_git(session, &run);
     if (look->count > REF_COUNT)

@@ -50,7 +50,8 @@ struct running {
     struct leg legs[LEGS];
     pid_t pid;
     unsigned calls, acks;
-    bool dead; /* it was killed, because of what it wrote */
+    uint64_t end_ms; /* by its own limit; 0 = none */
+    bool dead;       /* it was killed, because of what it wrote */
 };
 
 static void close_fd(int *fd)
@@ -240,12 +241,20 @@ static void step(struct running *r)
 {
     struct session *session = r->session;
     uint64_t now = session_now_ms(), left = session->deadline_ms > now ? session->deadline_ms - now : 0;
+    bool late = r->end_ms != 0 && !r->dead && now >= r->end_ms;
     uint64_t tick = session->idle_ms < TICK_MS ? session->idle_ms : TICK_MS;
 
     if (left == 0)
         session_die(session, "it took too long");
     if (r->run->serves && idle(session->idle_ms))
         session_die(session, "the connection was idle for too long");
+    if (late) {
+        kill(r->pid, SIGKILL);
+        r->dead = true;
+        say(r, "it took too long to answer");
+    } else if (r->end_ms != 0 && !r->dead && r->end_ms - now < tick) {
+        tick = r->end_ms - now;
+    }
     int ready = poll(r->polls, PLACES, (int)(left < tick ? left : tick));
     if (ready < 0 && errno != EINTR)
         session_die(session, "poll failed");
@@ -330,6 +339,8 @@ int run_git(struct session *session, const struct run *run)
     r.polls[PARENT] = (struct pollfd){SESSION_FD_PARENT, 0, 0};
     if (run->serves)
         r.polls[CLIENT].fd = acks_watch(SESSION_FD_CLIENT);
+    if (run->limit_ms != 0)
+        r.end_ms = session_now_ms() + run->limit_ms;
     bool runs = start(&r) == 0;
     while (runs && !(r.polls[CHILD].revents & POLLIN))
         step(&r);

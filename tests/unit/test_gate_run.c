@@ -33,7 +33,9 @@ uint64_t session_now_ms(void)
 
 void session_word(struct session *session, struct str line)
 {
-    session->words_len = line.len;
+    (void)session;
+    if (write(SESSION_FD_DATABASE, line.ptr, line.len) < 0)
+        _exit(3);
 }
 
 _Noreturn void session_die(struct session *session, const char *why)
@@ -71,7 +73,7 @@ static void connection(int ends[2])
 }
 
 /* A process that is a session whose git reads until the agent says no more. */
-static _Noreturn void serve(int sock, int says, int parent, uint64_t deadline_ms)
+static _Noreturn void serve(int sock, int says, int parent, uint64_t deadline_ms, uint32_t limit_ms)
 {
     static const char *const argv[] = {"hash-object", "--stdin", NULL};
     const int wanted[] = {
@@ -79,7 +81,11 @@ static _Noreturn void serve(int sock, int says, int parent, uint64_t deadline_ms
     static struct gate_repo repo;
     struct session session = {
         .repo = &repo, .deadline_ms = deadline_ms, .idle_ms = IDLE_MS, .room = SESSION_FILE_MAX};
-    struct run run = {.argv = argv, .in = SESSION_FD_CLIENT, .out = RUN_NOTHING, .serves = true};
+    struct run run = {.argv = argv,
+                      .in = SESSION_FD_CLIENT,
+                      .out = RUN_NOTHING,
+                      .limit_ms = limit_ms,
+                      .serves = limit_ms == 0};
     int high[SESSION_FDS];
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -92,7 +98,7 @@ static _Noreturn void serve(int sock, int says, int parent, uint64_t deadline_ms
     _exit(run_git(&session, &run) == 0 ? 0 : 4);
 }
 
-static struct running begin(uint64_t deadline_ms)
+static struct running begin(uint64_t deadline_ms, uint32_t limit_ms)
 {
     struct running running;
     int ends[2], words[2], parent[2];
@@ -104,7 +110,7 @@ static struct running begin(uint64_t deadline_ms)
     running.pid = fork();
     ck_assert_int_ge(running.pid, 0);
     if (running.pid == 0)
-        serve(ends[1], words[1], parent[1], deadline_ms);
+        serve(ends[1], words[1], parent[1], deadline_ms, limit_ms);
     close(ends[1]);
     close(words[1]);
     close(parent[1]);
@@ -137,7 +143,7 @@ static void ends(struct running *running, int status, const char *words)
 
 START_TEST(a_connection_that_is_still_is_ended)
 {
-    struct running running = begin(session_now_ms() + ENOUGH);
+    struct running running = begin(session_now_ms() + ENOUGH, 0);
     uint64_t moved = session_now_ms();
 
     if (!speaks(&running, IDLE_MS / 2)) {
@@ -153,7 +159,7 @@ END_TEST
 START_TEST(a_session_has_its_time)
 {
     uint64_t now = session_now_ms();
-    struct running running = begin(now + IDLE_MS / 4);
+    struct running running = begin(now + IDLE_MS / 4, 0);
 
     ck_assert(speaks(&running, ENOUGH));
     ck_assert_uint_ge(session_now_ms() - now, IDLE_MS / 4);
@@ -163,16 +169,27 @@ END_TEST
 
 START_TEST(without_the_gate_there_is_no_session)
 {
-    struct running running = begin(session_now_ms() + ENOUGH);
+    struct running running = begin(session_now_ms() + ENOUGH, 0);
 
     shutdown(running.parent, SHUT_RDWR);
     ends(&running, 2, "the gate has ended");
 }
 END_TEST
 
+START_TEST(a_git_may_have_a_time_of_its_own)
+{
+    uint64_t now = session_now_ms();
+    struct running running = begin(now + ENOUGH, IDLE_MS / 4);
+
+    ck_assert(speaks(&running, ENOUGH));
+    ck_assert_uint_ge(session_now_ms() - now, IDLE_MS / 4);
+    ends(&running, 4, "it took too long to answer"); /* and the session goes on */
+}
+END_TEST
+
 START_TEST(one_whose_client_has_said_all_ends_well)
 {
-    struct running running = begin(session_now_ms() + ENOUGH);
+    struct running running = begin(session_now_ms() + ENOUGH, 0);
 
     ck_assert_int_eq(write(running.sock, "content\n", 8), 8);
     ck_assert_int_eq(shutdown(running.sock, SHUT_WR), 0);
@@ -181,4 +198,5 @@ START_TEST(one_whose_client_has_said_all_ends_well)
 END_TEST
 
 SUITE_MAIN("gate_run", a_connection_that_is_still_is_ended, a_session_has_its_time,
-           without_the_gate_there_is_no_session, one_whose_client_has_said_all_ends_well)
+           without_the_gate_there_is_no_session, a_git_may_have_a_time_of_its_own,
+           one_whose_client_has_said_all_ends_well)

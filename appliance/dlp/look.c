@@ -94,6 +94,14 @@ static void letters_apart(struct dlp_sweep *sweep, size_t at)
         dlp_view_letters(sweep->view, (struct str){text.ptr + start, end - start});
 }
 
+/* Bits that are set: not every processor that this is built for has an instruction for it. */
+static inline size_t bits_in(uint64_t mask)
+{
+    mask -= mask >> 1 & 0x5555555555555555u;
+    mask = (mask & 0x3333333333333333u) + (mask >> 2 & 0x3333333333333333u);
+    return (size_t)(((mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+}
+
 static size_t letters_in(const struct dlp_sketch *sketch, struct dlp_span span)
 {
     size_t count = 0;
@@ -101,29 +109,58 @@ static size_t letters_in(const struct dlp_sketch *sketch, struct dlp_span span)
     for (size_t i = span.start / DLP_BLOCK, at = i * DLP_BLOCK; at < span.end; i++, at += DLP_BLOCK) {
         uint64_t from = span.start > at ? UINT64_MAX << (span.start - at) : UINT64_MAX,
                  to = span.end - at < DLP_BLOCK ? (1ull << (span.end - at)) - 1 : UINT64_MAX;
-        count += (size_t)__builtin_popcountll(sketch->blocks[i].alnum & from & to);
+        count += bits_in(sketch->blocks[i].alnum & from & to);
     }
     return count;
 }
 
-/* Lanes of bytes that can be of one: of the four bits of each the lowest. Three in a row are part of every stretch; most have
- * few letters, which is seen here when they end in this chunk. */
+#define APART_LETTERS 12 /* of which no three follow each other: 17 bytes at least */
+
+/* Of four bits each: those whose first two are set, and all four, as the lowest of the four. */
+static inline uint64_t pairs(uint64_t all)
+{
+    return all & all >> 1 & 0x1111111111111111u;
+}
+
+static inline uint64_t lanes_in(uint64_t all)
+{
+    return pairs(all) & pairs(all >> 2);
+}
+
+/* Of lanes that are the third of such bytes, those where APART_LETTERS of them can have ended: with a fourth lane before, or two
+ * bytes on each side. `all`: the bytes, between those of the block before and of the next. */
+static inline uint64_t long_enough(uint64_t found, const uint64_t *all)
+{
+    uint64_t behind_lane = pairs(all[0]) >> DLP_LANE | pairs(all[1]) << (DLP_BLOCK - DLP_LANE);
+
+    return found & (behind(lanes_in(all[0]), lanes_in(all[-1]), 3 * DLP_LANE) |
+                    (behind(pairs(all[0] >> 2), pairs(all[-1] >> 2), 3 * DLP_LANE) & behind_lane));
+}
+
+/* Stretches of bytes that can be of one, of which three lanes in a row are a part. Most have few letters, which is seen here when
+ * they end in this chunk. */
 static void apart(struct dlp_sweep *sweep, const struct dlp_sketch *sketch, size_t base)
 {
-    uint64_t all[BLOCKS], found[BLOCKS], any = 0;
+    uint64_t around[BLOCKS + 2], *all = around + 1, found[BLOCKS], any = 0;
 
+    around[0] = sweep->before.apart;
+    all[BLOCKS] = UINT64_MAX; /* what follows may be */
     for (size_t i = 0; i < BLOCKS; i++) {
         uint64_t alnum = sketch->blocks[i].alnum, next = i + 1 < BLOCKS ? sketch->blocks[i + 1].alnum : 0;
         all[i] = sketch->blocks[i].plain & ~(alnum & (alnum >> 1 | next << 63) & (alnum >> 2 | next << 62));
-        uint64_t lanes = all[i] & all[i] >> 1;
-        lanes &= lanes >> 2 & 0x1111111111111111u;
-        found[i] = lanes & behind(lanes, sweep->before.apart, 4) & behind(lanes, sweep->before.apart, 8);
-        sweep->before.apart = lanes;
-        any |= found[i];
     }
+    uint64_t before = lanes_in(around[0]);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        uint64_t lanes = lanes_in(all[i]);
+        any |= found[i] = lanes & behind(lanes, before, DLP_LANE) & behind(lanes, before, 2 * DLP_LANE);
+        before = lanes;
+    }
+    sweep->before.apart = all[BLOCKS - 1];
     if (any == 0)
         return;
-    for (size_t i = 0, end = 0; i < BLOCKS; i++)
+    for (size_t i = 0, end = 0; i < BLOCKS; i++) {
+        if (sweep->letters >= APART_LETTERS)
+            found[i] = long_enough(found[i], all + i);
         for (; found[i] != 0; found[i] &= found[i] - 1) {
             size_t at = i * DLP_BLOCK + (size_t)__builtin_ctzll(found[i]);
             if (at < end)
@@ -134,6 +171,7 @@ static void apart(struct dlp_sweep *sweep, const struct dlp_sketch *sketch, size
             if (span.start == 0 || end > DLP_CHUNK - 2 || letters_in(sketch, span) >= sweep->letters)
                 letters_apart(sweep, base + at);
         }
+    }
 }
 
 /* Known secrets are looked for where enough bytes in a row are visible: a piece of n holds (n - 3) / 4 lanes. */

@@ -63,13 +63,14 @@ static size_t next_line(struct str text, size_t from)
     return at;
 }
 
-static void on_word(struct dlp_sweep *sweep, size_t start, size_t end)
+/* `other`, `from`: see dlp_view_word. */
+static void on_word(struct dlp_sweep *sweep, size_t start, size_t end, bool other, size_t from)
 {
     const struct dlp_view *view = sweep->view;
     struct str text = view->text;
 
     if (view->detectors & DLP_TOKENS && end > sweep->seen)
-        dlp_view_word(view, start > sweep->seen ? start : sweep->seen, end);
+        dlp_view_word(view, (struct dlp_span){start > sweep->seen ? start : sweep->seen, end}, other, from);
     dlp_view_digits(view, start, end);
     size_t last = is_line(text, (struct dlp_span){start, end}) ? next_line(text, end) : end;
     if (last > end && (!sweep->lines.open || start > sweep->lines.end)) {
@@ -128,21 +129,21 @@ size_t dlp_sweep_floor(const struct dlp_view *view, size_t origin)
     return origin - at <= LONG_WORD ? at : origin;
 }
 
-/* The word that goes through this chunk, in all of the text. */
+/* The word that goes through this chunk, in all of the text. *other: it has more than standard base64 behind the chunk. */
 static struct dlp_span word_of(const struct dlp_sweep *sweep, const struct dlp_runs *runs, size_t base,
-                               size_t at)
+                               size_t at, bool *other)
 {
     struct str text = sweep->view->text;
     struct dlp_span in = dlp_stretch_of(runs->word, at - base);
     struct dlp_span word = {base + in.start, base + in.end};
-    bool other = false;
 
+    *other = false;
     if (in.start == 0)
         while (word.start > sweep->word_end && word.start > sweep->floor &&
                !(dlp_tables.kinds[(uint8_t)text.ptr[word.start - 1]] & DLP_NO_WORD))
             word.start--;
     if (in.end == DLP_CHUNK)
-        word.end = dlp_word_end(text.ptr, text.len, word.end, &other);
+        word.end = dlp_word_end(text.ptr, text.len, word.end, other);
     return word;
 }
 
@@ -170,7 +171,8 @@ void dlp_sweep_words(struct dlp_sweep *sweep, const char *bytes, uint64_t lanes,
         if (!known)
             dlp_sketch_runs(bytes, &runs);
         known = true;
-        struct dlp_span word = word_of(sweep, &runs, base, at);
+        bool other;
+        struct dlp_span word = word_of(sweep, &runs, base, at, &other);
         sweep->word_start = word.start;
         sweep->word_end = word.end;
         if (view->detectors & DLP_ENTROPY && !(view->more && word.end == view->text.len) &&
@@ -178,6 +180,6 @@ void dlp_sweep_words(struct dlp_sweep *sweep, const char *bytes, uint64_t lanes,
             dlp_view_hit(view, dlp_rule_entropy(), DLP_ENTROPY, word.start, word.end, 0);
         if (word.end - word.start >= DLP_WORD_MIN ||
             (word.end - word.start >= DLP_CORE_MIN && has_core(&runs, at - base)))
-            on_word(sweep, word.start, word.end);
+            on_word(sweep, word.start, word.end, other, base + DLP_CHUNK);
     }
 }

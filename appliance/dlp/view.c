@@ -109,10 +109,13 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
 {
     if (view->depth == DLP_DEPTH || from.len == 0)
         return;
-    struct dlp_view into = *view;
     char *room = view->engine->texts[view->depth];
+    struct str text = {room, dlp_decode(code, phase, from, room)};
 
-    into.text = (struct str){room, dlp_decode(code, phase, from, room)};
+    if (text.len == 0 || (effort == DLP_PROMISING && !promising(text)))
+        return;
+    struct dlp_view into = *view;
+    into.text = text;
     into.since = into.open = 0;
     into.more = false;
     into.probes = NULL;
@@ -121,8 +124,6 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
     into.code = code;
     into.phase = phase;
     into.depth++;
-    if (into.text.len == 0 || (effort == DLP_PROMISING && !promising(into.text)))
-        return;
     if (effort == DLP_PLAIN)
         look_plain(&into);
     else

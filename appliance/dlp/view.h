@@ -10,6 +10,10 @@
 #include "dlp/engine.h"
 #include "dlp/look.h"
 
+struct dlp_span {
+    size_t start, end;
+};
+
 struct dlp_view {
     struct dlp_engine *engine;
     struct dlp_hits *hits;
@@ -42,8 +46,9 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
 /* The letters and digits of a piece, searched for known secrets. */
 void dlp_view_letters(const struct dlp_view *view, struct str from);
 
-/* Words that may be tokens, shown to vectorscan together. */
-void dlp_view_word(const struct dlp_view *view, size_t start, size_t end);
+/* Words that may be tokens, shown to vectorscan together. `other`: it is known to have more than standard base64; `from`: of what
+ * is before that is not known. */
+void dlp_view_word(const struct dlp_view *view, struct dlp_span word, bool other, size_t from);
 void dlp_view_words_end(const struct dlp_view *view);
 
 /* Shows a piece (start to end of the view's text) to one of vectorscan's databases, and confirms what is reported. */
@@ -67,10 +72,6 @@ struct dlp_run {
     bool open;
     size_t start;
     uint64_t before; /* the block before, unless a run is open: a run may begin at its end */
-};
-
-struct dlp_span {
-    size_t start, end;
 };
 
 #define DLP_RUN_MIN 15 /* bits of the shortest that are told */

@@ -169,6 +169,26 @@ START_TEST(what_goes_on_in_a_long_word_is_found)
 }
 END_TEST
 
+/* The shortest piece of a known secret that is found, in the least room: nothing around it belongs to the stretch. */
+START_TEST(letters_that_stand_apart_are_found_wherever_they_lie)
+{
+    static const char piece[] = "\x01"
+                                "7f-3a-9c-2e-5b-8d\x01";
+    static char text[8192];
+
+    for (size_t at = 4096; at < 4096 + 256; at++) {
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = "something "[i % 10];
+        memcpy(text + at, piece, sizeof piece - 1);
+        struct rig_result result = rig_body(engine, &outbound, (struct str){text, sizeof text}, sizeof text);
+        ck_assert_msg(rig_covers(engine, &result, "CANARY", at + 1, at + sizeof piece - 2), "at %zu", at);
+        text[at + 2] = '-'; /* one letter less */
+        result = rig_body(engine, &outbound, (struct str){text, sizeof text}, sizeof text);
+        ck_assert_uint_eq(result.count, 0);
+    }
+}
+END_TEST
+
 START_TEST(a_dripped_secret_does_not_leave)
 {
     static struct cell cell;
@@ -201,4 +221,5 @@ END_TEST
 
 SUITE_MAIN("scan", every_known_secret_is_found_in_every_writing, every_token_is_found_in_every_writing,
            nothing_of_it_leaves_wherever_it_is_cut, what_goes_on_in_a_long_word_is_found,
-           a_dripped_secret_does_not_leave, no_more_is_held_than_is_said)
+           letters_that_stand_apart_are_found_wherever_they_lie, a_dripped_secret_does_not_leave,
+           no_more_is_held_than_is_said)

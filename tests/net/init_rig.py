@@ -115,7 +115,8 @@ class Init:
 
     def ctl(self, *words, stdin=""):
         done = subprocess.run(["nsenter", "-t", str(self.pid), "-n", "-m", "-p", os.path.join(self.rig.dir, "stopper-init"), "ctl", *words],
-                              input=stdin, capture_output=True, text=True, timeout=WAIT, check=False, env=self.rig.environment)
+                              input=stdin, capture_output=True, text=True, timeout=90 if "--timeout" in words else WAIT, check=False,
+                              env=self.rig.environment)
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
     def apply(self, policy):

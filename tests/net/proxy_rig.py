@@ -493,3 +493,10 @@ def wait_until(condition, seconds=WAIT):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def wait_until_same(measure):
+    """A number that has settled: closing takes the worker a moment."""
+    seen = [measure()]
+    wait_until(lambda: seen.append(measure()) or len(set(seen[-10:])) == 1 and len(seen) >= 10)
+    return seen[-1]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """stopper-proxy and what is not HTTP in clear: TLS that passes by its name, and protocols that are refused."""
 import socket
-import time
 
 import pytest
 
@@ -103,10 +102,8 @@ def test_other_protocols_are_reset(shared, port):
 
 
 def test_a_client_that_says_nothing_is_reset_soon_on_ports_where_nothing_is_allowed(plain):
-    began = time.monotonic()
-    with plain.client(5432) as client:
+    with plain.client(5432) as client:  # after how long: test_proxy_timeouts.py
         assert client.rest() == "reset"
-    assert 0.8 < time.monotonic() - began < 3
     assert plain.worker.line(kind="tcp", verdict="block", reason="client-silent", port=5432)
 
 

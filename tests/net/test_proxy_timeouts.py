@@ -11,7 +11,7 @@ import pytest
 
 from clock import Clock
 from http_peer import get, problem
-from proxy_rig import OTHER, PUBLIC, SERVER, WAIT, Rig, wait_until
+from proxy_rig import OTHER, PUBLIC, SERVER, WAIT, Rig, wait_until, wait_until_same
 from synthetic import synthetic
 from tls_peer import ECH, Certificates, hello, tls_upstream
 
@@ -81,13 +81,6 @@ def rig(long_lived, certificates):
     long_lived.resolver.names.pop("slow.test", None)
     yield long_lived
     long_lived.clear()
-
-
-def wait_until_same(measure):
-    """A number that has settled: closing takes the worker a moment."""
-    seen = [measure()]
-    wait_until(lambda: seen.append(measure()) or len(set(seen[-10:])) == 1 and len(seen) >= 10)
-    return seen[-1]
 
 
 def silent(stream):

@@ -80,17 +80,13 @@ def test_names_and_addresses_that_lead_nowhere(plain):
     assert plain.get(get("some.test")).status == 200 and good.accepted == 1  # refused, closed, then one that serves
 
 
-def test_a_resolver_that_is_silent_for_a_moment_is_asked_again_and_one_that_stays_so_is_a_502(plain):
+def test_a_resolver_that_is_silent_for_a_moment_is_asked_again(plain):  # one that stays so: test_proxy_timeouts.py
     upstream = plain.upstream(serve=lambda stream: upstream.answer(stream, CLOSING))
     del plain.resolver.names["plain.test"]
     with plain.client(send=get("plain.test")) as client:
         wait_until(lambda: "plain.test" in plain.resolver.asked)
         plain.resolver.names["plain.test"] = [PUBLIC]
         assert client.message().status == 200
-    plain.resolver.names.clear()
-    began = time.monotonic()
-    problem(plain.get(get("plain.test")), 502, "name-unresolved")
-    assert 4.5 < time.monotonic() - began < 7
 
 
 def test_a_slow_reader_stops_the_upstream_and_a_slow_upstream_stops_the_agent(plain):

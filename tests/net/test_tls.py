@@ -10,7 +10,7 @@ import time
 import pytest
 
 from http_peer import CLOSING, Reader, get, problem
-from proxy_rig import BUILD, DIALLED, OTHER, PUBLIC, SERVER, Rig, wait_until
+from proxy_rig import BUILD, DIALLED, OTHER, PUBLIC, SERVER, Rig, wait_until, wait_until_same
 from tls_peer import ECH, Authority, Certificates, hello, tls_client, tls_upstream
 
 # What the address sanitizer keeps of freed memory, KiB.
@@ -523,9 +523,8 @@ def test_a_slow_reader_slows_the_upstream_and_nothing_piles_up(rig, certificates
     before = rig.worker.memory()
     with rig.https("tls.test") as client:
         client.send(get("tls.test"))
-        time.sleep(1)
-        first = sent[0]
-        assert first < 64 << 20 and rig.worker.memory() < before + 4096 + QUARANTINE
+        wait_until(lambda: sent[0] > 0)
+        assert wait_until_same(lambda: sent[0]) < 64 << 20 and rig.worker.memory() < before + 4096 + QUARANTINE
         client.stream.recv(1)
 
 

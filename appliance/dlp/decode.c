@@ -461,6 +461,29 @@ size_t dlp_decode(enum dlp_code code, unsigned phase, struct str in, char *out)
     return made;
 }
 
+size_t dlp_unescape(struct str in, char *out, struct dlp_places *places)
+{
+    size_t made = 0;
+
+    dlp_places_begin(places);
+    for (size_t at = 0; at < in.len;) {
+        struct str rest = {in.ptr + at, in.len - at};
+        size_t same = plain(
+            DLP_JSON, (struct str){rest.ptr, rest.len < DLP_PLACES_APART ? rest.len : DLP_PLACES_APART});
+        struct step step = {.used = same, .made = same};
+        if (same > 0)
+            memcpy(out + made, rest.ptr, same);
+        else {
+            step = json(rest);
+            memcpy(out + made, step.out, step.made);
+        }
+        at += step.used;
+        made += step.made;
+        dlp_places_add(places, at, made);
+    }
+    return made;
+}
+
 size_t dlp_decode_start(enum dlp_code code, unsigned phase, struct str in, size_t at)
 {
     size_t made;

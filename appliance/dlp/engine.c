@@ -24,7 +24,13 @@ static void release(struct dlp_engine *engine)
     }
     free(engine->letters);
     free(engine->plain);
+    free(engine->spots);
     engine->letters = engine->plain = NULL;
+    engine->spots = NULL;
+    for (size_t i = 0; i < DLP_PLACES; i++) {
+        free(engine->places[i].all);
+        engine->places[i].all = NULL;
+    }
     engine->room = 0;
 }
 
@@ -33,8 +39,12 @@ int dlp_engine_room(struct dlp_engine *engine, size_t len)
     if (len <= engine->room)
         return 0;
     release(engine);
-    bool good =
-        (engine->letters = malloc(len + SLACK)) != NULL && (engine->plain = malloc(len + SLACK)) != NULL;
+    bool good = (engine->letters = malloc(len + SLACK)) != NULL &&
+                (engine->plain = malloc(len + SLACK)) != NULL &&
+                (engine->spots = malloc(len / 8 + SLACK)) != NULL;
+    for (size_t i = 0; i < DLP_PLACES; i++)
+        good =
+            (engine->places[i].all = malloc(DLP_PLACES_ROOM(len) * sizeof(struct dlp_place))) != NULL && good;
     for (size_t i = 0; i < DLP_DEPTH; i++)
         good = (engine->texts[i] = malloc(len + SLACK)) != NULL &&
                (engine->values[i] = malloc(len + SLACK)) != NULL && good;

@@ -9,6 +9,7 @@
 
 #include "dlp/layout.h"
 #include "dlp/look.h"
+#include "dlp/places.h"
 #include "dlp/scan.h"
 
 #define DLP_DEPTH 3 /* texts within texts within the text */
@@ -37,6 +38,10 @@ struct dlp_words {
     char text[DLP_WORDS_SIZE];
 };
 
+/* What of a reading belongs to what (inbound.c): its text without escapes to the text, its plain form to that, and the plain form of
+ * a part as it is written. */
+enum dlp_places_of { DLP_PLACES_ESCAPES, DLP_PLACES_PLAIN, DLP_PLACES_WRITTEN, DLP_PLACES };
+
 struct dlp_engine {
     unsigned references;
     struct dlp_rules *rules;
@@ -48,7 +53,9 @@ struct dlp_engine {
     uint8_t *values[DLP_DEPTH]; /* of base64 digits */
     struct dlp_folds *folds[DLP_DEPTH];
     struct dlp_words *words[DLP_DEPTH + 1];
-    char *plain;   /* what is inbound, as a reader takes it in */
+    char *plain;     /* what is inbound, as a reader takes it in */
+    uint64_t *spots; /* parts of that which are looked at */
+    struct dlp_places places[DLP_PLACES];
     char *letters; /* texts of letters and digits alone */
     char *joined;  /* heads, and the ends of messages with the beginnings of others */
     struct dlp_hits *hits;

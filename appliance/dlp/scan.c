@@ -183,7 +183,7 @@ static void look(struct dlp_scan *scan, struct str text, uint64_t offset, size_t
                                                   .redactable = scan->packed == NULL});
     }
     if (scan->detectors & DLP_PHRASES && scan->inbound && scan->textual)
-        dlp_scan_phrases(scan, text, offset, scan->packed == NULL);
+        dlp_scan_phrases(scan, text, offset);
 }
 
 /* Tokens go on behind their match: one that reached the end of the last step may go on in this one. */

@@ -332,25 +332,31 @@ static inline unsigned piece(const unsigned char *in, char markup, char *out)
 }
 #endif
 
-/* ASCII in a row, without references and, in HTML, markup, up to `stop` or a piece beyond it: what `next` would give for it byte by
- * byte. */
-static size_t run(struct reader *reader, size_t stop, char *out)
+#define STRETCH 1024 /* bytes of a line, at most, until the next place is noted */
+
+/* ASCII in a row, without references and, in HTML, markup: what `next` would give for it byte by byte. `len` bytes are in `out` when it
+ * begins; returns how many there are then. */
+static size_t run(struct reader *reader, struct dlp_places *places, char *out, size_t len)
 {
     const unsigned char *in = (const unsigned char *)reader->in.ptr;
     const char markup = reader->html ? '<' : '*';
-    size_t at = reader->at, end = reader->in.len, len = 0;
+    size_t at = reader->at, end = reader->in.len;
     int blank = reader->blank;
     bool fresh = reader->fresh, counts = false; /* what is counted in a row has ended */
 
-    while (reader->to_give == 0 && at < stop) {
-        if (blank == 0 && !fresh) {
+    while (reader->to_give == 0 && at < end) {
+        if (blank == 0 && !fresh && end - at >= PIECE) {
+            size_t stop = end - at > STRETCH ? at + STRETCH : end - PIECE;
             unsigned same = PIECE;
-            for (; same == PIECE && at < stop && end - at >= PIECE; at += same, len += same) {
+            for (; same == PIECE && at <= stop; at += same, len += same)
                 same = piece(in + at, markup, out + len);
-                counts |= same > 0;
+            if (same > 0) {
+                counts = true;
+                if (places != NULL) /* nothing is held back, and what was hidden before counts no more */
+                    dlp_places_add(places, at, len);
             }
-            if (at >= stop)
-                break;
+            if (same == PIECE)
+                continue;
         }
         uint8_t gives = row_gives[in[at]];
         if (gives == ROW_ENDS || (in[at] == '<' && markup == '<'))
@@ -397,21 +403,15 @@ static bool is_free(const struct reader *reader)
 size_t dlp_plain(bool html, struct str in, char *out, struct dlp_places *places, size_t *open)
 {
     struct reader reader = {.in = in, .html = html, .fresh = true, .open = in.len};
-    size_t len = 0, stop;
-    struct made made = {.any = true};
 
     if (places != NULL)
         dlp_places_begin(places);
-    while (made.any) {
-        do {
-            stop = in.len - reader.at > DLP_PLACES_APART ? reader.at + DLP_PLACES_APART : in.len;
-            len += run(&reader, stop, out + len);
-            if (places != NULL && is_free(&reader))
-                dlp_places_add(places, reader.at, len);
-        } while (reader.at >= stop && reader.at < in.len);
-        made = next(&reader);
-        if (made.any)
-            out[len++] = made.byte;
+    size_t len = run(&reader, places, out, 0);
+    for (struct made made = next(&reader); made.any; made = next(&reader)) {
+        out[len++] = made.byte;
+        if (places != NULL && is_free(&reader))
+            dlp_places_add(places, reader.at, len);
+        len = run(&reader, places, out, len);
     }
     if (open != NULL)
         *open = reader.open;

@@ -25,7 +25,13 @@ static void release(struct dlp_engine *engine)
     free(engine->letters);
     free(engine->plain);
     free(engine->found);
+    free(engine->spots);
     engine->letters = engine->plain = engine->found = NULL;
+    engine->spots = NULL;
+    for (size_t i = 0; i < DLP_PLACES; i++) {
+        free(engine->places[i].all);
+        engine->places[i].all = NULL;
+    }
     engine->room = 0;
 }
 
@@ -36,7 +42,11 @@ int dlp_engine_room(struct dlp_engine *engine, size_t len)
     release(engine);
     bool good = (engine->letters = malloc(len + SLACK)) != NULL &&
                 (engine->plain = malloc(len + SLACK)) != NULL &&
-                (engine->found = malloc(len + SLACK)) != NULL;
+                (engine->found = malloc(len + SLACK)) != NULL &&
+                (engine->spots = malloc(len / 8 + SLACK)) != NULL;
+    for (size_t i = 0; i < DLP_PLACES; i++)
+        good =
+            (engine->places[i].all = malloc(DLP_PLACES_ROOM(len) * sizeof(struct dlp_place))) != NULL && good;
     for (size_t i = 0; i <= DLP_DEPTH; i++)
         good = (engine->texts[i] = malloc(len + SLACK)) != NULL &&
                (engine->values[i] = malloc(len + SLACK)) != NULL && good;

@@ -9,6 +9,7 @@
 
 #include "dlp/layout.h"
 #include "dlp/look.h"
+#include "dlp/places.h"
 #include "dlp/scan.h"
 
 #define DLP_DEPTH 3 /* texts within texts within the text */
@@ -46,6 +47,10 @@ struct dlp_clean {
     char bytes[DLP_CLEAN_MAX];
 };
 
+/* What of a reading belongs to what (inbound.c): its text without escapes to the text, its plain form to that, and the plain form of
+ * a part as it is written. */
+enum dlp_places_of { DLP_PLACES_ESCAPES, DLP_PLACES_PLAIN, DLP_PLACES_WRITTEN, DLP_PLACES };
+
 struct dlp_engine {
     unsigned references;
     struct dlp_rules *rules;
@@ -59,7 +64,9 @@ struct dlp_engine {
     char *found;                    /* digits with a find in them, decoded */
     struct dlp_folds *folds[DLP_DEPTH];
     struct dlp_words *words[DLP_DEPTH + 1];
-    char *plain;   /* what is inbound, as a reader takes it in */
+    char *plain;     /* what is inbound, as a reader takes it in */
+    uint64_t *spots; /* parts of that which are looked at */
+    struct dlp_places places[DLP_PLACES];
     char *letters; /* texts of letters and digits alone */
     char *joined;  /* heads, and the ends of messages with the beginnings of others */
     struct dlp_hits *hits;

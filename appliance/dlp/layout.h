@@ -22,7 +22,8 @@ enum dlp_base {
     DLP_BASE_DIGITS,  /* of those, the ones that may be letters, digits, '+' and '/' alone */
     DLP_BASE_TEXT,    /* tokens of several words that have an anchor (anchors.h) */
     DLP_BASE_REST,    /* all other tokens */
-    DLP_BASE_PHRASES, /* phrases */
+    DLP_BASE_PHRASES, /* phrases, */
+    DLP_BASE_ANCHORS, /* and what they cannot be without; the same number is reported for each of a phrase's */
     DLP_BASES,
 };
 #define DLP_CORE_MIN 20 /* bytes of dlp_is_core */

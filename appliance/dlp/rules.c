@@ -39,6 +39,7 @@ uint64_t dlp_tables_digest(void)
     for (size_t i = 0; i < dlp_phrase_count; i++) {
         digest = mix(digest, dlp_phrases[i].name, strlen(dlp_phrases[i].name) + 1);
         digest = mix(digest, dlp_phrases[i].expression, strlen(dlp_phrases[i].expression) + 1);
+        digest = mix(digest, dlp_phrases[i].anchors, strlen(dlp_phrases[i].anchors) + 1);
     }
     return digest;
 }

@@ -29,7 +29,7 @@ START_TEST(changed_messages_do_no_harm)
             "eyJhIjoiYiJ9 a3g5X1FtNHZUejgxTHNXMHBSYjdZY05kNjJIag== "
             "6b78395f516d3476547a38314c7357307052623759634e643632486a"),
         STR("\x00\x21" RIG_KEY "\n\xd0\x95\x4e\x31\x0f\xa3\xe6\x3a\xd7\x55\xdf\xbd\x3f\xe6\x9b\xf6\xd6\xd6"
-                               "\x2d\xf3\x07\x4e\xa5\x54\xda"
+            "\x2d\xf3\x07\x4e\xa5\x54\xda"
             "d0954e310fa3e63ad755dfbd3fe69bf6d6d62df3074ea5 " RIG_KEY "\\n" RIG_KEY),
         STR("\x43\x05\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\xae\xb0\x8c\x0f\xcc\x35\x29\x0b\xa9\xb2\x30"
             "\xf4"

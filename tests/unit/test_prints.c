@@ -344,6 +344,20 @@ START_TEST(cuts_at_every_byte_hide_nothing)
         ck_assert_msg(result.count == 1, "cut at %zu", i);
         ck_assert_uint_le(result.left, result.findings[0].start);
     }
+    /* In a word that is longer than a step, too. */
+    size_t start, end, len = write_as(WRITE_BASE64, 0, part, written, &start, &end), body_len = step + 17000;
+    struct str digits = {written + start, end - start};
+    ck_assert_uint_le(end, len);
+    for (size_t i = 0; i <= digits.len; i++) {
+        for (size_t at = 0; at < body_len; at++)
+            text[at] = "QkFTRTY0bm9pc2VXaXRob3V0QW55U2Vuc2Uv"[(at * 7 + at / 36) % 36];
+        memcpy(text + step - i, digits.ptr, digits.len);
+        struct rig_result result = rig_body(engine, &known_only, (struct str){text, body_len}, step);
+        ck_assert_msg(result.count == 1, "in a word, cut at %zu", i);
+        ck_assert_uint_le(result.findings[0].start, step - i + 8);
+        ck_assert_uint_ge(result.findings[0].end + 8, step - i + digits.len);
+        ck_assert_uint_le(result.left, result.findings[0].start);
+    }
     dlp_engine_unref(engine);
 }
 END_TEST

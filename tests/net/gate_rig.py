@@ -108,10 +108,13 @@ class Leg:
         self.processes.append(process)
         while fds:
             os.close(fds.pop())
-        while process.poll() is None:  # the session may go before its git
-            if select.select([sock], [], [], 0.02)[0]:
+        ended = os.pidfd_open(process.pid)
+        try:  # the session may go before its git
+            if ended not in select.select([sock, ended], [], [])[0]:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
+        finally:
+            os.close(ended)
         return ENDED, process.returncode if process.returncode >= 0 else 128 - process.returncode, ""
 
     def close(self):

@@ -40,10 +40,9 @@ int dlp_engine_room(struct dlp_engine *engine, size_t len)
     if (len <= engine->room)
         return 0;
     release(engine);
-    bool good = (engine->letters = malloc(len + SLACK)) != NULL &&
-                (engine->plain = malloc(len + SLACK)) != NULL &&
-                (engine->found = malloc(len + SLACK)) != NULL &&
-                (engine->spots = malloc(len / 8 + SLACK)) != NULL;
+    bool good =
+        (engine->letters = malloc(len + SLACK)) != NULL && (engine->plain = malloc(len + SLACK)) != NULL &&
+        (engine->found = malloc(len + SLACK)) != NULL && (engine->spots = malloc(len / 8 + SLACK)) != NULL;
     for (size_t i = 0; i < DLP_PLACES; i++)
         good =
             (engine->places[i].all = malloc(DLP_PLACES_ROOM(len) * sizeof(struct dlp_place))) != NULL && good;

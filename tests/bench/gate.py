@@ -53,18 +53,18 @@ def bitmap(rig, name):
 
 def ahead(rig, name):
     """The mirror is made by the gate itself, as at the start of a bottle."""
-    repos = dict(rig.repos)
-    rig.repos.pop(name)
-    rig.apply()
-    shutil.rmtree(rig.mirror(name), ignore_errors=True)
-    rig.gate.forget()
-    rig.repos.update(repos)
+    repos, other = dict(rig.repos), f"{name}-ahead"
+    rig.repos.clear()
+    rig.repos[other] = repos[name]
     start = time.monotonic()
     rig.apply(prefetch=True)
-    rig.gate.line(method="prefetch", repository=name, verdict="allow")
+    rig.gate.line(method="prefetch", repository=other, verdict="allow")
     fetched = time.monotonic() - start
+    bitmap(rig, other)
+    print(f"  fetched {fetched:.2f} s behind the policy, with a bitmap after {time.monotonic() - start:.2f} s", flush=True)
+    rig.repos.update(repos)
+    rig.apply()
     bitmap(rig, name)
-    print(f"{f'  fetched {fetched:.2f} s behind the policy, with a bitmap after {time.monotonic() - start:.2f} s':52}", flush=True)
 
 
 def main():

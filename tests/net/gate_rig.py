@@ -2,6 +2,7 @@
 """stopper-gate by itself, driven as init drives it, and a stand-in for stopper-push (gate/leg.h) that runs the upstream's git on
 bare repositories of this machine with the descriptors that it is handed. Everything of it is in a network namespace of its own."""
 import array
+import errno
 import fcntl
 import hashlib
 import json
@@ -466,6 +467,15 @@ def request_of(rig, service):
     return line_of(f"git-{service} /{rig.name}:\0host=x\0".encode())
 
 
+def that_is_all(sock):
+    """Says that nothing more comes."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError as error:  # the other end was faster: it did not want all of what came
+        if error.errno != errno.ENOTCONN:
+            raise
+
+
 def to_the_end(sock):
     """What comes until the other end closes."""
     came = b""
@@ -482,7 +492,7 @@ def ask(rig, raw, shut=False):
     with rig.dial() as sock:
         sock.sendall(raw)
         if shut:
-            sock.shutdown(socket.SHUT_WR)
+            that_is_all(sock)
         return to_the_end(sock)
 
 

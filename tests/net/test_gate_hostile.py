@@ -2,12 +2,11 @@
 """What an agent that speaks git's protocol by hand sends stopper-gate: each is refused in git's own voice and forgotten, and the
 same probe with what is right works."""
 import os
-import socket
 import zlib
 
 import pytest
 
-from gate_rig import ask, clone, line_of, nothing_left, pack, push_begun, request_of, same_mirror, sessions, to_the_end
+from gate_rig import ask, clone, line_of, nothing_left, pack, push_begun, request_of, same_mirror, sessions, that_is_all, to_the_end
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -134,7 +133,7 @@ LIES = {
 def test_a_pack_that_lies_is_refused_and_forgotten(rig, what):
     with push_begun(rig) as sock:
         sock.sendall(line_of(f"{rig.first} {'1' * 40} refs/heads/main\0 report-status".encode()) + b"0000" + LIES[what])
-        sock.shutdown(socket.SHUT_WR)
+        that_is_all(sock)
         answer = to_the_end(sock)
     assert b"unpack ok" not in answer and b"unpack " in answer, answer
     wait_for(lambda: not sessions(rig.gate), "its end")
@@ -168,7 +167,7 @@ def test_a_command_whose_length_lies_moves_nothing(rig, what):
     def push(framed):
         with push_begun(rig) as sock:
             sock.sendall(framed + b"0000" + pack())
-            sock.shutdown(socket.SHUT_WR)
+            that_is_all(sock)
             return to_the_end(sock)
     answer = push(CUT[what](line))
     assert b"unpack ok" not in answer and b"ok refs/heads/x" not in answer, answer

@@ -364,6 +364,7 @@ def rig(shared_gate):
     for name in list(shared_gate.repos):
         del shared_gate.repos[name]
     shared_gate.number = getattr(shared_gate, "number", 0) + 1
+    wait_for(lambda: not sessions(shared_gate.gate), "the end of the test before")
     fresh(shared_gate, f"app{shared_gate.number}")
     return shared_gate
 
@@ -441,6 +442,12 @@ def leftovers(rig):
     for folder, folders, files in os.walk(rig.mirror(rig.name)):
         found += [os.path.join(folder, name) for name in folders + files if name.startswith("tmp_") or name.endswith(".lock")]
     return found
+
+
+def nothing_left(rig):
+    """Whether nothing of a push is left, once all sessions have ended: the agent has its answer before git tidies up."""
+    wait_for(lambda: not sessions(rig.gate), "the end of all sessions")
+    return leftovers(rig) == []
 
 
 def line_of(text, length=None):

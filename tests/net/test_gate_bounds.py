@@ -2,7 +2,7 @@
 """The bounds of stopper-gate: sizes, numbers of refs, connections."""
 import os
 
-from gate_rig import ask, clone, leftovers, line_of, others, request_of, same_mirror, sessions
+from gate_rig import ask, clone, line_of, nothing_left, others, request_of, same_mirror, sessions
 from gate_rig import own, rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -16,7 +16,7 @@ def test_a_push_that_is_too_large_ends_where_its_repository_says(rig):
     output = rig.git("push", "origin", "main", at=one, ok=False)
     assert "pack exceeds maximum allowed size" in output, output
     wait_for(lambda: not sessions(rig.gate), "its end")
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
     rig.apply()
     rig.git("push", "--quiet", "origin", "main", at=one)
     assert same_mirror(rig)
@@ -28,7 +28,7 @@ def test_an_upstream_of_too_many_refs_is_refused_before_one_is_kept(rig):
         file.writelines(f"{rig.first} refs/tags/t{number:06}\n" for number in range(300000))
     output = rig.git("ls-remote", rig.url(rig.name), ok=False)
     assert f"git-gate: the upstream ssh://git@up.test/org/{rig.name}.git has more than 300000 refs, which the gate does not mirror" in output
-    assert not os.path.exists(rig.mirror(rig.name)) and leftovers(rig) == []
+    assert not os.path.exists(rig.mirror(rig.name)) and nothing_left(rig)
     with open(os.path.join(rig.up, "packed-refs"), "w", encoding="ascii") as file:
         file.write(f"{rig.first} refs/heads/main\n")
     assert rig.git("ls-remote", rig.url(rig.name)).count("\trefs/") == 1  # the control
@@ -92,7 +92,7 @@ def test_a_push_has_the_room_that_is_left(own):
     output = rig.git("push", "origin", "main", at=one, ok=False)
     assert "pack exceeds maximum allowed size" in output, output
     wait_for(lambda: not sessions(rig.gate), "its end")
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == [] and used(rig) < 1
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig) and used(rig) < 1
     with open(rig.path("gate", "ballast"), "wb") as file:
         file.truncate(2 << 20)
     output = rig.git("push", "origin", "main", at=one, ok=False)

@@ -7,7 +7,7 @@ import re
 import signal
 import threading
 
-from gate_rig import NOT_RESOLVED, clone, half_a_push, hook, leftovers, others, results, same_mirror, sessions
+from gate_rig import NOT_RESOLVED, clone, half_a_push, hook, leftovers, nothing_left, others, results, same_mirror, sessions
 from gate_rig import own, rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import WAIT, alive, wait_for
 
@@ -114,7 +114,7 @@ def test_a_session_that_is_killed_leaves_nothing_and_the_next_push_works(rig):
     assert line["verdict"] == "block" and line["detail"] == "the session ended early"
     new = rig.commit(one)
     rig.git("push", "--quiet", "origin", "main", at=one)
-    assert leftovers(rig) == [] and rig.refs(rig.up) == {"refs/heads/main": new} and same_mirror(rig)
+    assert nothing_left(rig) and rig.refs(rig.up) == {"refs/heads/main": new} and same_mirror(rig)
 
 
 def test_a_client_that_goes_in_the_middle_leaves_nothing(rig):
@@ -125,7 +125,7 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing(rig):
     assert rig.refs(rig.up) == {"refs/heads/main": rig.first}
     new = rig.commit(one)
     rig.git("push", "--quiet", "origin", "main", at=one)
-    assert leftovers(rig) == [] and rig.refs(rig.up) == {"refs/heads/main": new}
+    assert nothing_left(rig) and rig.refs(rig.up) == {"refs/heads/main": new}
 
 
 def test_a_gate_that_is_killed_takes_all_with_it_and_the_next_life_sweeps(own):

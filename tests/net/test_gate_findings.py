@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gate_rig import APPROVED, CANARY, REFUSED, STALE, clone, leftovers, remote_words, results, same_mirror, sessions
+from gate_rig import APPROVED, CANARY, REFUSED, STALE, clone, nothing_left, remote_words, results, same_mirror, sessions
 from gate_rig import own, rig, shared_gate  # noqa: F401 (fixtures)
 
 SECRET = "aVerySecretValue0123"
@@ -28,7 +28,7 @@ def test_what_must_not_leave_is_refused_and_nothing_of_it_stays(rig):
     assert words and all("remote: git-gate: refs/" in line and bad[:8] in line and "notes.txt" in line for line in words), output
     assert [result[2] for result in results(output)] == ["[remote rejected] (pre-receive hook declined)"] * 2
     assert SECRET not in output
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and same_mirror(rig) and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and same_mirror(rig) and nothing_left(rig)
     kept = rig.run("git", "-C", rig.mirror(rig.name), "cat-file", "--batch-all-objects", "--batch-check")
     assert clean not in kept and bad not in kept and kept.count("\n") == 3
     line = rig.gate.line(ref="refs/heads/main", verdict="block")
@@ -100,7 +100,7 @@ def test_a_push_that_is_not_approved_is_refused(rig, outcome, reason, words):
     rig.gate.verdict(number, outcome)
     thread.join()
     assert f"{words}" in output[0] and "[remote rejected] (pre-receive hook declined)" in output[0], output[0]
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
     assert rig.gate.line(ref="refs/heads/main", verdict="block")["reason"] == reason
 
 
@@ -164,7 +164,7 @@ def test_an_outside_scanner_decides_in_the_gates_own_jail(rig):
     rig.commit(one, text="a forbidden-word\n")
     output = rig.git("push", "origin", "main", at=one, ok=False)
     assert "remote: git-gate: refused: the outside scanner says no (exit status 1)" in output, output
-    assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and nothing_left(rig)
 
 
 def test_gitleaks_is_a_scanner_in_the_gates_own_jail(rig):
@@ -182,7 +182,7 @@ def test_gitleaks_is_a_scanner_in_the_gates_own_jail(rig):
     assert "remote: git-gate: refused: the outside scanner says no (exit status 1)" in output, output
     line = rig.gate.line(ref="refs/heads/main", verdict="block")
     assert (line["reason"], line["pattern"], line["new"]) == ("dlp-match", "scanner", bad)
-    assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": clean} and same_mirror(rig) and nothing_left(rig)
     rig.apply()
     rig.git("push", "--quiet", "origin", "main", at=one)  # nobody else knows
     assert rig.refs(rig.up) == {"refs/heads/main": bad}

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from gate_rig import ask, clone, leftovers, line_of, pack, push_begun, request_of, same_mirror, sessions, to_the_end
+from gate_rig import ask, clone, line_of, nothing_left, pack, push_begun, request_of, same_mirror, sessions, to_the_end
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -92,7 +92,7 @@ def test_objects_that_are_not_well_formed_are_refused_and_forgotten(rig):
     new = rig.git("hash-object", "-t", "commit", "-w", "--literally", path, at=one).strip()
     output = rig.git("push", "--porcelain", "origin", f"{new}:refs/heads/bad", at=one, ok=False)
     assert "missingSpaceBeforeEmail" in output or "fsck error" in output, output
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and same_mirror(rig) and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and same_mirror(rig) and nothing_left(rig)
     assert rig.run("git", "-C", rig.mirror(rig.name), "cat-file", "--batch-all-objects", "--batch-check").count(new) == 0
     good = rig.commit(one)
     rig.git("push", "--quiet", "origin", "HEAD:refs/heads/bad", at=one)
@@ -138,7 +138,7 @@ def test_a_pack_that_lies_is_refused_and_forgotten(rig, what):
         answer = to_the_end(sock)
     assert b"unpack ok" not in answer and b"unpack " in answer, answer
     wait_for(lambda: not sessions(rig.gate), "its end")
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
     one = clone(rig)
     new = rig.commit(one)
     rig.git("push", "--quiet", "origin", "main", at=one)
@@ -173,6 +173,6 @@ def test_a_command_whose_length_lies_moves_nothing(rig, what):
     answer = push(CUT[what](line))
     assert b"unpack ok" not in answer and b"ok refs/heads/x" not in answer, answer
     wait_for(lambda: not sessions(rig.gate), "its end")
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
-    assert not [line for line in rig.gate.lines if "ref" in line]
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
+    assert not [line for line in rig.gate.lines if "ref" in line and line["repository"] == rig.name]
     assert b"ok refs/heads/x" in push(line_of(line))  # the same probe, with a length that is right

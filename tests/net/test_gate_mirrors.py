@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from gate_rig import HOST_KEY, Rig
+from gate_rig import HOST_KEY, Rig, clone, line_of, nothing_left, others, same_mirror, sessions
 from spaces import WAIT, wait_for
-from test_gate import clone, leftovers, line_of, others, same_mirror, sessions
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +121,7 @@ def test_a_policy_without_the_repository_ends_its_fetch_and_one_with_another_pla
         rig.gate.line(method="prefetch", repository=f"else{rig.number}", verdict="allow")
     finally:
         go.set()
-    assert not os.path.exists(rig.mirror(rig.name)) and leftovers(rig) == []
+    assert not os.path.exists(rig.mirror(rig.name)) and nothing_left(rig)
     rig.repos[rig.name] = gone
     rig.gate.forget()
     rig.apply(prefetch=True)

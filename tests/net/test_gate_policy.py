@@ -3,7 +3,7 @@
 import os
 import stat
 
-from gate_rig import clone, half_a_push, leftovers, request_of, to_the_end
+from gate_rig import clone, half_a_push, nothing_left, request_of, to_the_end
 from gate_rig import own, rig, shared_gate  # noqa: F401 (fixtures)
 
 
@@ -31,7 +31,7 @@ def test_a_policy_that_says_something_else_stops_a_push_that_had_begun(rig):
         sock.sendall(data[len(data) // 2:])
         answer = to_the_end(sock)
     assert b"unpack ok" in answer and b"ng refs/heads/main pre-receive hook declined" in answer
-    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and leftovers(rig) == []
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
     line = rig.gate.line(ref="refs/heads/main")
     assert line["reason"] == "git-refused" and "policy has changed meanwhile" in line["detail"]
 

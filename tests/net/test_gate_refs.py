@@ -2,7 +2,7 @@
 """The refs that a push names, spoken to stopper-gate by hand: git itself would not send these. Each probe is used on what works too."""
 import os
 
-from gate_rig import clone, leftovers, line_of, pack, push_begun, remote_words, same_mirror, sessions, to_the_end
+from gate_rig import clone, line_of, nothing_left, pack, push_begun, remote_words, same_mirror, sessions, to_the_end
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -151,4 +151,4 @@ def test_a_million_refs_are_refused_in_bounded_memory(rig):
         assert sum(high_water(pid) for pid in rig.gate.children()) < 1 << 30
     assert rig.gate.line(verdict="block", repository=rig.name)  # it is over
     assert rig.refs(rig.up) == {"refs/heads/main": rig.first}
-    assert b"ok refs/heads/good" in push_raw(rig, b"refs/heads/good") and leftovers(rig) == []
+    assert b"ok refs/heads/good" in push_raw(rig, b"refs/heads/good") and nothing_left(rig)

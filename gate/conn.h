@@ -26,6 +26,9 @@ struct place {
     struct turns turns;
     unsigned connections; /* the agent's */
     bool due;             /* it is to be fetched before anybody asks */
+    bool grown;           /* its mirror wants upkeep */
+    unsigned tries;       /* of upkeep, that came to nothing */
+    uint64_t rests_ms;    /* until then (uv_now) none is tried again */
     bool dirty;           /* a session of it has not ended by itself: it is swept before the next begins */
 };
 
@@ -138,6 +141,9 @@ void question_end(struct conn *conn);
 
 /* CHANNEL_VERDICT. */
 void question_verdict(struct server *server, uint64_t number, struct str text);
+
+/* Whether a session of the repository may write to its mirror beside this one, or NULL. */
+bool host_used(const struct server *server, const struct place *place, const struct conn *beside);
 
 /* host.c: sends a session its answer. */
 void host_say(struct conn *conn, enum talk type, uint64_t number, struct str text);

@@ -29,6 +29,7 @@
 #include "gate/request.h"
 #include "gate/run.h"
 #include "gate/storage.h"
+#include "gate/upkeep.h"
 #include "sys/channel.h"
 
 #define NO_ROOM "the gate's storage is full (git-gate.storage_mb is %u)"
@@ -213,7 +214,7 @@ static void refuse(const struct session *session, const char *why)
     struct buf line;
 
     buf_init(&line, PKT_MAX);
-    if (session->task.service != REQUEST_PREFETCH && pkt_add(&line, "ERR git-gate: %s", why) == 0)
+    if (pkt_add(&line, "ERR git-gate: %s", why) == 0)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
@@ -239,7 +240,10 @@ static int refreshed(struct session *session, struct err *err)
     switch (session_answer(session, &number, &text)) {
     case TALK_LEAD: {
         int status = refresh_in_room(session, err);
-        session_tell(TALK_REFRESHED, status != 0, str_of(status != 0 ? err->text : NULL));
+        enum talk_mirror mirror = status != 0              ? TALK_MIRROR_FAILED
+                                  : upkeep_wanted(session) ? TALK_MIRROR_GROWN
+                                                           : TALK_MIRROR_SAME;
+        session_tell(TALK_REFRESHED, mirror, str_of(status != 0 ? err->text : NULL));
         return status;
     }
     case TALK_FRESH:
@@ -294,6 +298,20 @@ static void last_word(const struct session *session, int status, char *room, siz
         snprintf(room, size, "git ended with status %d", status);
 }
 
+/* What no agent asked for. */
+static int serve_gate(struct session *session)
+{
+    struct err err;
+    session->room = room(session); /* of what upkeep writes; a refresh looks for itself */
+    bool done = (session->task.service == REQUEST_UPKEEP ? upkeep : refreshed)(session, &err) == 0;
+
+    tell_end(done                                      ? DENIAL_NONE
+             : session->task.service == REQUEST_UPKEEP ? DENIAL_GIT_INTERRUPTED
+                                                       : DENIAL_UPSTREAM_UNREACHABLE,
+             done ? "" : err.text);
+    return 0;
+}
+
 int session_main(const char *self)
 {
     static struct session session;
@@ -305,12 +323,10 @@ int session_main(const char *self)
     if (settle() != 0 || take_gate(&session, &err) != 0 || take_task(&session) != 0 ||
         take_paths(&session, self) != 0)
         return 1;
+    if (session.task.service != REQUEST_FETCH && session.task.service != REQUEST_PUSH)
+        return serve_gate(&session);
     if (refreshed(&session, &err) != 0) {
         refuse(&session, err.text);
-        return 0;
-    }
-    if (session.task.service == REQUEST_PREFETCH) {
-        tell_end(DENIAL_NONE, "");
         return 0;
     }
     session.room = room(&session);

@@ -48,14 +48,20 @@ enum talk {
     TALK_STOP,    /* do not: the text says why, to the agent */
     TALK_VERDICT, /* text: a struct hold_verdict, number: the hold's own */
     /* session -> parent */
-    TALK_REFRESH,   /* asks for TALK_LEAD or TALK_FRESH */
-    TALK_REFRESHED, /* the one that leads has done it. number: 0, or it failed and the text says why */
+    TALK_REFRESH, /* asks for TALK_LEAD or TALK_FRESH */
+    TALK_REFRESHED, /* the one that leads has done it. number: an enum talk_mirror; the text says why it failed */
     TALK_PLAN,     /* number: the ref's, from 0 in order; a struct talk_plan, its ref not longer than it is */
     TALK_PLANNED,  /* no more refs: asks for TALK_GO or TALK_STOP */
     TALK_REF,      /* number: the ref's; a struct talk_ref */
     TALK_HOLD,     /* asks the operator: number, a struct hold_request */
     TALK_HOLD_END, /* nobody waits for it any more */
     TALK_END,      /* the last: a struct talk_end */
+};
+
+enum talk_mirror {
+    TALK_MIRROR_SAME = 0, /* as the upstream is */
+    TALK_MIRROR_FAILED,
+    TALK_MIRROR_GROWN, /* as the upstream is, and it wants upkeep (gate/upkeep.h) */
 };
 
 struct talk_task {

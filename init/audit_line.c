@@ -61,9 +61,12 @@ static struct str *tally_text(struct audit_tally *tally, struct str key)
 {
     const struct {
         struct str key, *to;
-    } texts[] = {{STR("time"), &tally->time}, {STR("id"), &tally->id},
-                 {STR("kind"), &tally->kind}, {STR("verdict"), &tally->verdict},
-                 {STR("host"), &tally->host}, {STR("method"), &tally->method},
+    } texts[] = {{STR("time"), &tally->time},
+                 {STR("id"), &tally->id},
+                 {STR("kind"), &tally->kind},
+                 {STR("verdict"), &tally->verdict},
+                 {STR("host"), &tally->host},
+                 {STR("method"), &tally->method},
                  {STR("repository"), &tally->repository}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)

@@ -220,6 +220,7 @@ static enum h1_error read_fields(const char *bytes, size_t len, struct h1_head *
         if (h1_field_parse((struct str){bytes, line - 2}, field) != 0 || is_disguised(field->name))
             return H1_BAD_SYNTAX;
         head->field_count++; /* only now: without a colon it still points to where an earlier head was */
+        head->connections += str_equal_nocase(field->name, str_of("connection"));
         bytes += line;
         len -= line;
     }

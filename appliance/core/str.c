@@ -4,12 +4,10 @@
 
 #include <string.h>
 
-bool str_equal_nocase(struct str a, struct str b)
+bool str_same_letters(const char *a, const char *b, size_t len)
 {
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++) {
-        unsigned differ = (unsigned char)a.ptr[i] ^ (unsigned char)b.ptr[i], letter = a.ptr[i] | 0x20u;
+    for (size_t i = 0; i < len; i++) {
+        unsigned differ = (unsigned char)a[i] ^ (unsigned char)b[i], letter = a[i] | 0x20u;
         if (differ != 0 && (differ != 0x20 || letter < 'a' || letter > 'z')) /* the case bit of a letter */
             return false;
     }

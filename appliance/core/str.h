@@ -36,8 +36,14 @@ static inline bool str_equal(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Equality with ASCII letters folded; never looks at the locale. */
-bool str_equal_nocase(struct str a, struct str b);
+/* Equality of two runs of bytes with ASCII letters folded; never looks at the locale. */
+bool str_same_letters(const char *a, const char *b, size_t len);
+
+/* The same for slices. */
+static inline bool str_equal_nocase(struct str a, struct str b)
+{
+    return a.len == b.len && str_same_letters(a.ptr, b.ptr, a.len);
+}
 
 #define STR_DIGITS_MAX 20 /* bytes of the longest number */
 

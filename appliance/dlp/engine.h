@@ -37,6 +37,15 @@ struct dlp_words {
     char text[DLP_WORDS_SIZE];
 };
 
+/* Heads in which nothing was: clients send the same one again and again. Byte for byte, with where each field ends. */
+#define DLP_CLEAN_HEADS 8
+#define DLP_CLEAN_MAX   2048 /* bytes of one */
+struct dlp_clean {
+    unsigned detectors;
+    size_t len; /* 0 = none */
+    char bytes[DLP_CLEAN_MAX];
+};
+
 struct dlp_engine {
     unsigned references;
     struct dlp_rules *rules;
@@ -44,14 +53,18 @@ struct dlp_engine {
     pcre2_code **expressions; /* of tokens, then phrases; compiled when one is first reported */
     pcre2_match_data *match;
     pcre2_match_context *limits;
-    char *texts[DLP_DEPTH];     /* decoded, one for each depth */
-    uint8_t *values[DLP_DEPTH]; /* of base64 digits */
+    struct dlp_printer *printer;    /* NULL: there are no keys to look for */
+    char *texts[DLP_DEPTH + 1];     /* decoded, one for each depth, and for probe.h */
+    uint8_t *values[DLP_DEPTH + 1]; /* of base64 digits, the same */
+    char *found;                    /* digits with a find in them, decoded */
     struct dlp_folds *folds[DLP_DEPTH];
     struct dlp_words *words[DLP_DEPTH + 1];
     char *plain;   /* what is inbound, as a reader takes it in */
     char *letters; /* texts of letters and digits alone */
     char *joined;  /* heads, and the ends of messages with the beginnings of others */
     struct dlp_hits *hits;
+    struct dlp_clean clean[DLP_CLEAN_HEADS + 1]; /* and behind them the one that is being looked at */
+    unsigned next_clean;
     size_t room; /* bytes of each of these */
 };
 

@@ -75,14 +75,17 @@ static void read_plain(struct dlp_scan *scan, const struct source *source, bool 
     for (size_t i = 0; i < ends.count; i++) {
         const struct end *end = &ends.all[i];
         uint64_t last = place(source, end->to - 1);
-        if (!dlp_phrase_seen(&scan->score, end->phrase, last))
-            continue;
+        if (!dlp_phrase_seen(&scan->score, end->phrase, last) || (redactable && last < scan->leave))
+            continue; /* not enough, or told before it left */
+        uint64_t start = place(source, begin_of(engine, plain, end));
+        bool across = redactable && start < scan->leave; /* it began before a pause */
         dlp_scan_note(scan, &(struct dlp_finding){.rule = dlp_rule_phrase(end->phrase),
                                                   .detector = DLP_PHRASES,
                                                   .surface = DLP_BODY,
-                                                  .start = place(source, begin_of(engine, plain, end)),
+                                                  .start = across ? scan->leave : start,
                                                   .end = last + 1,
-                                                  .redactable = redactable});
+                                                  .redactable = redactable,
+                                                  .across = across});
     }
 }
 

@@ -51,7 +51,8 @@ struct dlp_scan {
     uint64_t open;                /* where begins what may go on behind what was scanned */
     struct dlp_packed *packed;    /* NULL: as it is */
     struct dlp_phrase_score score;
-    size_t kept_len; /* the end of what was let go in a flush */
+    size_t kept_len; /* the end of what was let go in a flush, up to `kept_to` */
+    uint64_t kept_to;
     char kept[DLP_CARRY_TAIL];
 };
 

@@ -165,6 +165,11 @@ static enum dlp_answer answer(const struct dlp_scan *scan)
 
 /* The body. */
 
+static bool reads_phrases(const struct dlp_scan *scan)
+{
+    return scan->detectors & DLP_PHRASES && scan->inbound && scan->textual;
+}
+
 /* One step: `text` begins at `offset` of the body; what ends before `since` has been looked at. */
 static void look(struct dlp_scan *scan, struct str text, uint64_t offset, size_t since, bool more)
 {
@@ -182,7 +187,7 @@ static void look(struct dlp_scan *scan, struct str text, uint64_t offset, size_t
                                                   .end = offset + hit->end,
                                                   .redactable = scan->packed == NULL});
     }
-    if (scan->detectors & DLP_PHRASES && scan->inbound && scan->textual)
+    if (reads_phrases(scan))
         dlp_scan_phrases(scan, text, offset, scan->packed == NULL);
 }
 
@@ -228,6 +233,9 @@ static void look_across(struct dlp_scan *scan, struct str before, struct str beg
                                                   .redactable = scan->packed == NULL,
                                                   .across = true});
     }
+    if (reads_phrases(scan) && offset >= before.len)
+        dlp_scan_phrases(scan, (struct str){joined, before.len + begin.len}, offset - before.len,
+                         scan->packed == NULL);
 }
 
 static void look_at_begin(struct dlp_scan *scan, struct str begin)
@@ -251,7 +259,7 @@ static void steps(struct dlp_scan *scan, struct str window, uint64_t offset, uin
 
     if (*scanned == 0 && end > 0 && (last || all || end >= DLP_STEP))
         look_at_begin(scan, window);
-    if (*scanned > 0 && *scanned == offset && scan->kept_len > 0 && end > offset)
+    if (*scanned > 0 && *scanned == offset && scan->kept_to == offset && scan->kept_len > 0 && end > offset)
         look_across(scan, (struct str){scan->kept, scan->kept_len}, window, offset);
     while (end - *scanned >= DLP_STEP || ((last || all) && end > *scanned)) {
         uint64_t to = end - *scanned > DLP_STEP ? *scanned + DLP_STEP : end;
@@ -386,13 +394,26 @@ enum dlp_answer dlp_scan_body(struct dlp_scan *scan, struct str window, uint64_t
     return body(scan, window, offset, last, false, leave);
 }
 
+/* The end of what was let go; of several small windows in a row that is the end of all of them. */
+static void keep_flushed(struct dlp_scan *scan, struct str window, uint64_t offset)
+{
+    size_t room = window.len < sizeof scan->kept ? sizeof scan->kept - window.len : 0,
+           older = scan->kept_to != offset ? 0
+                   : scan->kept_len < room ? scan->kept_len
+                                           : room,
+           newer = sizeof scan->kept - room;
+
+    memmove(scan->kept, scan->kept + scan->kept_len - older, older);
+    memcpy(scan->kept + older, window.ptr + window.len - newer, newer);
+    scan->kept_len = older + newer;
+    scan->kept_to = offset + window.len;
+}
+
 enum dlp_answer dlp_scan_flush(struct dlp_scan *scan, struct str window, uint64_t offset, uint64_t *leave)
 {
     enum dlp_answer result = body(scan, window, offset, false, true, leave);
 
-    if (scan->packed == NULL && window.len > 0) {
-        scan->kept_len = window.len < sizeof scan->kept ? window.len : sizeof scan->kept;
-        memcpy(scan->kept, window.ptr + window.len - scan->kept_len, scan->kept_len);
-    }
+    if (scan->packed == NULL && window.len > 0)
+        keep_flushed(scan, window, offset);
     return result;
 }

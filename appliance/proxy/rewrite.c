@@ -95,15 +95,12 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
 {
     int swapped = 0;
 
-    size_t connections;
-
-    h1_head_find(head, "connection", &connections);
     for (size_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
         bool goes_on = route != NULL
                            ? forward_may(route, field->name)
                            : !listed(field->name, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0]);
-        if (connections > 0 && h1_head_lists(head, "connection", field->name))
+        if (head->connections > 0 && h1_head_lists(head, "connection", field->name))
             continue;
         if (!goes_on) {
             int in_place = route != NULL ? credentials_swap(route, field, out) : 0;

@@ -12,6 +12,8 @@
  *   --encoding NAME  the Content-Encoding of all of it
  *   --entropy        the detector entropy, too
  *   --piece N        bytes come N at a time (16384)
+ *   --heads          a record is a surface as dlp_surface_name has it, and behind a line end what stands there (of a name: the field's);
+ *                    each further line is another field of the same surface
  *   --gunzip         what begins like gzip is unpacked (RFC 1952)
  *
  * What is violated is told like a rule that fired, with its name behind an exclamation mark.
@@ -33,7 +35,7 @@
 struct options {
     struct dlp_message message;
     size_t piece;
-    bool records, gunzip;
+    bool records, gunzip, heads;
 };
 
 struct outcome {
@@ -52,7 +54,7 @@ static struct dlp_engine *engine_for_tests(void)
 {
     struct err err = {0};
     int fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || dlp_compile(NULL, 0, (struct str){NULL, 0}, fd, &err) != 0)
+    if (fd < 0 || dlp_compile(NULL, 0, NULL, (struct str){NULL, 0}, fd, &err) != 0)
         die(fd < 0 ? "no memory file" : err.text);
     struct dlp_engine *engine = dlp_engine_new(fd, &err);
     if (engine == NULL)
@@ -104,6 +106,50 @@ static struct outcome look_through(struct dlp_engine *engine, const struct optio
     return outcome;
 }
 
+/* The surface that a record begins with. */
+static enum dlp_surface surface_of(struct str *record)
+{
+    for (int surface = DLP_METHOD; surface < DLP_BODY; surface++) {
+        const char *name = dlp_surface_name((enum dlp_surface)surface);
+        size_t len = strlen(name);
+        if (record->len > len && record->ptr[len] == '\n' && memcmp(record->ptr, name, len) == 0) {
+            *record = (struct str){record->ptr + len + 1, record->len - len - 1};
+            return (enum dlp_surface)surface;
+        }
+    }
+    die("a record without its surface");
+    return DLP_BODY;
+}
+
+/* The same of a part of a head. */
+static struct outcome look_at_field(struct dlp_engine *engine, const struct options *options, struct str text)
+{
+    struct outcome outcome = {.count = 0};
+    struct dlp_scan *scan = dlp_scan_begin(engine, &options->message);
+    enum dlp_surface surface = surface_of(&text);
+    size_t count;
+    if (scan == NULL)
+        die("memory is out");
+    for (bool more = true; more;) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        struct str part = {text.ptr, end != NULL ? (size_t)(end - text.ptr) : text.len};
+        more = end != NULL;
+        text = (struct str){text.ptr + part.len + more, text.len - part.len - more};
+        if (surface == DLP_NAME)
+            dlp_scan_field(scan, DLP_VALUE, part, str_of("a"));
+        else
+            dlp_scan_field(scan, surface, str_of("X-Note"), part);
+    }
+    outcome.violation = dlp_scan_fields(scan) == DLP_VIOLATION;
+    const struct dlp_finding *findings = dlp_scan_findings(scan, &count);
+    for (size_t i = 0; i < count; i++)
+        note(&outcome, dlp_rules_get(dlp_engine_rules(engine), findings[i].rule)->name);
+    if (outcome.violation)
+        note(&outcome, dlp_violation_name(dlp_scan_violation(scan)));
+    dlp_scan_end(scan);
+    return outcome;
+}
+
 static void print(const struct outcome *outcome, size_t i)
 {
     bool violation = outcome->violation && i + 1 == outcome->count;
@@ -127,7 +173,8 @@ static void records(struct dlp_engine *engine, const struct options *options)
         char *bytes = room(len);
         if (fread(bytes, 1, len, stdin) != len)
             die("a record is cut short");
-        struct outcome outcome = look_through(engine, options, (struct str){bytes, len});
+        struct outcome outcome =
+            (options->heads ? look_at_field : look_through)(engine, options, (struct str){bytes, len});
         for (size_t i = 0; i < outcome.count; i++) {
             print(&outcome, i);
             putchar(' ');
@@ -193,6 +240,8 @@ static struct options options_of(char **words)
             options.records = true;
         else if (strcmp(*word, "--gunzip") == 0)
             options.gunzip = true;
+        else if (strcmp(*word, "--heads") == 0)
+            options.heads = true;
         else if (strcmp(*word, "--entropy") == 0)
             options.message.detectors |= DLP_ENTROPY;
         else if (value == NULL)

@@ -111,6 +111,56 @@ def test_credentials_are_found(found, encoding):
     assert not [name for name, count in collections.Counter(name for name, _ in missed).items() if count == EACH]
 
 
+# In a head, where a line end cannot stand: what has one in it is written so that it can.
+WRITINGS = {"plain": lambda text: text, "percent": ENCODINGS["percent-all"], "hex": ENCODINGS["hex"],
+            "base32": lambda text: base64.b32encode(text).rstrip(b"="), "base64": ENCODINGS["base64"], "base64-second": ENCODINGS["base64-second"],
+            "base64-third": ENCODINGS["base64-third"], "base64url": lambda text: base64.urlsafe_b64encode(text).rstrip(b"="),
+            "base64-in-percent": lambda text: urllib.parse.quote_from_bytes(base64.b64encode(text), safe="").encode()}
+HEADS = {"path": WRITINGS, "query": WRITINGS, "header value": WRITINGS, "cookie": WRITINGS, "trailer": WRITINGS,
+         "header name": ("base64url", "base32", "hex"), "host name": ("base32", "hex"), "DNS name": ("base32", "hex")}
+
+
+SEPARATORS = {"path": b"/", "query": b"&;", "cookie": b"&;"}  # what has one in it is in more than two parts
+CUT = {"path": b"/%b/%b", "query": b"a=%b&b=%b", "cookie": b"a=%b; b=%b", "host name": b"%b.%b", "DNS name": b"%b.%b"}  # others: two fields
+
+
+def in_a_head(cut=False):
+    """Of the credentials, by surface and writing, how many can be written so, and which of those are not found; whole, or cut in two
+    where the surface has parts."""
+    cells = [(surface, writing, name, WRITINGS[writing](text.strip())) for surface, writings in HEADS.items() for writing in writings
+             for name, text in POSITIVES]
+    cells = [cell for cell in cells if re.fullmatch(b"[!-~ ]+", cell[3]) and not (cut and set(SEPARATORS.get(cell[0], b"")) & set(cell[3]))]
+    front = {"path": b"/", "query": b"a=", "cookie": b"a="}
+
+    def record(surface, text):
+        half = len(text) // 2
+        text = CUT.get(surface, b"%b\n%b") % (text[:half], text[half:]) if cut else front.get(surface, b"") + text
+        return surface.encode() + b"\n" + text
+    rules = fired([record(surface, text) for surface, _, _, text in cells], "--heads")
+    counts, missed = collections.Counter(), collections.defaultdict(list)
+    for (surface, writing, name, text), found in zip(cells, rules):
+        counts[surface, writing] += 1
+        missed[surface, writing] += [] if name in found else [(name, text)]
+    for cell, count in counts.items():
+        print(f"seed {SEED}: {cell[0]}, {cell[1]}: {count - len(missed[cell])} of {count} found")
+        for name, text in missed[cell]:
+            print("missed:", name, text[:200])
+    return counts, missed
+
+
+def test_credentials_in_a_head_are_found_on_each_surface_in_each_writing():
+    counts, missed = in_a_head()
+    assert len(counts) == sum(map(len, HEADS.values()))
+    for cell, count in counts.items():
+        assert count >= 700 and len(missed[cell]) * 100 <= (100 - ENOUGH) * count, cell
+
+
+def test_credentials_that_are_cut_over_two_parts_of_a_head_are_found():
+    counts, missed = in_a_head(cut=True)
+    for cell, count in counts.items():
+        assert len(missed[cell]) * 100 <= (100 - ENOUGH) * count, cell
+
+
 def test_a_credential_in_pieces_is_found(found):
     assert fired([text for _, text in POSITIVES], "--piece", "1") == found["plain"]
 

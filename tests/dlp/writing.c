@@ -259,12 +259,75 @@ static size_t write_within(enum writing inner, enum writing outer, unsigned plac
     return write_as(outer, place, (struct str){text, len}, out, start, end);
 }
 
+/* Those that are another one within another. */
+static const struct {
+    enum writing writing, inner, outer;
+} nested[] = {
+    {WRITE_BASE64_BASE64, WRITE_BASE64, WRITE_BASE64},
+    {WRITE_BASE64_BASE64_BASE64, WRITE_BASE64_BASE64, WRITE_BASE64},
+    {WRITE_BASE64_UTF16, WRITE_UTF16LE, WRITE_BASE64},
+    {WRITE_BASE64_JSON, WRITE_JSON, WRITE_BASE64},
+    {WRITE_BASE64_PERCENT, WRITE_PERCENT, WRITE_BASE64},
+    {WRITE_BASE64_HEX, WRITE_HEX, WRITE_BASE64},
+    {WRITE_PERCENT_BASE64, WRITE_BASE64, WRITE_PERCENT},
+    {WRITE_JSON_BASE64, WRITE_BASE64, WRITE_JSON},
+    {WRITE_HEX_BASE64, WRITE_BASE64, WRITE_HEX},
+};
+
+/* Those that write the secret and nothing around it. */
+static size_t write_alone(enum writing writing, struct str secret, char *out)
+{
+    char text[TEXT_MAX];
+
+    switch (writing) {
+    case WRITE_RAW:
+        memcpy(out, secret.ptr, secret.len);
+        return secret.len;
+    case WRITE_PERCENT:
+        return write_percent(secret, 1, out);
+    case WRITE_PERCENT_SOME:
+        return write_percent(secret, 3, out);
+    case WRITE_PERCENT_TWICE:
+        return write_percent((struct str){text, write_percent(secret, 1, text)}, 3, out);
+    case WRITE_JSON:
+        return write_json(secret, 1, out);
+    case WRITE_JSON_SOME:
+        return write_json(secret, 4, out);
+    case WRITE_JSON_TWICE:
+        return write_json((struct str){text, write_json(secret, 2, text)}, SIZE_MAX, out);
+    case WRITE_HEX:
+        return write_hex(secret, "0123456789abcdef", out);
+    case WRITE_HEX_UPPER:
+        return write_hex(secret, "0123456789ABCDEF", out);
+    case WRITE_UTF16LE:
+        return write_wide(secret, 0, 1, out);
+    case WRITE_UTF16BE:
+        return write_wide(secret, 1, 0, out);
+    case WRITE_UTF32LE:
+        return write_wide(secret, 0, 3, out);
+    case WRITE_SPACED:
+        return write_between(secret, 1, " ", out);
+    case WRITE_DASHED:
+        return write_between(secret, 2, "-", out);
+    case WRITE_ZERO_WIDTH:
+        return write_between(secret, 1, "\xe2\x80\x8b", out);
+    case WRITE_UPPER:
+        return write_upper(secret, out);
+    case WRITE_FULL_WIDTH:
+        return write_full_width(secret, out);
+    case WRITE_CYRILLIC:
+        return write_cyrillic(secret, out);
+    default:
+        abort();
+    }
+}
+
 size_t write_as(enum writing writing, unsigned place, struct str secret, char *out, size_t *start,
                 size_t *end)
 {
-    char text[TEXT_MAX];
-    size_t len = 0;
-
+    for (size_t i = 0; i < sizeof nested / sizeof nested[0]; i++)
+        if (nested[i].writing == writing)
+            return write_within(nested[i].inner, nested[i].outer, place, secret, out, start, end);
     switch (writing) {
     case WRITE_BASE64:
     case WRITE_BASE64URL:
@@ -275,89 +338,9 @@ size_t write_as(enum writing writing, unsigned place, struct str secret, char *o
         return write_lines("\r\n", place, secret, out, start, end);
     case WRITE_BASE64_ESCAPED:
         return write_lines("\\n", place, secret, out, start, end);
-    case WRITE_BASE64_BASE64:
-        return write_within(WRITE_BASE64, WRITE_BASE64, place, secret, out, start, end);
-    case WRITE_BASE64_BASE64_BASE64:
-        return write_within(WRITE_BASE64_BASE64, WRITE_BASE64, place, secret, out, start, end);
-    case WRITE_BASE64_UTF16:
-        return write_within(WRITE_UTF16LE, WRITE_BASE64, place, secret, out, start, end);
-    case WRITE_BASE64_JSON:
-        return write_within(WRITE_JSON, WRITE_BASE64, place, secret, out, start, end);
-    case WRITE_BASE64_PERCENT:
-        return write_within(WRITE_PERCENT, WRITE_BASE64, place, secret, out, start, end);
-    case WRITE_BASE64_HEX:
-        return write_within(WRITE_HEX, WRITE_BASE64, place, secret, out, start, end);
-    case WRITE_PERCENT_BASE64:
-        return write_within(WRITE_BASE64, WRITE_PERCENT, place, secret, out, start, end);
-    case WRITE_JSON_BASE64:
-        return write_within(WRITE_BASE64, WRITE_JSON, place, secret, out, start, end);
-    case WRITE_HEX_BASE64:
-        return write_within(WRITE_BASE64, WRITE_HEX, place, secret, out, start, end);
     default:
-        break;
+        *start = writing == WRITE_UTF16BE; /* the first NUL says nothing */
+        *end = write_alone(writing, secret, out);
+        return *end;
     }
-    switch (writing) {
-    case WRITE_RAW:
-        memcpy(out, secret.ptr, secret.len);
-        len = secret.len;
-        break;
-    case WRITE_PERCENT:
-        len = write_percent(secret, 1, out);
-        break;
-    case WRITE_PERCENT_SOME:
-        len = write_percent(secret, 3, out);
-        break;
-    case WRITE_PERCENT_TWICE:
-        len = write_percent(secret, 1, text);
-        len = write_percent((struct str){text, len}, 3, out);
-        break;
-    case WRITE_JSON:
-        len = write_json(secret, 1, out);
-        break;
-    case WRITE_JSON_SOME:
-        len = write_json(secret, 4, out);
-        break;
-    case WRITE_JSON_TWICE:
-        len = write_json(secret, 2, text);
-        len = write_json((struct str){text, len}, SIZE_MAX, out);
-        break;
-    case WRITE_HEX:
-        len = write_hex(secret, "0123456789abcdef", out);
-        break;
-    case WRITE_HEX_UPPER:
-        len = write_hex(secret, "0123456789ABCDEF", out);
-        break;
-    case WRITE_UTF16LE:
-        len = write_wide(secret, 0, 1, out);
-        break;
-    case WRITE_UTF16BE:
-        len = write_wide(secret, 1, 0, out);
-        break;
-    case WRITE_UTF32LE:
-        len = write_wide(secret, 0, 3, out);
-        break;
-    case WRITE_SPACED:
-        len = write_between(secret, 1, " ", out);
-        break;
-    case WRITE_DASHED:
-        len = write_between(secret, 2, "-", out);
-        break;
-    case WRITE_ZERO_WIDTH:
-        len = write_between(secret, 1, "\xe2\x80\x8b", out);
-        break;
-    case WRITE_UPPER:
-        len = write_upper(secret, out);
-        break;
-    case WRITE_FULL_WIDTH:
-        len = write_full_width(secret, out);
-        break;
-    case WRITE_CYRILLIC:
-        len = write_cyrillic(secret, out);
-        break;
-    default:
-        abort();
-    }
-    *start = writing == WRITE_UTF16BE; /* the first NUL says nothing */
-    *end = len;
-    return len;
 }

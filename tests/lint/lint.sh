@@ -32,5 +32,9 @@ for f in "${c[@]}" "${inc[@]}"; do
     lines=$(wc -l <"$f")
     [ "$lines" -le 600 ] || wrong "$f: $lines lines; a file stays under 600"
 done
+mapfile -t long < <([ ${#c[@]} = 0 ] || awk 'FNR == 1 { start = 0 } $0 == "{" { start = FNR } $0 == "}" && start > 0 {
+    if (FNR - start >= 80) print FILENAME ":" start ": a function of " FNR - start + 1 " lines; one stays under about 80: a table beside it?"
+    start = 0 }' "${c[@]}")
+for each in "${long[@]}"; do wrong "$each"; done
 files | xargs -r -d '\n' grep -nIE '[[:blank:]]+$' -- | grep -vE '^(LICENSE|[^:]*\.(md|patch)):' >&2 && wrong "blanks at the end of a line"
 exit $failed

@@ -34,6 +34,7 @@ WRONG = [
     ("layout", "dns/answer.c", "int  a ;\n", "layout"),
     ("no licence", "dns/bare.c", "int a;\n", "no SPDX line"),
     ("long file", "dns/long.c", SPDX + "int a;\n" * 600, "601 lines"),
+    ("long function", "dns/long.c", SPDX + "int a(void)\n{\n" + "    a();\n" * 79 + "}\n", "a function of 81 lines"),
     ("script", "image/run.sh", "echo $1\n", "a script"),
     ("man page", "docs/x.1", ".Dd\n.XX\n", "a man page"),
     ("blanks", "notes.txt", "blank \n", "blanks at the end"),

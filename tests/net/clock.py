@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program's clock, to be set forward by a test (clock.c)."""
+"""A program's clock, to be set forward or stopped by a test (clock.c)."""
 import mmap
 import os
 import shutil
 import struct
 import subprocess
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -27,6 +28,15 @@ class Clock:
     def forward(self, seconds):
         self.ahead += seconds
         self.page[:8] = struct.pack("=q", self.ahead)
+
+    def stop(self):
+        """From now on it goes forward by the test's word alone."""
+        self.page[8:16] = struct.pack("=q", time.clock_gettime_ns(time.CLOCK_MONOTONIC))
+
+    def start(self):
+        """It is this machine's again."""
+        self.ahead = 0
+        self.page[:16] = bytes(16)
 
     def close(self):
         self.page.close()

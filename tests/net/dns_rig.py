@@ -261,7 +261,7 @@ exec "$0"
 class Worker:
     """stopper-dns and what init holds of it: the channel, and the audit stream unless `deaf`."""
 
-    def __init__(self, space, deaf=False):
+    def __init__(self, space, deaf=False, environment=None):
         self.space, self.generation, self.lines = space, 0, []
         self.channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.audit, audit = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -274,7 +274,7 @@ class Worker:
         high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 50) for s in (channel, audit, *listeners)]
         with space:
             self.process = subprocess.Popen(["unshare", "-m", "bash", "-c", START.format(*high),
-                                             os.path.join(BUILD, "stopper-dns")], pass_fds=high, stdin=subprocess.DEVNULL)
+                                             os.path.join(BUILD, "stopper-dns")], pass_fds=high, stdin=subprocess.DEVNULL, env=environment)
         for fd in high:
             os.close(fd)
         for s in (channel, audit, *listeners):
@@ -353,10 +353,10 @@ class Worker:
 class Rig:
     """The whole, for one test."""
 
-    def __init__(self, deaf=False):
+    def __init__(self, deaf=False, environment=None):
         self.space = Space()
         self.first, self.second = Upstream(self.space, FIRST), Upstream(self.space, SECOND)
-        self.worker = Worker(self.space, deaf)
+        self.worker = Worker(self.space, deaf, environment)
         self.agent = self.space.socket(socket.SOCK_DGRAM, (AGENT, 0))
         self.agent.settimeout(WAIT)
 

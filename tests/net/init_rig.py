@@ -4,11 +4,15 @@ itself: its wall, its boot, its supervision, its control socket. What real worke
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
+
+import pytest
 
 from lab import Audit, program
-from spaces import WAIT, Failed, Space, alive, child_of, tied, wait_for, wire
+from spaces import WAIT, Failed, Space, alive, child_of, inside, tied, wait_for, wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "STOPPER_LAB"
@@ -16,7 +20,7 @@ POLICY = {"protocol": 1, "dns": {"upstreams": ["192.0.2.1"]},
           "routes": [{"host": "api.example.com", "tls": {"passthrough": True}},
                      {"host": "git.example.com", "allow_private": ["10.9.0.0/16"]}]}
 SIDECAR, AGENT, EGRESS, WORLD = "10.7.7.1", "10.7.7.2", "192.0.2.7", "192.0.2.1"
-PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"  # the form of one
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIDWAH1Qcut/1aIK9OCYu9D+h0rVnEp8MGud4a+Etv9fT\n-----END PRIVATE KEY-----\n"  # nobody's
 STRANGER = "203.0.113.9"  # an address of the world's, behind the sidecar's gateway
 
 
@@ -111,7 +115,8 @@ class Init:
 
     def ctl(self, *words, stdin=""):
         done = subprocess.run(["nsenter", "-t", str(self.pid), "-n", "-m", "-p", os.path.join(self.rig.dir, "stopper-init"), "ctl", *words],
-                              input=stdin, capture_output=True, text=True, timeout=WAIT, check=False, env=self.rig.environment)
+                              input=stdin, capture_output=True, text=True, timeout=90 if "--timeout" in words else WAIT, check=False,
+                              env=self.rig.environment)
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
     def apply(self, policy):
@@ -154,3 +159,44 @@ class Init:
         self.process.wait()
         if self.audit is not None:
             self.audit.close()
+
+
+@pytest.fixture
+def rig():
+    made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A sidecar that tests share which leave it as it was."""
+    made = Rig()
+    try:
+        yield Init(made, policy=POLICY)
+    finally:
+        made.close()
+
+
+def serve(space, kind, address, port):
+    """A server in a namespace that answers everything with "world"."""
+    def open_socket():
+        sock = socket.socket(socket.AF_INET, kind)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen()
+        return sock
+    sock = inside(space.pid, open_socket)
+
+    def answer():
+        try:
+            while True:
+                if kind == socket.SOCK_STREAM:
+                    sock.accept()[0].close()
+                else:
+                    sock.sendto(b"world", sock.recvfrom(2048)[1])
+        except OSError:
+            return
+    threading.Thread(target=answer, daemon=True).start()
+    return sock

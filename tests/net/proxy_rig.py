@@ -12,12 +12,14 @@ import re
 import select
 import shutil
 import socket
-import ssl
 import struct
 import subprocess
 import tempfile
 import threading
 import time
+
+from http_peer import Reader
+from tls_peer import Authority, tls_client
 
 BUILD = os.environ.get("STOPPER_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "release")
 WAIT = 15  # seconds: the bound of every wait
@@ -25,11 +27,8 @@ SIDECAR, AGENT = "10.7.7.1", "10.7.7.2"
 DIALLED = "192.0.2.99"  # where agents think that they connect to; nothing is there
 PUBLIC, OTHER, SERVER = "198.51.100.10", "198.51.100.11", "198.51.100.20"
 CLONE_NEWNET = 0x40000000
-CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
 RULES = 'table inet stopper { chain agent { type nat hook prerouting priority dstnat; ' \
         'iifname "s0" meta l4proto tcp redirect to :9443; }; }'
-
-
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -167,98 +166,6 @@ class Upstream:
                 pass
 
 
-class Message:
-    def __init__(self, head, body, raw):
-        self.raw, self.body = raw, body
-        self.start, *lines = head.decode("latin-1").split("\r\n")
-        self.fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        self.status = int(self.start.split()[1]) if self.start.startswith("HTTP/") else 0
-
-    def field(self, name):
-        return next((value for known, value in self.fields if known == name), None)
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-class Reader:
-    """HTTP messages off a blocking socket, one byte too many never read."""
-
-    def __init__(self, stream):
-        self.stream = stream
-
-    def until(self, end):
-        data = b""
-        while not data.endswith(end):
-            got = self.stream.recv(1)
-            if not got:
-                return data
-            data += got
-        return data
-
-    def exactly(self, size):
-        data = b""
-        while len(data) < size:
-            got = self.stream.recv(size - len(data))
-            assert got, f"cut short after {len(data)} of {size}"
-            data += got
-        return data
-
-    def message(self, request=False, to_head=False):
-        raw = self.until(b"\r\n\r\n")
-        if not raw:
-            return None
-        assert raw.endswith(b"\r\n\r\n"), raw
-        made = Message(raw[:-4], b"", raw)
-        length, coding = made.field("content-length"), made.field("transfer-encoding")
-        if to_head or made.status in (204, 304) or 100 <= made.status < 200:
-            return made
-        if coding:
-            while True:
-                line = self.until(b"\r\n")
-                assert line, "cut short in a chunk"
-                size = int(line, 16)
-                part = self.exactly(size + 2) if size else self.until(b"\r\n")
-                made.raw += line + part
-                made.body += part[:-2]
-                if not size:
-                    return made
-        if length is not None:
-            made.body = self.exactly(int(length))
-        elif not request:
-            while got := self.stream.recv(65536):
-                made.body += got
-        made.raw += made.body
-        return made
-
-
-def openssl(*argv, **named):
-    """The openssl program; returns what it wrote."""
-    return subprocess.run(["openssl", *argv], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **named).stdout
-
-
-class Authority:
-    """A CA as stopper-init makes it; `pem` is a file, removed with the process that made it."""
-
-    _made = None
-
-    @classmethod
-    def get(cls):
-        if cls._made is None:
-            cls._made = cls()
-        return cls._made
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="stopper-proxy-ca-")
-        self.pem, key = os.path.join(self.folder.name, "ca.pem"), os.path.join(self.folder.name, "key.pem")
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                "/O=Stopper/CN=of the rig", "-addext", "basicConstraints=critical,CA:true,pathlen:0", "-addext",
-                "keyUsage=critical,keyCertSign,cRLSign", "-keyout", key, "-out", self.pem)
-        parts = (openssl("x509", "-in", self.pem, "-outform", "DER"), openssl("ec", "-in", key, "-outform", "DER"))
-        self.message = b"".join(struct.pack("@I", len(part)) + part for part in parts)
-
-
 POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
 HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
 START = """
@@ -286,7 +193,7 @@ def sealed(blob=b""):
 
 def database(known):
     """What is searched for, compiled by stopper-dlpc as init has it done. known: name -> value."""
-    source = json.dumps(known, sort_keys=True).encode()
+    source = json.dumps({"secrets": known}, sort_keys=True).encode()
     if source not in databases:
         made, given = sealed(), sealed(source)
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in (given, made)]
@@ -399,12 +306,18 @@ class Worker:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return int(re.search(which + r":\s+(\d+)", status.read()).group(1))
 
-    def files(self):
-        """Open descriptors, without a policy that is just being read."""
+    def cpu(self):
+        """Seconds of processor time so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+            return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def files(self, kind=""):
+        """Open descriptors ("socket:" for those alone), without a policy that is just being read."""
         folder, count = f"/proc/{self.process.pid}/fd", 0
         for name in os.listdir(folder):
             try:
-                count += not os.readlink(os.path.join(folder, name)).startswith("/memfd:")
+                link = os.readlink(os.path.join(folder, name))
+                count += link.startswith(kind) and not link.startswith("/memfd:")
             except FileNotFoundError:
                 pass
         return count
@@ -474,6 +387,14 @@ class Rig:
         self.agent.run("ip", "route", "add", "default", "via", SIDECAR)
         self.resolver = Resolver(self.sidecar)
         self.worker = Worker(self.sidecar, **named)
+        self.sockets = self.worker.files("socket:")
+
+    def clear(self):
+        """Ends what a test made. The next one finds none of it in the worker's hands either: a request that met a kept connection whose
+        upstream is gone would go out twice."""
+        while self.things:
+            self.things.pop().close()
+        wait_until(lambda: self.worker.files("socket:") <= self.sockets)
 
     def upstream(self, *args, **named):
         made = Upstream(self.sidecar, *args, **named)
@@ -567,38 +488,15 @@ server {{ listen {SERVER}:80; listen {SERVER}:443 ssl; ssl_certificate {cert}; s
         shutil.rmtree(self.folder)
 
 
-def tls_client(client, name, ca, **settings):
-    """TLS over a client's connection."""
-    context = ssl.create_default_context(cafile=ca)
-    context.set_alpn_protocols(settings.get("alpn", ["http/1.1"]))
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    if name is None:
-        context.check_hostname = False
-    for key in ("minimum_version", "maximum_version"):
-        if key in settings:
-            setattr(context, key, settings[key])
-    return context.wrap_socket(client.stream, server_hostname=name)
-
-
-def hello(name="secure.test", extra=b"", cut=None):
-    """A ClientHello as bytes, with a server name unless it is None."""
-    extensions = extra
-    if name is not None:
-        raw = name if isinstance(name, bytes) else name.encode()
-        entry = b"\0" + struct.pack("!H", len(raw)) + raw
-        extensions += struct.pack("!HHH", 0, len(entry) + 2, len(entry)) + entry
-    body = b"\3\3" + b"r" * 32 + b"\0" + b"\0\2\x13\1" + b"\1\0" + struct.pack("!H", len(extensions)) + extensions
-    message = b"\1" + struct.pack("!I", len(body))[1:] + body
-    cut = cut or len(message)
-    return b"".join(b"\x16\3\1" + struct.pack("!H", len(part)) + part
-                    for part in (message[i:i + cut] for i in range(0, len(message), cut)))
-
-
-ECH = struct.pack("!HH", 0xfe0d, 5) + b"\0\0\1\0\1"
-
-
 def wait_until(condition, seconds=WAIT):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def wait_until_same(measure):
+    """A number that has settled: closing takes the worker a moment."""
+    seen = [measure()]
+    wait_until(lambda: seen.append(measure()) or len(set(seen[-10:])) == 1 and len(seen) >= 10)
+    return seen[-1]

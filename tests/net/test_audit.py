@@ -12,10 +12,10 @@ import time
 
 import pytest
 
+from dlp_rig import github
 from host import Host
 from lab import BUILD, program
 from spaces import WAIT, wait_for
-from test_dlp_outbound import github
 from world import RESOLVER
 
 FAILED, USAGE, UNFIT = 125, 2, 1

@@ -4,9 +4,9 @@ beyond is refused, and begun messages are never completed; a route without a bud
 import pytest
 
 from clock import Clock
+from dlp_rig import Recorder, chunked, post
+from http_peer import get, problem
 from proxy_rig import PUBLIC, Rig, wait_until
-from test_dlp_outbound import Recorder, chunked, post
-from test_proxy import get, problem
 
 LIMIT = 10000
 SILENT = {"outbound": [], "inbound": []}  # nothing is searched, so nothing is held back
@@ -31,8 +31,7 @@ def long_lived():
 @pytest.fixture
 def rig(long_lived):
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from dlp_rig import WRITINGS, Recorder, chunked, covered, nothing_of, post
+from http_peer import get, problem
 from proxy_rig import PUBLIC, Rig, wait_until
 from synthetic import synthetic
-from test_dlp_outbound import WRITINGS, Recorder, chunked, covered, nothing_of, post
-from test_proxy import get, problem
 from test_tcp import hold
 
 CANARY, TOKEN = "itk_7c1e09b5d2a84f63907be1a5c3d8f24e6b0a9d71", "zq7Xk2PvR9mLw4TnB6sYh8"
@@ -38,8 +38,7 @@ def rig(long_lived):
     long_lived.worker.apply(*ROUTES, secrets=SECRETS)
     long_lived.worker.forget()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 @pytest.fixture

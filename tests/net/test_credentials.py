@@ -9,9 +9,9 @@ import urllib.parse
 
 import pytest
 
+from http_peer import get, problem
 from proxy_rig import BUILD, PUBLIC, Rig, wait_until
-from test_proxy import get, problem
-from test_tls import Certificates, tls_upstream
+from tls_peer import Certificates, tls_upstream
 
 TOKEN, PASSWORD, KEY = "tok/3f9A+77c1=e5~b", "pa55/word+of:it", "k3y-of-another-forge"
 SECRETS = {"TOKEN": TOKEN, "LOGIN": "user:" + PASSWORD, "KEY": KEY}
@@ -60,8 +60,7 @@ def long_lived(certificates):
 def rig(long_lived):
     long_lived.worker.forget()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 def apply(rig, certificates, routes=None, secrets=None):

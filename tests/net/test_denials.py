@@ -3,9 +3,9 @@
 Those that take time, 408 and 504, are in test_proxy_timeouts.py."""
 import pytest
 
+from http_peer import get, problem
 from proxy_rig import PUBLIC, SERVER, Rig
-from test_proxy import get, problem
-from test_tls import Certificates, tls_upstream
+from tls_peer import Certificates, tls_upstream
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,7 @@ def long_lived(certificates):
 def rig(long_lived):
     long_lived.worker.forget()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 def same_event(rig, body):

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from proxy_rig import PUBLIC, WAIT, Rig, hello
-from test_dlp_outbound import CANARY, SECRET, SECRETS, github, problem, refused
-from test_proxy import get
+from dlp_rig import CANARY, SECRET, SECRETS, github, refused
+from http_peer import get, problem
+from proxy_rig import PUBLIC, WAIT, Rig
+from tls_peer import hello
 
 TOKEN = github()
 DENIED = bytes.fromhex("15030300020231")  # a fatal alert, access_denied (RFC 8446 section 6.2)
@@ -58,8 +59,7 @@ def long_lived():
 def rig(long_lived):
     long_lived.resolver.asked.clear()
     yield long_lived  # with its lines: equal ones of a second are one
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 @pytest.fixture

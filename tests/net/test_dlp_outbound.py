@@ -4,21 +4,17 @@ upstream received, byte for byte; it is refused or covered as the route says; an
 import base64
 import gzip
 import json
-import random
 import select
-import string
 import urllib.parse
 import zlib
 
 import pytest
 
 from clock import Clock
-from proxy_rig import PUBLIC, WAIT, Rig, wait_until
-from test_proxy import get, problem
+from dlp_rig import CANARY, LOGIN, SECRET, SECRETS, WRITINGS, Recorder, chunked, covered, github, json_escaped, nothing_of, post, refused, unchunked
+from http_peer import get, problem
+from proxy_rig import PUBLIC, Rig, wait_until
 
-SECRET, LOGIN = "zq7Xk2PvR9mLw4TnB6sYh8", "pa55/word+of:it=9~t"
-CANARY = "cnry-8Jq2Wd5Zx7Lp3Vt9Nb6K"
-SECRETS = {"TOKEN": SECRET, "LOGIN": LOGIN, "STOPPER_CANARY": CANARY}
 REDACT = {"outbound_on_match": "redact", "inbound": []}
 ROUTES = [
     {"host": "block.test"}, {"host": "*.wild.test"}, {"host": "pass.test", "auth": "passthrough"},
@@ -29,58 +25,6 @@ ROUTES = [
     {"host": "matched.test", "dlp": REDACT, "matches": [{"paths": [{"value": "/v1"}]}]},
     {"host": "inject.test", "insecure": True, "auth": {"scheme": "Bearer", "secret": "TOKEN"}},
 ]
-
-
-def github(seed=7):
-    """A token of a shape that everybody knows, with its checksum: CRC-32 in base 62."""
-    digits = string.digits + string.ascii_uppercase + string.ascii_lowercase
-    body = "".join(random.Random(seed).choices(digits, k=30))
-    crc, check = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        crc, digit = divmod(crc, 62)
-        check = digits[digit] + check
-    return f"ghp_{body}{check}"
-
-
-class Recorder:
-    """An upstream that keeps every byte that arrives, and answers each request that is whole."""
-
-    def __init__(self, rig):
-        self.raw, self.answered, self.open = bytearray(), 0, 0
-        self.upstream = rig.upstream(PUBLIC, 80, self.serve)
-
-    def serve(self, stream):
-        self.open += 1
-        try:
-            pending = b""
-            while data := stream.recv(65536):
-                self.raw += data
-                pending += data
-                while (end := self.whole(pending)) is not None:
-                    pending = pending[end:]
-                    self.answered += 1
-                    stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        finally:
-            self.open -= 1
-
-    @staticmethod
-    def whole(data):
-        head, found, body = data.partition(b"\r\n\r\n")
-        if not found:
-            return None
-        size = len(head) + 4
-        if b"transfer-encoding" in head.lower():
-            at = 0
-            while (line := body.find(b"\r\n", at)) >= 0:
-                length = int(body[at:line], 16)
-                at = line + 2 + length + 2
-                if length == 0:
-                    return size + at if len(body) >= at else None
-                if len(body) < at:
-                    return None
-            return None
-        length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
-        return size + length if len(body) >= length else None
 
 
 @pytest.fixture(scope="module")
@@ -95,63 +39,12 @@ def long_lived():
 @pytest.fixture
 def rig(long_lived):
     yield long_lived  # with its lines: equal ones of a second are one
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 @pytest.fixture
 def recorder(rig):
     return Recorder(rig)
-
-
-def post(host, body, fields="", path="/"):
-    return f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body
-
-
-def chunked(host, parts, fields="", path="/", trailers=""):
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n{fields}\r\n".encode()
-    return head + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts if part) + b"0\r\n" + trailers.encode() + b"\r\n"
-
-
-def json_escaped(text):
-    return "".join(f"\\u{ord(c):04x}" for c in text)
-
-
-def percent(text):
-    return "".join(f"%{ord(c):02X}" for c in text)
-
-
-WRITINGS = {
-    "plain": str, "percent": percent, "escaped": json_escaped,
-    **{f"base64+{n}": lambda text, n=n: base64.b64encode(b"x" * n + text.encode() + b"y").decode() for n in range(3)},
-    "base64url": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
-    "base32": lambda text: base64.b32encode(text.encode()).decode(),
-    "hex": lambda text: text.encode().hex(),
-    "twice": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
-    "dotted": ".".join,
-}
-
-
-def parts_of(written, size=8):
-    """Every piece of a writing that is long enough to tell."""
-    return [written[i:i + size].encode() for i in range(0, len(written) - size + 1)]
-
-
-def nothing_of(recorder, written):
-    return not any(part in bytes(recorder.raw) for part in parts_of(written))
-
-
-def refused(rig, host, request, surface, reason="dlp-match", detector="known_secrets"):
-    """The request is refused with words that name what found it where, and no value; the line says the same (equal ones of a second
-    are one line with a count)."""
-    with rig.client(send=request) as client:
-        message = client.message()
-    body = problem(message, 403, reason)
-    line = rig.worker.line(verdict="block", reason=reason, detector=detector, surface=surface, host=body["host"])
-    assert detector in body["detail"] and line["pattern"] in body["detail"] and surface in body["detail"]
-    text = json.dumps([body, [each for each in rig.worker.lines if each["host"] == body["host"]]])
-    assert not any(part.decode() in text for value in SECRETS.values() for part in parts_of(value)), text
-    return line
 
 
 # ---- the head
@@ -230,6 +123,28 @@ def test_a_secret_in_the_body_goes_nowhere(rig, recorder, kind, writing):
     with rig.client(send=post("off.test", body, fields)) as client:
         assert client.message().status == 200
     assert written.encode() in bytes(recorder.raw)
+
+
+BETWEEN = {"a control character": "\x01", "an escape": "\x1b", "NUL": "\0", "a tab": "\t", "a line end": "\r\n", "a soft hyphen": "\u00ad",
+           "a zero-width joiner": "\u200d", "a word joiner": "\u2060", "a byte order mark": "\ufeff", "an ideographic space": "\u3000", "a dash": " - "}
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_a_secret_with_something_between_its_characters_goes_nowhere(rig, recorder, between):
+    written = BETWEEN[between].join(SECRET).encode()
+    refused(rig, "block.test", post("block.test", b"some words: " + written + b", and more"), "body")
+    other = BETWEEN[between].join("ordinarywordsofnosense").encode()
+    assert rig.get(post("block.test", b"some words: " + other + b", and more")).status == 200  # the control
+    assert other in recorder.raw and written[:40] not in recorder.raw
+
+
+@pytest.mark.parametrize("writing", ["plain", "base64+1", "hex"])
+def test_twelve_characters_of_a_secret_are_enough_and_eleven_are_not(rig, recorder, writing):
+    for at in range(0, len(SECRET) - 11):
+        written = WRITINGS[writing](SECRET[at:at + 12])
+        refused(rig, "block.test", post("block.test", f"some words: {written}, and more".encode()), "body")
+    assert nothing_of(recorder, SECRET)
+    assert rig.get(post("block.test", f"some words: {WRITINGS[writing](SECRET[3:14])}, and more".encode())).status == 200
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
@@ -328,8 +243,7 @@ def long_timed():
 @pytest.fixture
 def timed(long_timed):
     yield long_timed
-    while long_timed.things:
-        long_timed.things.pop().close()
+    long_timed.clear()
 
 
 def settle(rig):
@@ -366,20 +280,6 @@ def test_what_is_held_back_leaves_by_no_pause_and_ends_with_408(timed):
 
 
 # ---- covering
-
-def unchunked(data):
-    body, at = b"", 0
-    while size := int(data[at:data.index(b"\r\n", at)], 16):
-        at = data.index(b"\r\n", at) + 2
-        body, at = body + data[at:at + size], at + size + 2
-    return body
-
-
-def covered(recorder):
-    """The last request as the upstream has it: head and body."""
-    head, _, body = bytes(recorder.raw).rpartition(b"POST ")[2].partition(b"\r\n\r\n")
-    return head, body
-
 
 def test_redaction_leaves_a_message_that_can_be_read(rig, recorder):
     text = json.dumps({"a": f"x {LOGIN} y", "b": [SECRET, json.loads(f'"{json_escaped("more")}"')]}).encode()
@@ -497,3 +397,13 @@ def test_a_secret_in_two_requests_is_found_and_the_connection_closed(rig, record
     assert (line["verdict"], line["detector"]) == ("alarm", "known_secrets")
     assert SECRET[11:].encode() not in recorder.raw
     assert rig.get(get("block.test", "/?a=other")).status == 200
+
+
+def test_in_a_transcript_what_goes_on_from_an_earlier_body_is_covered_too(rig, recorder):
+    with rig.client(send=post("provider.test", b"the end is " + SECRET[:11].encode())) as client:
+        assert client.message().status == 200
+        client.send(post("provider.test", SECRET[11:].encode() + b" is the beginning"))
+        assert client.message().status == 200  # on the same connection
+    assert covered(recorder)[1] == b"*" * (len(SECRET) - 11) + b" is the beginning"
+    line = rig.worker.line(host="provider.test", verdict="redact", pattern="TOKEN")
+    assert line["surface"] == "body" and not any(each["verdict"] == "alarm" for each in rig.worker.lines if each["host"] == "provider.test")

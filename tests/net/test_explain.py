@@ -6,12 +6,12 @@ import re
 
 import pytest
 
+from http_peer import problem
 from proxy_rig import PUBLIC, Rig
 from test_hostctl_cli import USAGE
 from test_manifests import Folders
 from test_matching import HOST, REFUSED, ROUTES
-from test_proxy import problem
-from test_tls import Certificates, tls_upstream
+from tls_peer import Certificates, tls_upstream
 
 AUTH, GIT, TUNNEL, PLAIN, HOLDS = "auth.tls.test", "git.tls.test", "tunnel.tls.test", "plain.tls.test", "holds.tls.test"
 HELD, VALUE = "fake-placeholder-of-no-use", "a-token-of-no-use"
@@ -83,8 +83,7 @@ def rig(certificates):
     made.upstreams = [made.upstream(PUBLIC, 80), tls_upstream(made, certificates, "right"),
                       tls_upstream(made, certificates, "right", port=8443)]
     yield made
-    while made.things:
-        made.things.pop().close()
+    made.clear()
     made.close()
 
 

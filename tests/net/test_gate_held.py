@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
+from dlp_rig import github
 from git_upstream import Upstream
 from spaces import WAIT, wait_for
 from test_audit import OF_GIT, are_as_documented
-from test_dlp_outbound import github
 from test_gate_host import GateHost, manifest, sh
 from test_hostctl_bottle import FAILED
 from test_watch import end, watching

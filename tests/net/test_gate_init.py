@@ -12,7 +12,7 @@ import pytest
 import probes
 from init_rig import AGENT, EGRESS, POLICY, SIDECAR, STRANGER, WORLD, Init, Rig
 from spaces import WAIT, wait_for
-from test_init import serve
+from init_rig import serve
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi"
 REPO = {"name": "app", "url": "ssh://git@git.example.com/app.git", "host_key": KEY}
@@ -63,7 +63,10 @@ def probes_error(rig, address, port):
 
 
 def test_each_gets_its_section_and_nothing_that_is_not_its_own(gated):
-    policies = [line for line in gated.audit.lines if line["kind"] == "test" and "policy" in line]
+    def told():
+        return [line for line in gated.audit.lines if line["kind"] == "test" and "policy" in line]
+    wait_for(lambda: len(told()) >= len(workers(gated)) - 1, "a line of each but the meter")
+    policies = told()
     gate = next(line for line in policies if "push" in json.dumps(line["policy"].get("gate", {})))
     assert gate["policy"]["gate"] == GATED["gate"] and gate["policy"]["routes"] == [] and gate["database"] == 1
     assert not {"authority", "secrets", "keys"} & set(gate)
@@ -135,8 +138,6 @@ def test_without_a_storage_no_policy_has_repositories(rig, start):
     assert apply(init, GATED) == (1, {"ok": False, "error": "policy: gate: this sidecar was started without a place for repositories"})
     assert set(workers(init)) == {"meter", "stopper-dns", "stopper-proxy"} and init.ctl("status")[1]["generation"] == 1
 
-
-# ---- the wall
 
 def test_the_agent_reaches_the_gate_at_its_own_address_alone(gated):
     agent = gated.rig.agent

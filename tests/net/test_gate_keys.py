@@ -114,10 +114,10 @@ def test_no_key_is_in_memory_that_could_be_dumped(init, tmp_path):
     assert apply(init, None, POLICY)[0] == 0
 
 
-def made_key(text):
-    """The key that init has made, out of its memory."""
+def made_key(text, name="made"):
+    """The key that init has made for a repository, out of its memory."""
     found = re.findall(r"-----BEGIN OPENSSH PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END OPENSSH PRIVATE KEY-----\n", text)
-    return next(key for key in found if b"stopper:made" in base64.b64decode("".join(key.splitlines()[1:-1])))
+    return next(key for key in found if f"stopper:{name}".encode() in base64.b64decode("".join(key.splitlines()[1:-1])))
 
 
 def test_keys_are_gone_with_their_policy(init):

@@ -1,18 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the gate does for its mirrors by itself: it fetches what a policy has brought before anybody asks."""
+"""What the gate does for its mirrors by itself: it fetches what a policy has brought before anybody asks, and writes bitmaps."""
 import os
 import signal
 import threading
 
 import pytest
 
-from gate_rig import HOST_KEY, Rig, clone, line_of, nothing_left, others, same_mirror, sessions
-from spaces import WAIT, wait_for
+from gate_rig import HOST_KEY, Rig, clone, leftovers, line_of, nothing_left, others, same_mirror, sessions
+from spaces import WAIT, alive, wait_for
+
+
+# The real one, which upkeep can be seen to wait in, or to fail in.
+GIT = """#!/bin/sh
+if [ "$3" = multi-pack-index ] && [ -e /gate/fail ]; then
+    echo "there is no room" >&2
+    exit 3
+fi
+if [ "$3" = multi-pack-index ] && [ -e /gate/hold ]; then
+    echo "$PPID" >/gate/holds.new && mv /gate/holds.new /gate/holds
+    while [ -e /gate/hold ]; do sleep 0.05; done
+fi
+exec /usr/lib/git-core/git "$@"
+"""
 
 
 @pytest.fixture(scope="module")
 def long_lived():
-    made = Rig()
+    made = Rig(git=GIT)
     try:
         yield made
     finally:
@@ -230,3 +244,93 @@ def test_a_closed_egress_ends_it_and_it_is_done_when_that_is_open_again(rig):
     rig.apply(prefetch=True)
     rig.gate.line(method="prefetch", verdict="allow")
     assert same_mirror(rig) and len(rig.leg.requests) == before + 2
+
+
+# ---- upkeep
+
+def grow(rig, seed, size=2 << 20):
+    """The upstream has so many bytes more, on a branch of its own."""
+    with open(os.path.join(seed, "large"), "wb") as file:
+        file.write(os.urandom(size))
+    new = rig.commit(seed)
+    rig.git("push", "--quiet", "origin", "HEAD:main", at=seed)
+    return new
+
+
+def in_packs(rig, tail):
+    return sorted(name for name in os.listdir(os.path.join(rig.mirror(rig.name), "objects", "pack")) if name.endswith(tail))
+
+
+def with_bitmap(rig):
+    wait_for(lambda: in_packs(rig, ".bitmap") and os.path.exists(os.path.join(rig.mirror(rig.name), "objects", "info", "commit-graph")), "the bitmap")
+    wait_for(lambda: not sessions(rig.gate), "the end of upkeep")
+
+
+def test_a_mirror_to_which_much_has_come_gets_a_bitmap_and_keeps_its_packs(rig):
+    seed = others(rig)
+    grow(rig, seed)
+    rig.apply(prefetch=True)
+    rig.gate.line(method="prefetch", verdict="allow")
+    with_bitmap(rig)
+    packs, bitmap = in_packs(rig, ".pack"), in_packs(rig, ".bitmap")
+    assert len(packs) == len(bitmap) == 1 and same_mirror(rig)
+    rig.run("git", "-C", rig.mirror(rig.name), "rev-list", "--test-bitmap", "HEAD")
+    rig.run("git", "-C", rig.mirror(rig.name), "commit-graph", "verify")
+    rig.git("fsck", "--strict", at=clone(rig, "first"))
+    small = grow(rig, seed, 1000)
+    at = clone(rig, "second")
+    assert rig.git("rev-parse", "HEAD", at=at).strip() == small and in_packs(rig, ".bitmap") == bitmap  # too little came
+    rig.commit(at)
+    rig.git("push", "--quiet", "origin", "main", at=at)
+    large = grow(rig, others_again(rig, seed), 4 << 20)
+    assert rig.git("rev-parse", "HEAD", at=clone(rig, "third")).strip() == large
+    wait_for(lambda: in_packs(rig, ".bitmap") not in ([], bitmap), "a bitmap of all")
+    with_bitmap(rig)
+    assert len(in_packs(rig, ".pack")) == 4 and set(packs) < set(in_packs(rig, ".pack"))
+    rig.run("git", "-C", rig.mirror(rig.name), "rev-list", "--test-bitmap", "HEAD")
+    rig.git("fsck", "--strict", at=clone(rig, "fourth"))
+    assert not [line for line in rig.gate.lines if line["method"] == "upkeep"] and leftovers(rig) == []
+
+
+def others_again(rig, seed):
+    rig.git("pull", "--quiet", "origin", "main", at=seed)
+    return seed
+
+
+def test_who_asks_does_not_wait_for_upkeep(rig):
+    hold, holds = rig.path("gate", "hold"), rig.path("gate", "holds")
+    grow(rig, others(rig))
+    with open(hold, "w", encoding="ascii"):
+        pass
+    try:
+        rig.apply()
+        clone(rig)
+        wait_for(lambda: os.path.exists(holds), "upkeep")
+        with open(holds, encoding="ascii") as file:
+            pid = int(file.read())
+        assert sessions(rig.gate) == [pid]
+        os.remove(holds)
+        assert f"{rig.refs(rig.up)['refs/heads/main']}\tHEAD" in rig.git("ls-remote", rig.url(rig.name))
+        wait_for(lambda: not alive(pid), "its end")
+        assert in_packs(rig, ".bitmap") == [] and leftovers(rig) == []
+    finally:
+        os.remove(hold)
+    with_bitmap(rig)  # it is tried again
+    assert not [line for line in rig.gate.lines if line["method"] == "upkeep"]
+
+
+def test_upkeep_that_fails_has_a_line_and_is_tried_again(rig):
+    fail = rig.path("gate", "fail")
+    grow(rig, others(rig))
+    with open(fail, "w", encoding="ascii"):
+        pass
+    try:
+        rig.apply()
+        clone(rig)
+        line = rig.gate.line(method="upkeep")
+    finally:
+        os.remove(fail)
+    assert (line["verdict"], line["reason"], line["repository"]) == ("block", "git-interrupted", rig.name)
+    assert line["detail"] == "git multi-pack-index: there is no room"
+    with_bitmap(rig)
+    clone(rig, "after")

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
+from http_peer import get, problem
 from proxy_rig import BUILD, HEAD, PUBLIC, SERVER, WAIT, wait_until
-from test_proxy import get, problem
 from test_proxy_timeouts import EARLY, LATE, Timed
 
 HOLD, HOLD_END, VERDICT = 8, 9, 10
@@ -86,8 +86,7 @@ def rig(long_lived):
     long_lived.worker.forget()
     long_lived.resolver.asked.clear()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 def quiet(client):
@@ -199,6 +198,18 @@ def test_what_is_refused_at_once(rig, request_, status, name):
     rig.desk.policy(ignore=["telemetry.test", "*.ads.test"])
     problem(rig.get(request_), status, name)
     assert rig.desk.silent()
+
+
+def test_a_name_beyond_ascii_is_asked_about_by_its_a_labels_only(rig):
+    """What looks like another name to who reads it is never shown."""
+    problem(rig.get(get("b\u00fccher.test")), 400, "http-malformed")
+    assert rig.desk.silent()
+    with rig.client(send=get("XN--bcher-kva.test")) as client:
+        number, record = rig.desk.held()
+        assert record["host"] == "xn--bcher-kva.test"
+        rig.desk.tell(number, REFUSED)
+        problem(client.message(), 403, "held-denied")
+        rig.desk.ended(number)
 
 
 def test_the_routes_own_lists_are_not_asked_about(rig):

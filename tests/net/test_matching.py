@@ -7,9 +7,9 @@ import urllib.parse
 
 import pytest
 
+from http_peer import get, problem
 from proxy_rig import PUBLIC, WAIT, Rig, wait_until
-from test_proxy import get, problem
-from test_tls import Certificates, tls_upstream
+from tls_peer import Certificates, tls_upstream
 
 HOST, DENIED, METHODS = "api.tls.test", "forge.tls.test", "methods.tls.test"
 HOOKS = "/repos/[^/]+/[^/]+/hooks(?:[./].*)?"
@@ -47,8 +47,7 @@ def long_lived(certificates):
 def rig(long_lived):
     long_lived.worker.forget()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 def request(method, host, target, fields="", body=""):

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from proxy_rig import PUBLIC, Authority, Rig, wait_until
-from test_proxy import get, problem
-from test_smuggling import CUT, MALFORMED, SHAPES, SURPLUS
-from test_tls import Certificates
+from http_peer import get, problem
+from proxy_rig import PUBLIC, Rig, wait_until
+from smuggling_shapes import CUT, MALFORMED, SHAPES, SURPLUS
+from tls_peer import Authority, Certificates
 
 SECONDS, THREADS = 5, 6
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -8,10 +8,10 @@ import urllib.parse
 
 import pytest
 
-from proxy_rig import DIALLED, PUBLIC, Authority, Rig
+from http_peer import get, problem
+from proxy_rig import DIALLED, PUBLIC, Rig
 from test_credentials import holds
-from test_proxy import get, problem
-from test_tls import Certificates, tls_upstream
+from tls_peer import Authority, Certificates, tls_upstream
 
 TOKEN, PASSWORD, KEY, KNOWN = "tok/3f9A+77c1=e5~b", "pa55/word+of:it", "AIza-real-key-of-the-host", "agents-own/passphrase"
 HELD, LOGIN_HELD, KEY_HELD = "sk-stopper-placeholder-5f0c", "stopper-placeholder-of-git", "stopper-placeholder-of-the-key"
@@ -46,8 +46,7 @@ def long_lived(certificates):
 def rig(long_lived):
     long_lived.worker.forget()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 def ask(rig, host, request):

@@ -2,8 +2,8 @@
 """Connections to upstreams outlive the agent's: which request goes on one of them, and which never does."""
 import pytest
 
+from http_peer import get
 from proxy_rig import PUBLIC, Rig, wait_until
-from test_proxy import get
 
 POST = b"POST / HTTP/1.1\r\nHost: one.test\r\nContent-Length: 2\r\n\r\nhi"
 

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from proxy_rig import BUILD, DIALLED, PUBLIC, SERVER, Authority, Rig, hello, wait_until
-from test_proxy import get, problem
+from http_peer import get, problem
+from proxy_rig import BUILD, DIALLED, PUBLIC, SERVER, Rig, wait_until
+from tls_peer import Authority, hello
 
 BOUND = 256
 EACH = 200  # KiB that one connection may hold at most: its head, or what its answer waits in (limits.h)

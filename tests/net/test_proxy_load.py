@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from proxy_rig import ECH, BUILD, PUBLIC, SERVER, Rig, hello, wait_until
-from test_proxy import get, problem
+from http_peer import get
+from proxy_rig import BUILD, PUBLIC, SERVER, Rig, wait_until
+from tls_peer import ECH, hello
 
 CONNECTIONS = 1000
 POOLED = 128  # connections to upstreams that may wait for other clients' requests: POOL_MAX in limits.h

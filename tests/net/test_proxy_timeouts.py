@@ -10,10 +10,10 @@ import struct
 import pytest
 
 from clock import Clock
-from proxy_rig import ECH, OTHER, PUBLIC, SERVER, WAIT, Rig, hello, wait_until
+from http_peer import get, problem
+from proxy_rig import OTHER, PUBLIC, SERVER, WAIT, Rig, wait_until, wait_until_same
 from synthetic import synthetic
-from test_proxy import get, problem
-from test_tls import Certificates, tls_upstream
+from tls_peer import ECH, Certificates, hello, tls_upstream
 
 EARLY, LATE = 2, 4  # seconds: before the time, and from there past it; clocks tick in between
 SILENT = ["203.0.113.98", "203.0.113.99", OTHER]  # the first two lose every packet
@@ -80,15 +80,7 @@ def rig(long_lived, certificates):
     long_lived.resolver.asked.clear()
     long_lived.resolver.names.pop("slow.test", None)
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
-
-
-def wait_until_same(measure):
-    """A number that has settled: closing takes the worker a moment."""
-    seen = [measure()]
-    wait_until(lambda: seen.append(measure()) or len(set(seen[-10:])) == 1 and len(seen) >= 10)
-    return seen[-1]
+    long_lived.clear()
 
 
 def silent(stream):

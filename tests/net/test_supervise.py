@@ -11,13 +11,13 @@ import threading
 
 import pytest
 
+from dlp_rig import SECRET, SECRETS, Recorder, chunked, github, nothing_of, post
+from http_peer import get, problem
 from lab import Bottle
 from proxy_rig import PUBLIC, WAIT, wait_until
 from spaces import tied, wait_for
-from test_dlp_outbound import SECRET, SECRETS, Recorder, chunked, github, nothing_of, post
 from test_hold_proxy import APPROVED, CROWDED, REFUSED, Desk, quiet
 from test_holds import WHO, approvals, approved, decide, pending, waits
-from test_proxy import get, problem
 from test_proxy_timeouts import EARLY, LATE, Timed
 from world import NAMES, RESOLVER
 
@@ -59,8 +59,7 @@ def rig(long_lived):
     long_lived.resolver.asked.clear()
     long_lived.clock.forward(9)  # as many as may come at once may again
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ import threading
 import pytest
 
 from host import trusting
-from proxy_rig import CLOSING, OTHER, PUBLIC, Authority, Rig, tls_client, wait_until
+from http_peer import CLOSING
+from proxy_rig import OTHER, PUBLIC, Rig, wait_until
 from spaces import WAIT
 from synthetic import synthetic
+from tls_peer import Authority, tls_client
 from world import NAMES, RESOLVER
 
 DB, QUEUE, LAN, PORT = "db.test", "queue.test", "lan.test", 5432
@@ -47,8 +49,7 @@ def rig(long_lived):
     long_lived.resolver.asked.clear()
     long_lived.worker.apply(*ROUTES)
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
+    long_lived.clear()
     wait_until(lambda: long_lived.lines() >= long_lived.opened)
     long_lived.worker.forget()
     long_lived.opened = 0

@@ -9,60 +9,12 @@ import time
 
 import pytest
 
-from proxy_rig import BUILD, CLOSING, DIALLED, ECH, OTHER, PUBLIC, SERVER, Authority, Reader, Rig, hello, openssl, tls_client, wait_until
-from test_proxy import get, problem
+from http_peer import CLOSING, Reader, get, problem
+from proxy_rig import BUILD, DIALLED, OTHER, PUBLIC, SERVER, Rig, wait_until, wait_until_same
+from tls_peer import ECH, Authority, Certificates, hello, tls_client, tls_upstream
 
 # What the address sanitizer keeps of freed memory, KiB.
 QUARANTINE = 400 << 10 if "asan" in BUILD else 0
-
-
-class Certificates:
-    """A root of the tests' own, and certificates under it that are right or wrong in one way each."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-        self.root = self.issuer("root", None)
-        self.pem = open(self.path("root.pem"), encoding="ascii").read()
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def key(self, name, *kind):
-        path = self.path(name + ".key")
-        openssl("genpkey", "-out", path, *(kind or ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")))
-        return path
-
-    def make(self, name, issuer="root", san="DNS:tls.test", more=(), days=("20250101000000Z", "20350101000000Z"), key=(),
-             digest="sha256", subject="/O=Test", constraints="basicConstraints=critical,CA:false", usage="serverAuth"):
-        """name.pem holds the certificate (and, when its issuer is no root, the issuer's), name.key the key."""
-        lines = [constraints, *more]
-        if san:
-            lines.append("subjectAltName=" + san)
-        if usage:
-            lines.append("extendedKeyUsage=" + usage)
-        with open(self.path(name + ".ext"), "w", encoding="ascii") as out:
-            out.write("\n".join(lines) + "\n")
-        self.key(name, *key)
-        with open(self.path(name + ".conf"), "w", encoding="ascii") as out:
-            out.write(f"[ca]\ndefault_ca=x\n[x]\ndatabase={self.path(name)}.db\nnew_certs_dir={self.folder}\nrand_serial=yes\n"
-                      "policy=p\nunique_subject=no\nemail_in_dn=no\n[p]\norganizationName=optional\ncommonName=optional\n")
-        open(self.path(name + ".db"), "w", encoding="ascii").close()
-        openssl("req", "-new", "-key", self.path(name + ".key"), "-subj", subject, "-out", self.path(name + ".csr"))
-        signer = ("-selfsign", "-keyfile", self.path(name + ".key")) if issuer is None else \
-            ("-cert", self.path(issuer + ".only"), "-keyfile", self.path(issuer + ".key"))
-        openssl("ca", "-batch", "-notext", "-config", self.path(name + ".conf"), "-md", digest, "-in", self.path(name + ".csr"),
-                "-startdate", days[0], "-enddate", days[1], "-extfile", self.path(name + ".ext"), "-out",
-                self.path(name + ".only"), *signer)
-        chain = [name] + ([issuer] if issuer not in (None, "root") else [])
-        with open(self.path(name + ".pem"), "w", encoding="ascii") as out:
-            for one in chain:
-                with open(self.path(one + ".only"), encoding="ascii") as part:
-                    out.write(part.read())
-        return name
-
-    def issuer(self, name, issuer, more=(), **named):
-        return self.make(name, issuer, None, ("keyUsage=critical,keyCertSign,cRLSign", *more), subject=f"/O=Test/CN={name}",
-                         constraints="basicConstraints=critical,CA:true", usage=None, **named)
 
 
 @pytest.fixture(scope="module")
@@ -91,29 +43,7 @@ def long_lived(certificates):
 def rig(long_lived):
     long_lived.worker.forget()
     yield long_lived
-    while long_lived.things:
-        long_lived.things.pop().close()
-
-
-def tls_upstream(rig, certificates, name, serve=None, address=PUBLIC, port=443, tune=None):
-    """An upstream behind TLS; `serve` gets the stream in clear."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.load_cert_chain(certificates.path(name + ".pem"), certificates.path(name + ".key"))
-    if tune:
-        tune(context)
-    failures = []
-
-    def one(stream):
-        try:
-            with context.wrap_socket(stream, server_side=True, suppress_ragged_eofs=False) as secure:
-                made.streams.append(secure)  # in place of the one that it wraps
-                (serve or made.answer)(secure)
-        except ssl.SSLError as problem:
-            failures.append(problem)
-    made = rig.upstream(address, port, one)
-    made.failures = failures
-    return made
+    long_lived.clear()
 
 
 # ---- what passes
@@ -262,8 +192,7 @@ def test_another_port_where_the_route_says_so_speaks_both(rig, certificates):
         with rig.https("forge.test", port) as client:
             client.send(get("forge.test"))
             problem(client.message(), 403, "port-not-allowed")
-    while rig.things:
-        rig.things.pop().close()
+    rig.clear()
     rig.upstream(PUBLIC, 3000)
     assert rig.get(get("forge.test:3000"), 3000).body == b"hello"
     problem(rig.get(get("forge.test:80"), 80), 403, "port-not-allowed")
@@ -594,9 +523,8 @@ def test_a_slow_reader_slows_the_upstream_and_nothing_piles_up(rig, certificates
     before = rig.worker.memory()
     with rig.https("tls.test") as client:
         client.send(get("tls.test"))
-        time.sleep(1)
-        first = sent[0]
-        assert first < 64 << 20 and rig.worker.memory() < before + 4096 + QUARANTINE
+        wait_until(lambda: sent[0] > 0)
+        assert wait_until_same(lambda: sent[0]) < 64 << 20 and rig.worker.memory() < before + 4096 + QUARANTINE
         client.stream.recv(1)
 
 

@@ -15,9 +15,9 @@ import threading
 
 import pytest
 
+from dlp_rig import github
 from host import Host
 from spaces import WAIT, child_of, wait_for
-from test_dlp_outbound import github
 from test_holds import Asked
 from world import RESOLVER
 
@@ -293,7 +293,8 @@ def test_watch_follows_the_terminals_size(bottle):
 
 def test_without_a_terminal_it_writes_lines_and_takes_nothing(bottle):
     watch = subprocess.Popen(bottle.host.command("watch", bottle.name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                             env=bottle.host.environment, cwd=bottle.host.dir)
+                             env=bottle.host.environment, cwd=bottle.host.dir,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # which a job in the background ignores
     try:
         asked = Asked(bottle, "denied.test", path="/lines")
         seen = ""

@@ -6,19 +6,26 @@
 #include <check.h>
 #include <stddef.h>
 
-static inline int suite_run(const char *name, const TTest *const *tests, size_t count)
+/* For tests with fixtures, loops or a time of their own: takes the case over. Returns main's status. */
+static inline int suite_run_case(const char *name, TCase *tcase)
 {
-    TCase *tcase = tcase_create(name);
     Suite *suite = suite_create(name);
 
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? 0 : 1;
+}
+
+static inline int suite_run(const char *name, const TTest *const *tests, size_t count)
+{
+    TCase *tcase = tcase_create(name);
+
+    for (size_t i = 0; i < count; i++)
+        tcase_add_test(tcase, tests[i]);
+    return suite_run_case(name, tcase);
 }
 
 #define SUITE_MAIN(name, ...)                                                                                \

@@ -2,12 +2,13 @@
 /* hostctl/guard: which mounts are added for a repository, and what is listed of an agent's work. */
 #include "hostctl/guard.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "tests/unit/suite.h"
 
 static char top[64];
 static struct err err;
@@ -184,10 +185,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("guard");
     TCase *tcase = tcase_create("folders");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_repositorys_hooks_and_configuration_are_mounted_over_themselves);
@@ -195,10 +193,5 @@ int main(void)
     tcase_add_test(tcase, a_git_that_is_a_file_is_read_only);
     tcase_add_test(tcase, what_is_a_link_or_not_there_is_left_alone);
     tcase_add_test(tcase, what_the_host_would_run_is_listed);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("guard", tcase);
 }

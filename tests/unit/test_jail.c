@@ -4,7 +4,6 @@
 #include "sys/jail.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -26,6 +25,7 @@
 
 #include "sys/privs.h"
 #include "sys/seccomp.h"
+#include "tests/unit/suite.h"
 
 #define JAIL_UID 61001
 #define FREE     200 /* the exit status of a probe that gained what it tried; below it: its errno */
@@ -499,10 +499,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("jail");
     TCase *tcase = tcase_create("kernel");
-    SRunner *runner;
-    int failed, count = sizeof probes / sizeof *probes;
+    int status, count = sizeof probes / sizeof *probes;
 
     if (!mkdtemp(root) || chmod(root, 0555) != 0)
         return 1;
@@ -518,11 +516,7 @@ int main(void)
     tcase_add_test(tcase, a_root_that_others_may_write_is_refused);
     tcase_add_test(tcase, a_missing_root_is_refused);
     tcase_add_test(tcase, without_setpcap_there_is_no_jail);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    status = suite_run_case("jail", tcase);
     rmdir(root);
-    return failed != 0;
+    return status;
 }

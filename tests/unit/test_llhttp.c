@@ -3,10 +3,11 @@
  * llhttp as pinned, strict as it comes: what Debian 12's own version lets through must be refused here.
  * Every refusal stands beside its well-formed twin, so that a parser that refuses everything does not pass.
  */
-#include <check.h>
 #include <llhttp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/unit/suite.h"
 
 static llhttp_errno_t parse(const char *text)
 {
@@ -62,14 +63,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("llhttp");
     TCase *tcase = tcase_create("strict");
     tcase_add_test(tcase, version_is_the_pinned_one);
     tcase_add_loop_test(tcase, strict_as_it_comes, 0, sizeof cases / sizeof *cases);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run_case("llhttp", tcase);
 }

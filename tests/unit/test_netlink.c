@@ -3,7 +3,6 @@
  * root). */
 #include "sys/netlink.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
@@ -13,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tests/unit/suite.h"
 
 static struct netlink nl;
 static struct err err;
@@ -215,7 +216,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("netlink");
     TCase *kernel = tcase_create("kernel");
     tcase_add_checked_fixture(kernel, namespace_enter, namespace_leave);
     tcase_add_test(kernel, a_link_is_made_changed_renamed_and_deleted);
@@ -225,10 +225,5 @@ int main(void)
     tcase_add_test(kernel, ipv6_is_flushed_and_stays_away);
     tcase_add_test(kernel, a_watch_hears_of_links_addresses_and_routes_and_of_nothing_when_nothing_is);
     tcase_add_test(kernel, the_peer_of_a_pair_is_born_in_another_namespace);
-    suite_add_tcase(suite, kernel);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return suite_run_case("netlink", kernel);
 }

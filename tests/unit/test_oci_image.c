@@ -2,7 +2,6 @@
 /* hostctl/rt_oci_image: an engine's seccomp profile without user namespaces, and whose an image's user is. */
 #include "hostctl/rt_oci_image.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "hostctl/rt_oci.h"
 #include "hostctl/rt_oci_engine.h"
+#include "tests/unit/suite.h"
 
 static char from[64], to[80];
 static const char *const paths[] = {"/nonexistent/seccomp.json", from, NULL};
@@ -139,20 +139,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("oci_image");
     TCase *tcase = tcase_create("text");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_image_is_called_by_what_it_holds_or_not_at_all);
     tcase_add_test(tcase, what_reaches_user_namespaces_is_taken_out_of_every_rule);
     tcase_add_test(tcase, a_profile_of_another_shape_is_an_error);
     tcase_add_loop_test(tcase, roots_user_is_known_in_every_spelling, 0, sizeof users / sizeof users[0]);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("oci_image", tcase);
 }

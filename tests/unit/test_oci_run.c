@@ -3,7 +3,6 @@
  * go to where the passer leads. */
 #include "hostctl/rt_oci_run.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -15,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/unit/suite.h"
 
 static struct err err;
 
@@ -194,10 +195,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("oci_run");
     TCase *tcase = tcase_create("processes");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, bytes_go_in_and_come_out);
     tcase_add_test(tcase, an_end_and_last_words_are_told);
@@ -206,10 +204,5 @@ int main(void)
     tcase_add_test(tcase, the_guard_is_held_until_the_program_ends);
     tcase_add_test(tcase, a_signal_is_handed_on_by_the_passer);
     tcase_set_timeout(tcase, 30);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("oci_run", tcase);
 }

@@ -3,7 +3,6 @@
  * probes says so when there was no drop. Needs root. */
 #include "init/privdrop.h"
 
-#include <check.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -18,6 +17,7 @@
 #include "init/shim_net.h"
 #include "sys/netlink.h"
 #include "sys/privs.h"
+#include "tests/unit/suite.h"
 
 static struct shim_config config = {
     .interface = "agent0",
@@ -233,10 +233,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("privdrop");
     TCase *tcase = tcase_create("kernel");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, the_drop_leaves_nothing);
     tcase_add_test(tcase, without_a_drop_the_route_probe_says_so);
@@ -247,10 +244,5 @@ int main(void)
     tcase_add_test(tcase, no_process_but_pid_1_sets_routes);
     tcase_add_test(tcase, no_process_but_pid_1_closes_addresses);
     tcase_add_test(tcase, a_container_that_is_not_sealed_is_found);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("privdrop", tcase);
 }

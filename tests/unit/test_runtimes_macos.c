@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* hostctl's files for macOS are a whole: this program is linked of all of them but main.c, and of the core alone. */
-#include <check.h>
 
 #include "hostctl/command.h"
 #include "hostctl/runtime.h"
+#include "tests/unit/suite.h"
 
 /* What main.c has beside its table. */
 int command_fail(const struct command *command, const struct err *err)
@@ -44,15 +44,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("runtimes_macos");
     TCase *tcase = tcase_create("all");
 
     tcase_add_test(tcase, macos_has_the_engines_and_no_namespaces);
     tcase_add_test(tcase, its_commands_are_there);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("runtimes_macos", tcase);
 }

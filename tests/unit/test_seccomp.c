@@ -4,7 +4,6 @@
  * root. */
 #include "sys/seccomp.h"
 
-#include <check.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -17,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
+
+#include "tests/unit/suite.h"
 
 #define CLIENTS    40
 #define OPEN_FILES 32 /* fewer than the clients: libuv has to give up its spare descriptor */
@@ -183,19 +184,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("seccomp");
     TCase *tcase = tcase_create("loop");
-    SRunner *runner;
-    int failed;
 
     if (!mkdtemp(root) || chmod(root, 0555) != 0)
         return 1;
     tcase_add_test(tcase, a_libuv_loop_serves_in_the_jail);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = suite_run_case("seccomp", tcase);
     rmdir(root);
-    return failed != 0;
+    return status;
 }

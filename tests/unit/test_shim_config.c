@@ -3,10 +3,11 @@
  * environment. */
 #include "init/shim_config.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/unit/suite.h"
 
 #define WHOLE                                                                                                \
     "{\"protocol\":1,\"interface\":\"agent0\",\"gateway\":\"10.7.7.1\",\"resolver\":\"10.7.7.2\",\"uid\":"   \
@@ -220,10 +221,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("shim_config");
     TCase *tcase = tcase_create("text");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, a_whole_configuration_is_taken);
     tcase_add_loop_test(tcase, a_wrong_member_is_named, 0, sizeof changes / sizeof *changes);
@@ -235,10 +233,5 @@ int main(void)
     tcase_add_loop_test(tcase, an_overlay_changes_nothing_of_the_wall, 0,
                         sizeof no_overlay / sizeof *no_overlay);
     tcase_add_test(tcase, the_environment_is_what_the_configuration_says);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("shim_config", tcase);
 }

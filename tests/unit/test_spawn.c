@@ -2,7 +2,6 @@
 /* sys/spawn: what a started program sees of its parent is what the list says, and nothing else. */
 #include "sys/spawn.h"
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/unit/suite.h"
 
 static int null_fd;
 
@@ -261,10 +262,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("spawn");
     TCase *tcase = tcase_create("children");
-    SRunner *runner;
-    int failed;
 
     null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     tcase_add_test(tcase, the_program_has_exactly_its_descriptors);
@@ -278,10 +276,5 @@ int main(void)
     tcase_add_test(tcase, an_exec_that_fails_is_reported);
     tcase_add_test(tcase, a_closed_descriptor_is_an_error);
     tcase_add_test(tcase, too_few_and_too_many_descriptors_are_errors);
-    suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run_case("spawn", tcase);
 }

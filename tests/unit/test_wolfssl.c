@@ -3,7 +3,6 @@
  * The wolfSSL that deps.sh built: the right version, known answers, and a TLS 1.3 handshake in memory with a
  * certificate made on the spot, which a client must refuse under another name or under another root.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wolfssl/error-ssl.h>
@@ -12,6 +11,8 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/sha256.h>
+
+#include "tests/unit/suite.h"
 
 /* One direction of a connection. */
 struct pipe {
@@ -195,7 +196,6 @@ END_TEST
 int main(void)
 {
     wolfSSL_Init();
-    Suite *suite = suite_create("wolfssl");
     TCase *tcase = tcase_create("as built");
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, version_is_the_pinned_one);
@@ -203,11 +203,7 @@ int main(void)
     tcase_add_test(tcase, handshake_succeeds_and_is_post_quantum);
     tcase_add_test(tcase, another_name_is_refused);
     tcase_add_test(tcase, another_root_is_refused);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = suite_run_case("wolfssl", tcase);
     wolfSSL_Cleanup();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return status;
 }

@@ -5,7 +5,7 @@ import base64
 
 import pytest
 
-from gate_rig import clone, leftovers, remote_words, same_mirror, sessions
+from gate_rig import clone, nothing_left, remote_words, same_mirror, sessions
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -65,7 +65,7 @@ def test_a_secret_leaves_from_nowhere_and_nothing_of_it_stays(rig, writing):
         assert any("git-gate: " in line and "FORGE_TOKEN" in line for line in remote_words(output)), (place, output)
         assert "[remote rejected] (pre-receive hook declined)" in output and WRITINGS[writing] not in "\n".join(remote_words(output)), (place, output)
         wait_for(lambda: not sessions(rig.gate), "its end")
-        assert rig.refs(rig.up) == refs and objects(rig) == kept and leftovers(rig) == [], place
+        assert rig.refs(rig.up) == refs and objects(rig) == kept and nothing_left(rig), place
     assert same_mirror(rig)
     for text in WRITINGS.values():
         assert text not in str(rig.gate.lines)

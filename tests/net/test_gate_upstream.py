@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from gate_rig import clone, leftovers, line_of, rig, same_mirror, shared_gate  # noqa: F401 (fixtures)
+from gate_rig import clone, line_of, nothing_left, same_mirror
+from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 
 VERSION_2 = b"".join(map(line_of, (b"version 2\n", b"ls-refs=unborn\n", b"fetch=shallow\n", b"object-format=sha1\n"))) + b"0000"
 
@@ -57,7 +58,7 @@ def test_what_is_wrong_with_it_is_said_and_nothing_of_it_is_kept(rig, what):
     assert output.startswith(("fatal: remote error: git-gate: the upstream ssh://git@up.test/org/", "fatal: remote error: git-gate: the mirror's HEAD"))
     assert all(byte == "\n" or byte.isprintable() for byte in output) and "advice" not in output, output
     assert rig.gate.line(repository=rig.name, method="fetch", verdict="block")["reason"] == "upstream-unreachable"
-    assert (rig.refs(rig.mirror(rig.name)), sorted(os.listdir(rig.path("gate")))) == before and leftovers(rig) == []
+    assert (rig.refs(rig.mirror(rig.name)), sorted(os.listdir(rig.path("gate")))) == before and nothing_left(rig)
     rig.git("fetch", "--quiet", at=one)  # the control: the same, when the upstream is itself again
     assert same_mirror(rig) and rig.git("ls-remote", "--symref", "origin", "HEAD", at=one).startswith("ref: refs/heads/main\tHEAD")
 
@@ -78,6 +79,6 @@ def test_what_is_no_name_of_a_ref_is_left_out(rig):
     for name in NO_REFS:
         says(rig, refs(name))
         assert rig.git("fetch", "origin", at=one) == "", name
-        assert (rig.refs(rig.mirror(rig.name)), sorted(os.listdir(rig.path("gate")))) == before and leftovers(rig) == [], name
+        assert (rig.refs(rig.mirror(rig.name)), sorted(os.listdir(rig.path("gate")))) == before and nothing_left(rig), name
     says(rig, refs(b"refs/heads/new"))
     assert "new branch" in rig.git("fetch", "origin", at=one)  # the same probe with a name that is one

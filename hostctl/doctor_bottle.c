@@ -7,7 +7,6 @@
 #include "hostctl/doctor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 #include "core/policy.h"
 #include "core/probe.h"
 #include "hostctl/audit_lines.h"
+#include "hostctl/random.h"
 #include "hostctl/sidecar.h"
 #include "hostctl/signals.h"
 
@@ -67,21 +67,6 @@ static long long now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int nonce_make(char nonce[PROBE_NONCE + 1], struct err *err)
-{
-    unsigned char bytes[PROBE_NONCE / 2];
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, bytes, sizeof bytes) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    if (got != sizeof bytes)
-        return err_set_errno(err, "/dev/urandom");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
 }
 
 /* ---- from inside ---- */
@@ -329,7 +314,7 @@ int doctor_bottle(struct doctor *doctor, const struct runtime *runtime, const st
     char nonce[PROBE_NONCE + 1];
     json_t *status = NULL, *ca = NULL;
     bool whole = false;
-    int result = nonce_make(nonce, err);
+    int result = random_hex(nonce, PROBE_NONCE / 2, err);
 
     if (result == 0 && ((ca = sidecar_ca(runtime, state, err)) == NULL ||
                         (status = sidecar_ask(runtime, state, "status", str_of(NULL), err)) == NULL))

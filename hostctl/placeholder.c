@@ -3,13 +3,12 @@
  * at that, and says in clear that it is none. */
 #include "hostctl/placeholder.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hostctl/manifest_reader.h"
+#include "hostctl/random.h"
 #include "hostctl/sha256.h"
 #include "hostctl/templates.h"
 
@@ -20,17 +19,7 @@ const char placeholder_no_seed[PLACEHOLDER_SEED] = "0000000000000000000000000000
 
 int placeholder_seed(char seed[PLACEHOLDER_SEED], struct err *err)
 {
-    unsigned char bytes[(PLACEHOLDER_SEED - 1) / 2];
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, bytes, sizeof bytes) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    if (got != (ssize_t)sizeof bytes)
-        return err_set_errno(err, "/dev/urandom");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(seed + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
+    return random_hex(seed, (PLACEHOLDER_SEED - 1) / 2, err);
 }
 
 /* The route for a name or a wildcard as it is written; else the wildcard that stands for most of it. NULL: none. */

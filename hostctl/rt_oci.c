@@ -9,7 +9,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/cidr.h"
+#include "hostctl/random.h"
 
 #define LIST_MAX    (1u << 20)
 #define ANSWER_MAX  (1u << 20)
@@ -39,17 +39,9 @@ static pid_t sidecar_watch = -1;
 
 static int mark_choose(struct state *state, struct err *err)
 {
-    unsigned char bytes[3];
-    char text[8];
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, bytes, sizeof bytes) : -1;
+    char text[7];
 
-    if (fd >= 0)
-        close(fd);
-    if (got != sizeof bytes)
-        return err_set_errno(err, "/dev/urandom");
-    snprintf(text, sizeof text, "%02x%02x%02x", bytes[0], bytes[1], bytes[2]);
-    return state_set(state, "mark", text, err);
+    return random_hex(text, 3, err) == 0 ? state_set(state, "mark", text, err) : -1;
 }
 
 static int network_make(const struct state *state, const char *role, const char *const *options,

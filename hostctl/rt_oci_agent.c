@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/secret.h"
+#include "hostctl/random.h"
 #include "hostctl/rt_apple.h"
 #include "hostctl/rt_oci_image.h"
 #include "hostctl/rt_oci_seal.h"
@@ -482,21 +483,6 @@ int oci_attach(const struct command_spec *command, struct state *state, struct s
 
 /* ---- later commands ---- */
 
-static int name_choose(char name[20], struct err *err)
-{
-    unsigned char bytes[8];
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, bytes, sizeof bytes) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    if (got != sizeof bytes)
-        return err_set_errno(err, "/dev/urandom");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(name + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
-}
-
 int oci_exec(const struct command_spec *command, const struct state *state, struct session *session,
              struct err *err)
 {
@@ -504,7 +490,7 @@ int oci_exec(const struct command_spec *command, const struct state *state, stru
     struct words words = ENGINE_WORDS(engine, "exec", "--interactive"), passer = ENGINE_WORDS(engine, "exec");
     char agent[OCI_NAME_MAX], name[20], *over = tell_later(command);
 
-    if (over == NULL || name_choose(name, err) != 0) {
+    if (over == NULL || random_hex(name, 8, err) != 0) {
         if (over == NULL)
             err_set(err, "the command's folder is not UTF-8");
         free(over);

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hostctl/random.h"
+
 #define RECORD    "record.json"
 #define KEYS      "deploy_keys" /* its member */
 #define LABEL     "label"
@@ -434,17 +436,10 @@ static int read_label(const char *path, char label[STATE_LABEL])
 /* A file of its own first, which becomes the label by link(): two that make one at once get the same. */
 static int make_label(const char *path, struct err *err)
 {
-    unsigned char bytes[(STATE_LABEL - 1) / 2];
     char fresh[PATH_MAX + 64], label[STATE_LABEL];
-    int random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    ssize_t got = random >= 0 ? read(random, bytes, sizeof bytes) : -1;
 
-    if (random >= 0)
-        close(random);
-    if (got != (ssize_t)sizeof bytes)
-        return err_set_errno(err, "/dev/urandom");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(label + 2 * i, 3, "%02x", bytes[i]);
+    if (random_hex(label, (STATE_LABEL - 1) / 2, err) != 0)
+        return -1;
     snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool written = fd >= 0 && write(fd, label, STATE_LABEL - 1) == STATE_LABEL - 1;

@@ -7,7 +7,6 @@ that nothing can stay behind.
     proxy               ── 127.0.0.1:9054                192.0.2.55:53 (nsd, where a test starts it)
 """
 import ctypes
-import fcntl
 import json
 import os
 import random
@@ -17,6 +16,8 @@ import struct
 import subprocess
 import threading
 import time
+
+from worker_rig import APPLIED, HEAD, POLICY, READY, REFUSAL, HeldWorker  # noqa: F401 (for others of its kind)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("STOPPER_BUILD", os.path.join(HERE, "..", "..", "build", "release")))
@@ -249,86 +250,22 @@ def read_frame(stream):
 
 # ---- the worker
 
-POLICY, READY, APPLIED, REFUSAL = 1, 2, 3, 4
-HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
-START = """
-mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
-exec 3<&{0} 4<&{1} 5<&{2} 6<&{3} 7<&{4} {0}<&- {1}<&- {2}<&- {3}<&- {4}<&- </dev/null >/dev/null
-exec "$0"
-"""
-
-
-class Worker:
-    """stopper-dns and what init holds of it: the channel, and the audit stream unless `deaf`."""
+class Worker(HeldWorker):
+    """stopper-dns."""
 
     def __init__(self, space, deaf=False, environment=None):
-        self.space, self.generation, self.lines = space, 0, []
-        self.channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.audit, audit = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for near in (channel, audit):
-            near.setblocking(False)
+        self.space = space
         listeners = [space.socket(socket.SOCK_DGRAM, AGENT_SIDE), space.socket(socket.SOCK_STREAM, AGENT_SIDE, 64),
                      space.socket(socket.SOCK_DGRAM, INTERNAL)]
-        for listener in listeners:
-            listener.setblocking(False)
-        high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 50) for s in (channel, audit, *listeners)]
-        with space:
-            self.process = subprocess.Popen(["unshare", "-m", "bash", "-c", START.format(*high),
-                                             os.path.join(BUILD, "stopper-dns")], pass_fds=high, stdin=subprocess.DEVNULL, env=environment)
-        for fd in high:
-            os.close(fd)
-        for s in (channel, audit, *listeners):
-            s.close()
-        self.changed = threading.Condition()
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.channel.settimeout(WAIT)
-        try:
-            assert self._message()[0] == READY
-        except BaseException:
-            self.process.kill()
-            self.process.wait()
-            raise
-        if not deaf:
-            self.reader.start()
-
-    def _message(self):
-        data = self.channel.recv(70000)
-        assert data, f"stopper-dns ended: {self.process.wait(WAIT)}"
-        kind, size, generation = HEAD.unpack(data[:HEAD.size])
-        assert size == len(data) - HEAD.size
-        return kind, generation, data[HEAD.size:].decode()
-
-    def _read(self):
-        while packet := self.audit.recv(8192):
-            assert packet.endswith(b"\n") and len(packet) <= 7680
-            with self.changed:
-                self.lines += map(json.loads, packet.splitlines())
-                self.changed.notify_all()
-
-    def hear(self):
-        """Starts reading the audit stream of a worker that was started deaf."""
-        self.reader.start()
+        super().__init__(space, os.path.join(BUILD, "stopper-dns"), listeners, deaf, environment)
 
     def apply(self, routes, upstreams=(FIRST,), own=("10.7.7.0/30", "192.0.2.7/32"), **members):
         self.generation += 1
         policy = {"protocol": 1, "dns": {"upstreams": list(upstreams)}, "generation": self.generation, **members,
                   "sidecar": {"agent_address": SIDECAR, "own": list(own)},
                   "routes": [{"host": r} if isinstance(r, str) else r for r in routes]}
-        fd = os.memfd_create("policy", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.write(fd, json.dumps(policy).encode())
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
-        socket.send_fds(self.channel, [HEAD.pack(POLICY, 0, self.generation)], [fd])
-        os.close(fd)
+        self._send(POLICY, self.generation, json.dumps(policy).encode())
         assert self._message() == (APPLIED, self.generation, "")
-
-    def line(self, **members):
-        """The first audit line whose members have these values; waits for it."""
-        def find():
-            return next((line for line in self.lines if all(line.get(k) == v for k, v in members.items())), None)
-        with self.changed:
-            self.changed.wait_for(find, WAIT)
-            assert find(), f"no line with {members} in {self.lines[-20:]}"
-            return find()
 
     def count(self):
         """Decisions in the lines so far; a line of equal denials stands for several."""
@@ -338,16 +275,6 @@ class Worker:
     def wait_count(self, number):
         with self.changed:
             assert self.changed.wait_for(lambda: sum(line.get("count", 1) for line in self.lines) >= number, WAIT)
-
-    def close(self):
-        """SIGTERM ends it with status 0, whatever was sent to it before."""
-        self.process.terminate()
-        status = self.process.wait(WAIT)
-        if self.reader.is_alive():
-            self.reader.join(WAIT)
-        self.channel.close()
-        self.audit.close()
-        assert status == 0
 
 
 class Rig:

@@ -20,9 +20,9 @@ import time
 
 from http_peer import Reader
 from tls_peer import Authority, tls_client
+from worker_rig import APPLIED, AUTHORITY, DATABASE, HEAD, POLICY, READY, REFUSAL, SECRETS, WAIT, HeldWorker, sealed
 
 BUILD = os.environ.get("STOPPER_BUILD") or os.path.join(os.path.dirname(__file__), "..", "..", "build", "release")
-WAIT = 15  # seconds: the bound of every wait
 SIDECAR, AGENT = "10.7.7.1", "10.7.7.2"
 DIALLED = "192.0.2.99"  # where agents think that they connect to; nothing is there
 PUBLIC, OTHER, SERVER = "198.51.100.10", "198.51.100.11", "198.51.100.20"
@@ -166,29 +166,11 @@ class Upstream:
                 pass
 
 
-POLICY, READY, APPLIED, REFUSAL, AUTHORITY, SECRETS, DATABASE = 1, 2, 3, 4, 6, 7, 11
-HEAD = struct.Struct("@IIQ")  # type, length of the text, generation
-START = """
-mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
-exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
-exec prlimit --nofile={files} "$0"
-"""
-
-
 COMPILE = """
 mount -t tmpfs none /run && mkdir -p /run/stopper/empty && chmod 0555 /run/stopper/empty || exit 1
 exec "$0" 0<&{0} 1>&{1} 3<"${{0%/*}}/stopper-dlp.db" {0}<&- {1}>&-
 """
 databases = {}  # by the known secrets: sealed memfds
-
-
-def sealed(blob=b""):
-    """A memfd; sealed when it holds something."""
-    fd = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    if blob:
-        os.write(fd, blob)
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, 0xF)
-    return fd
 
 
 def database(known):
@@ -206,60 +188,13 @@ def database(known):
     return databases[source]
 
 
-class Worker:
-    """stopper-proxy and what init holds of it: the channel, and the audit stream unless `deaf`."""
+class Worker(HeldWorker):
+    """stopper-proxy."""
 
     def __init__(self, space, deaf=False, files=20000, environment=None):
-        self.generation, self.lines = 0, []
-        self.channel, channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.audit, audit = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listener = space.socket(bind=(SIDECAR, 9443), listen=4096)
-        for one in (channel, audit, listener):
-            one.setblocking(False)
-        high = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 50) for s in (channel, audit, listener)]
-        with space:
-            self.process = subprocess.Popen(["unshare", "-m", "bash", "-c", START.format(*high, files=files),
-                                             os.path.abspath(os.path.join(BUILD, "stopper-proxy"))],
-                                            pass_fds=high, stdin=subprocess.DEVNULL, env=environment)
-        for fd in high:
-            os.close(fd)
-        for one in (channel, audit, listener):
-            one.close()
-        self.changed = threading.Condition()
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.channel.settimeout(WAIT)
-        try:
-            assert self._message()[0] == READY
-        except BaseException:
-            self.process.kill()
-            self.process.wait()
-            raise
+        super().__init__(space, os.path.join(BUILD, "stopper-proxy"), [space.socket(bind=(SIDECAR, 9443), listen=4096)], deaf, environment,
+                         f"prlimit --nofile={files}")
         self._send(AUTHORITY, 0, Authority.get().message)
-        if not deaf:
-            self.reader.start()
-
-    def _message(self):
-        data = self.channel.recv(70000)
-        assert data, f"stopper-proxy ended: {self.process.wait(WAIT)}"
-        kind, size, generation = HEAD.unpack(data[:HEAD.size])
-        assert size == len(data) - HEAD.size
-        return kind, generation, data[HEAD.size:].decode()
-
-    def _read(self):
-        while packet := self.audit.recv(8192):
-            assert packet.endswith(b"\n") and len(packet) <= 7680
-            with self.changed:
-                self.lines += map(json.loads, packet.splitlines())
-                self.changed.notify_all()
-
-    def hear(self):
-        """Starts reading the audit stream of a worker that was started deaf."""
-        self.reader.start()
-
-    def _send(self, kind, generation, blob):
-        fd = sealed(blob)
-        socket.send_fds(self.channel, [HEAD.pack(kind, 0, generation)], [fd])
-        os.close(fd)
 
     def refused(self, *routes, **named):
         """Why a policy is not taken."""
@@ -283,23 +218,11 @@ class Worker:
                   "sidecar": {"agent_address": SIDECAR, "own": ["10.7.7.0/30", "198.51.100.77/32"]},
                   "routes": [{"host": r} if isinstance(r, str) else r for r in routes], **members}
         if policy["routes"]:
-            socket.send_fds(self.channel, [HEAD.pack(DATABASE, 0, self.generation)], [database({name: value for name, value in (secrets or {}).items() if re.fullmatch("[!-~]{8,}", value)})])
+            known = {name: value for name, value in (secrets or {}).items() if re.fullmatch("[!-~]{8,}", value)}
+            socket.send_fds(self.channel, [HEAD.pack(DATABASE, 0, self.generation)], [database(known)])
         if secrets is not None:
             self._send(SECRETS, self.generation, json.dumps(secrets).encode())
         self._send(POLICY, self.generation, json.dumps(policy).encode())
-
-    def line(self, **members):
-        """The first audit line whose members have these values; waits for it."""
-        def find():
-            return next((line for line in self.lines if all(line.get(k) == v for k, v in members.items())), None)
-        with self.changed:
-            self.changed.wait_for(find, WAIT)
-            assert find(), f"no line with {members} in {self.lines[-20:]}"
-            return find()
-
-    def forget(self):
-        with self.changed:
-            self.lines.clear()
 
     def memory(self, which="VmRSS"):
         """In KiB: VmRSS now, VmHWM at its peak."""
@@ -321,16 +244,6 @@ class Worker:
             except FileNotFoundError:
                 pass
         return count
-
-    def close(self):
-        """SIGTERM ends it with status 0, whatever was sent to it before."""
-        self.process.terminate()
-        status = self.process.wait(WAIT)
-        if self.reader.is_alive():
-            self.reader.join(WAIT)
-        self.channel.close()
-        self.audit.close()
-        assert status == 0, status
 
 
 class Client:

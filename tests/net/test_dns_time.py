@@ -35,14 +35,11 @@ def answering(address):
     return lambda wire, tcp: [reply_to(wire, [a(None, address)])]
 
 
-def settle(rig):
-    """The worker is one thread: when it has answered this, it has looked at its clock and at all that came before."""
-    assert rig.ask("denied.test").addresses == [SIDECAR]
-
-
 def passes(rig, seconds):
+    """The worker is one thread: when it has answered once it has looked at its clock, twice, it has done what was due."""
     rig.clock.forward(seconds)
-    settle(rig)
+    for _ in range(2):
+        assert rig.ask("denied.test").addresses == [SIDECAR]
 
 
 class Asked(threading.Thread):
@@ -141,10 +138,12 @@ def test_when_no_resolver_answers_the_agent_gets_servfail_before_it_gives_up(rig
     assert answer.rcode == SERVFAIL and answer.ede == 22 and not answer.answers
     line = rig.worker.line(host="api.test")
     assert line["verdict"] == "block" and line["reason"] == "dns-upstream" and line["status"] == SERVFAIL
-    count = len(rig.first.asked) + len(rig.second.asked)
-    assert count in (3, 4)
+    wait_until(lambda: len(rig.first.asked) + len(rig.second.asked) == 3)  # the resolvers are threads of ours, and may be late
     assert rig.ask("api.test").rcode == SERVFAIL  # remembered for a second
-    assert len(rig.first.asked) + len(rig.second.asked) == count
+    rig.worker.apply(["next.test"], upstreams=[FIRST])
+    rig.first.answer = answering(PUBLIC)
+    assert rig.ask("next.test").addresses == [PUBLIC] and rig.first.names()[-1] == "next.test"
+    assert len(rig.first.asked) + len(rig.second.asked) == 4
 
 
 def test_tcp_connections_are_bounded_and_end_when_idle(rig):

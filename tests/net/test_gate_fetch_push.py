@@ -6,6 +6,7 @@ import pytest
 
 from gate_rig import clone, hook, others, remote_words, results, same_mirror
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
+from spaces import wait_for
 
 ZERO = "0" * 40
 
@@ -58,6 +59,28 @@ def test_a_mirror_of_many_packs_is_tidied_and_stays_whole(rig):
     assert sum(name.endswith(".pack") for name in os.listdir(packs)) < 10
     rig.run("git", "-C", rig.mirror(rig.name), "fsck", "--full", "--strict")
     rig.git("fsck", "--strict", at=clone(rig, "after"))
+
+
+def test_a_second_fetch_brings_what_is_new(rig):
+    seed, one = others(rig), clone(rig)
+
+    def fetched():
+        """Bytes that the next fetch brings to the agent, and the sizes of the mirror's packs."""
+        rig.git("push", "--quiet", "origin", "HEAD:main", at=seed)
+        known = len(rig.gate.lines)
+        rig.git("fetch", "--quiet", at=one)
+        new = wait_for(lambda: [line for line in rig.gate.lines[known:] if line.get("method") == "fetch" and line["repository"] == rig.name], "its line")
+        folder = os.path.join(rig.mirror(rig.name), "objects", "pack")
+        return new[-1]["bytes_in"], sorted(os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder) if name.endswith(".pack"))
+    wait_for(lambda: [line for line in rig.gate.lines if line.get("method") == "fetch"], "the line of the clone")
+    with open(os.path.join(seed, "large"), "wb") as file:
+        file.write(os.urandom(3 << 20))
+    rig.commit(seed)
+    came, packs = fetched()
+    assert came > 3 << 20 and packs[-1] > 3 << 20
+    rig.commit(seed, text="small\n")
+    came, after = fetched()
+    assert came < 10000 and sum(after) - sum(packs) < 10000 and same_mirror(rig)
 
 
 def test_head_follows_the_upstreams(rig):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The one make of this tree: how things are built. What a folder holds is said in its module.mk:
-#   LAYERS += L     with L.src, L.pkg (pkg-config names), L.std                        -> build/VARIANT/libL.a
+#   LAYERS += L     with L.src, L.pkg (pkg-config names), L.std, L.static-deps, L.libs  -> build/VARIANT/libL.a
 #   PROGRAMS += P   with P.src, and if need be P.layers (of dlp sys core), P.pkg, P.static-deps (wolfssl llhttp),
 #                   P.static (=1: static-pie in release and debug), P.cflags, P.libs    -> build/VARIANT/P
 #   TOOLS += T      a program that tests run                                            -> build/VARIANT/tests/T
@@ -82,7 +82,7 @@ $(call unit,$1)
 $2: $(call obj,$($1.src) $3) $(foreach l,$(filter $($1.layers),dlp sys core),$B/lib$l.a)
 	@echo "  LD   $$@"; mkdir -p $$(@D)
 	$$(Q)$$(CC) $$($$(VARIANT)) $(if $(call static,$1),-static-pie -L$(DEPS)/lib,-pie) $$(ALL_LDFLAGS) -o $$@ $$^ \
-		$(patsubst %,$(DEPS)/lib/lib%.a,$($1.static-deps)) $$(call libs,$1) $($1.libs) $(foreach l,$($1.layers),$($l.libs))
+		$(patsubst %,$(DEPS)/lib/lib%.a,$(sort $($1.static-deps) $(foreach l,$($1.layers),$($l.static-deps)))) $$(call libs,$1) $($1.libs) $(foreach l,$($1.layers),$($l.libs))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$l)))
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p,$B/$p,$(if $(filter asan,$(VARIANT)),tests/asan_options.c))))
@@ -185,12 +185,12 @@ check-net: ## the net lab (namespaces, real servers), on the asan and release bu
 	$(Q)$(MAKE) VARIANT=release run-net
 # What qemu-user cannot do: seccomp filters (jail, jails, seccomp, privdrop, push_outside), the flags of a mapping (secret), /proc/self as the kernel has it
 # (mount), signal 32 (spawn), setns, because it has threads of its own (netns_proc), more descriptors in a message than there is
-# room for: it keeps some open (leg_request).
-qemu.cannot := $(addprefix test_,jail jails seccomp privdrop push_outside secret mount spawn netns_proc leg_request)
+# room for: it keeps some open (leg_request), what the kernel knows of a connection (gate_run).
+qemu.cannot := $(addprefix test_,jail jails seccomp privdrop push_outside secret mount spawn netns_proc leg_request gate_run)
 run-unit: tests
 	$(Q)$(SUDO) env STOPPER_GITLEAKS=$(DEPS)/bin/gitleaks tests/unit/run.sh $(TESTS:%=$B/tests/%)
 run-net: all
-	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) \
+	$(Q)$(SUDO) env STOPPER_BUILD=$(CURDIR)/$B STOPPER_REGISTRY=$$(image/deps/registry.sh --where) STOPPER_GITLEAKS=$(DEPS)/bin/gitleaks \
 		$(PYTHON) -m pytest -o cache_dir=$(CURDIR)/build/pytest -n $(or $(NET_JOBS),3) tests/net
 lint: headers ## format, layers, headers, licences, sizes, scripts, man pages, a clang build without warnings, hardening of the programs
 	$(Q)tests/lint/lint.sh

@@ -43,6 +43,7 @@ static const struct {
     {"push.gpgSign", "false"},
     {"color.ui", "false"},
     {"advice.pushUpdateRejected", "false"},
+    {"advice.fetchShowForcedUpdates", "false"},
     {"core.logAllRefUpdates", "false"},
     /* Packs stay as they came: they are what is sent on. Nothing tidies up while somebody waits. */
     {"receive.unpackLimit", "1"},
@@ -86,6 +87,16 @@ static void __attribute__((format(printf, 2, 3))) set(struct environment *env, c
     env->used += (size_t)len + 1;
 }
 
+/* Bytes of a push: git says well that one is too large. 0 would be no bound. */
+static unsigned long long pack_max(const struct session *session, const struct child *child)
+{
+    uint64_t max = (uint64_t)session->repo->push.max_pack_mb << 20;
+
+    if (max > child->file_max)
+        max = child->file_max;
+    return max > 0 ? max : 1;
+}
+
 static void environment_make(struct environment *env, const struct session *session,
                              const struct child *child)
 {
@@ -111,7 +122,7 @@ static void environment_make(struct environment *env, const struct session *sess
         else if (strcmp(settings[i].value, "@relay") == 0)
             set(env, "GIT_CONFIG_VALUE_%zu=%s", i, session->relay);
         else if (strcmp(settings[i].value, "@pack") == 0)
-            set(env, "GIT_CONFIG_VALUE_%zu=%um", i, session->repo->push.max_pack_mb);
+            set(env, "GIT_CONFIG_VALUE_%zu=%llu", i, pack_max(session, child));
         else
             set(env, "GIT_CONFIG_VALUE_%zu=%s", i, settings[i].value);
     }
@@ -144,7 +155,7 @@ static _Noreturn void become(const struct child *child, pid_t parent, char **arg
         if (dup2(child->fds[i], i) < 0)
             _exit(127);
     if (dup2(child->relay, SESSION_FD_RELAY) < 0 || limit(RLIMIT_CPU, CPU_SECONDS) != 0 ||
-        limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_FSIZE, SESSION_FILE_MAX) != 0 ||
+        limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_FSIZE, child->file_max) != 0 ||
         (!SECCOMP_SANITIZED && limit(RLIMIT_DATA, DATA_MAX) != 0))
         _exit(127);
     execve(GATE_GIT, argv, environment);

@@ -13,6 +13,7 @@ struct child {
     const char *const *argv; /* behind "git"; NULL-terminated */
     int fds[3];              /* stdin, stdout, stderr; the caller's */
     int relay;               /* the relay's socket */
+    uint64_t file_max;       /* bytes of a file that it writes */
     unsigned protocol;       /* GIT_PROTOCOL=version=N; 0 = not set */
 };
 

@@ -45,9 +45,11 @@ void conn_end(struct conn *conn)
     *(conn->prev != NULL ? &conn->prev->next : &server->first) = conn->next;
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
-    server->count--;
-    server_accept(server);
-    uv_close((uv_handle_t *)&conn->poll, on_closed);
+    if (conn->fd >= 0) {
+        server->count--;
+        server_accept(server);
+        uv_close((uv_handle_t *)&conn->poll, on_closed);
+    }
     uv_close((uv_handle_t *)&conn->timer, on_closed);
 }
 
@@ -181,6 +183,37 @@ static void on_line(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void join(struct server *server, struct conn *conn, int fd)
+{
+    uv_timer_init(&server->worker->loop, &conn->timer);
+    conn->server = server;
+    conn->fd = fd;
+    conn->channel = conn->life = -1;
+    conn->handles = fd >= 0 ? 2 : 1;
+    conn->poll.data = conn->timer.data = conn;
+    conn->start_ns = uv_hrtime();
+    conn->line_due = true;
+    conn->generation = server->worker->policy != NULL ? server->worker->policy->generation : 0;
+    audit_id(conn->id);
+    conn->next = server->first;
+    if (conn->next != NULL)
+        conn->next->prev = conn;
+    server->first = conn;
+}
+
+struct conn *conn_own(struct server *server, struct place *place, enum request_service service)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+
+    if (conn == NULL)
+        return NULL;
+    join(server, conn, -1);
+    conn->request.service = service;
+    memcpy(conn->request.name, place->name, sizeof conn->request.name);
+    conn->place = place;
+    return conn;
+}
+
 void conn_begin(struct server *server, int fd)
 {
     struct conn *conn = calloc(1, sizeof *conn);
@@ -191,20 +224,7 @@ void conn_begin(struct server *server, int fd)
         audit_sink_release(server->worker->audit);
         return;
     }
-    uv_timer_init(&server->worker->loop, &conn->timer);
-    conn->server = server;
-    conn->fd = fd;
-    conn->channel = conn->life = -1;
-    conn->handles = 2;
-    conn->poll.data = conn->timer.data = conn;
-    conn->start_ns = uv_hrtime();
-    conn->line_due = true;
-    conn->generation = server->worker->policy != NULL ? server->worker->policy->generation : 0;
-    audit_id(conn->id);
-    conn->next = server->first;
-    if (conn->next != NULL)
-        conn->next->prev = conn;
-    server->first = conn;
+    join(server, conn, fd);
     server->count++;
     uv_timer_start(&conn->timer, on_timer, SERVER_REQUEST_SECONDS * 1000, 0);
     uv_poll_start(&conn->poll, UV_READABLE, on_line);

@@ -2,7 +2,7 @@
 /*
  * conn: one connection of the agent's, in the long-lived process: from accept to its last audit line. First its request line is
  * read (conn.c), then a session has it (host.c), or it is refused and what it still sends is thrown away for a moment, so that
- * the refusal is read. Shared by the files of the server alone.
+ * the refusal is read. One without a connection is the gate's own session (chores.c). Shared by the files of the server alone.
  */
 #ifndef GATE_CONN_H
 #define GATE_CONN_H
@@ -24,8 +24,12 @@ struct place {
     struct place *next;
     char name[GATE_NAME_MAX + 1];
     struct turns turns;
-    unsigned connections;
-    bool dirty; /* a session of it has not ended by itself: it is swept before the next begins */
+    unsigned connections; /* the agent's */
+    bool due;             /* it is to be fetched before anybody asks */
+    bool grown;           /* its mirror wants upkeep */
+    unsigned tries;       /* of upkeep, that came to nothing */
+    uint64_t rests_ms;    /* until then (uv_now) none is tried again */
+    bool dirty;           /* a session of it has not ended by itself: it is swept before the next begins */
 };
 
 /* A ref that a session is about to push; the room of its line is reserved. */
@@ -51,8 +55,10 @@ struct server {
     uint64_t database_generation;
     int next_database_fd; /* for the policy of that generation, which follows */
     struct hold_rate hold_rate;
-    uint64_t holds; /* the last number that was given */
-    size_t waiting; /* sessions that wait for the operator */
+    uint64_t holds;     /* the last number that was given */
+    size_t waiting;     /* sessions that wait for the operator */
+    struct conn *chore; /* the gate's own session that runs; NULL = none */
+    uv_timer_t chores_timer;
     char
         canary[AUDIT_ID_MAX]; /* the line that told of it; "" = it was not seen since the egress was opened */
     uv_timer_t canary_timer;
@@ -63,7 +69,7 @@ struct conn {
     struct server *server;
     char id[AUDIT_ID_MAX];
     uint64_t start_ns, generation;
-    int fd; /* stays open here too: it is closed when all is over */
+    int fd; /* stays open here too: it is closed when all is over; -1: the gate's own session */
     uv_poll_t poll;
     uv_timer_t timer;
     char line[REQUEST_MAX];
@@ -94,6 +100,10 @@ void server_accept(struct server *server);
 
 /* conn.c: takes an accepted socket, and a reserved line. */
 void conn_begin(struct server *server, int fd);
+
+/* One without a connection, for a session of the gate's own. Takes a reserved line. NULL: out of memory, the line is still the
+ * caller's. */
+struct conn *conn_own(struct server *server, struct place *place, enum request_service service);
 
 /* The audit line, then the refusal in git's own voice. The session, if there is one, must be gone. */
 void conn_refuse(struct conn *conn, enum denial reason, const char *format, ...)
@@ -131,6 +141,9 @@ void question_end(struct conn *conn);
 
 /* CHANNEL_VERDICT. */
 void question_verdict(struct server *server, uint64_t number, struct str text);
+
+/* Whether a session of the repository may write to its mirror beside this one, or NULL. */
+bool host_used(const struct server *server, const struct place *place, const struct conn *beside);
 
 /* host.c: sends a session its answer. */
 void host_say(struct conn *conn, enum talk type, uint64_t number, struct str text);

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "gate/porcelain.h"
+#include "gate/push_check.h"
 #include "gate/run.h"
 
-#define ARGUMENTS_MAX  (16 + 2 * RELAY_OPTIONS + 2 * TALK_REFS_MAX)
+#define COMMITS_MANY   1000 /* of a push; then their trees are more than those of the commit before them */
+#define ARGUMENTS_MAX  (24 + 2 * RELAY_OPTIONS + 2 * TALK_REFS_MAX)
 #define ARGUMENTS_SIZE (1 << 20) /* bytes of all of them; a system takes twice that */
 
 struct arguments {
@@ -50,6 +52,10 @@ static bool is_zero(const char *id)
 static void arguments_make(struct arguments *a, const struct session *session, const struct forward *forward)
 {
     add(a, "--git-dir=%s", session->git_dir);
+    if (session->check != NULL && session->check->commits >= COMMITS_MANY) {
+        add(a, "-c");
+        add(a, "pack.useSparse=false");
+    }
     add(a, "push");
     add(a, "--porcelain");
     add(a, "--no-verify");

@@ -41,8 +41,9 @@ int handover_memfd(const struct gate *gate)
     for (size_t i = 0; i < gate->repo_count; i++)
         json_array_append_new(repos, repo_json(&gate->repos[i]));
     size_t count = json_array_size(repos);
-    whole = json_pack("{s:o, s:s, s:s*}", "repos", repos, "on_finding",
-                      gate->supervise ? "supervise" : "block", "scanner", gate->scanner);
+    whole = json_pack("{s:o, s:s, s:s*, s:b, s:I}", "repos", repos, "on_finding",
+                      gate->supervise ? "supervise" : "block", "scanner", gate->scanner, "prefetch",
+                      !gate->no_prefetch, "storage_mb", (json_int_t)gate->storage_mb);
     char *text = whole != NULL && count == gate->repo_count ? json_dumps(whole, JSON_COMPACT) : NULL;
     int fd = text != NULL ? channel_memfd("gate", str_of(text)) : -1;
     free(text);

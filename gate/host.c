@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gate/chores.h"
 #include "gate/handover.h"
 #include "gate/session.h"
 #include "gate/sweep.h"
@@ -61,16 +62,32 @@ static void lead(struct turn *leader)
         host_say(conn_of(leader), TALK_LEAD, 0, str_of(NULL));
 }
 
-static void on_refreshed(struct conn *conn, uint64_t failed, struct str why)
+/* Who asks does not wait for upkeep. */
+static void on_refresh(struct conn *conn)
+{
+    struct turns *turns = &conn->place->turns;
+
+    if (conn->turn.state != TURN_NONE)
+        return;
+    if (turns_ask(turns, &conn->turn))
+        host_say(conn, TALK_LEAD, 0, str_of(NULL));
+    else if (conn_of(turns->leader)->request.service == REQUEST_UPKEEP)
+        host_kill(conn_of(turns->leader));
+}
+
+static void on_refreshed(struct conn *conn, uint64_t mirror, struct str why)
 {
     struct turn *leader, *next, *each;
 
     if (conn->turn.state != TURN_LEADS)
         return;
+    if (mirror != TALK_MIRROR_FAILED && !conn->stale)
+        conn->place->due = false;
+    conn->place->grown |= mirror == TALK_MIRROR_GROWN;
     each = turns_done(&conn->place->turns, &leader);
     for (; each != NULL; each = next) {
         next = each->next;
-        host_say(conn_of(each), TALK_FRESH, failed, why);
+        host_say(conn_of(each), TALK_FRESH, mirror == TALK_MIRROR_FAILED, why);
     }
     lead(leader);
 }
@@ -156,8 +173,7 @@ static void take(struct conn *conn, const struct channel_msg *msg)
 
     switch (msg->type) {
     case TALK_REFRESH:
-        if (conn->turn.state == TURN_NONE && turns_ask(&conn->place->turns, &conn->turn))
-            host_say(conn, TALK_LEAD, 0, str_of(NULL));
+        on_refresh(conn);
         break;
     case TALK_REFRESHED:
         on_refreshed(conn, msg->generation, text);
@@ -235,18 +251,36 @@ void host_room(struct conn *conn)
 
 /* ---- the end */
 
+bool host_used(const struct server *server, const struct place *place, const struct conn *beside)
+{
+    const struct conn *chore = server->chore;
+
+    return place->connections > 0 ||
+           (chore != NULL && chore != beside && chore->pid > 0 && chore->place == place);
+}
+
+/* Another session may write to the mirror only when it is clean. Nothing writes to it now. */
+static void clean(struct place *place)
+{
+    char git_dir[sizeof GATE_ROOT + GATE_NAME_MAX + sizeof "/.git"];
+
+    if (!place->dirty)
+        return;
+    snprintf(git_dir, sizeof git_dir, GATE_ROOT "/%s.git", place->name);
+    place->dirty = sweep_mirror(git_dir) < 0;
+}
+
 static void on_session_closed(uv_handle_t *handle)
 {
     struct conn *conn = handle->data;
 
-    if (handle == (uv_handle_t *)&conn->channel_poll)
-        close(conn->channel);
-    else
-        close(conn->life);
-    if (--conn->handles == 2) {
-        conn->channel = conn->life = -1;
+    int *fd = handle == (uv_handle_t *)&conn->channel_poll ? &conn->channel : &conn->life;
+
+    close(*fd);
+    *fd = -1;
+    conn->handles--;
+    if (conn->channel < 0 && conn->life < 0)
         conn_end(conn);
-    }
 }
 
 /* All of its processes are gone; what it said last may still lie there. */
@@ -266,8 +300,16 @@ static void session_over(struct conn *conn)
         record_conn(conn, (enum denial)conn->end.reason, str_of(conn->end.text));
     place->dirty |= !conn->ended || conn->end.reason != DENIAL_NONE;
     question_end(conn);
+    if (conn->fd >= 0)
+        place->connections--;
+    /* Upkeep began when nobody was there, and who has come since waits for it. */
+    if (conn->request.service == REQUEST_UPKEEP || !host_used(conn->server, place, conn))
+        clean(place);
     lead(turns_leave(&place->turns, &conn->turn));
-    place->connections--;
+    if (conn->fd < 0)
+        chores_over(conn);
+    else
+        chores_later(conn->server);
     conn->place = NULL;
     uv_close((uv_handle_t *)&conn->channel_poll, on_session_closed);
     uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
@@ -282,17 +324,6 @@ static void on_life(uv_poll_t *poll, int status, int events)
 }
 
 /* ---- the beginning */
-
-/* Another session may write to the mirror only when it is clean. */
-static void clean(struct place *place)
-{
-    char git_dir[sizeof GATE_ROOT + GATE_NAME_MAX + sizeof "/.git"];
-
-    if (!place->dirty || place->connections > 0)
-        return;
-    snprintf(git_dir, sizeof git_dir, GATE_ROOT "/%s.git", place->name);
-    place->dirty = sweep_mirror(git_dir) < 0;
-}
 
 /* The session's descriptors, in the order of gate/talk.h, and the ends that stay here. */
 static int spawn(struct conn *conn, int channel, int life, struct err *err)
@@ -311,8 +342,8 @@ static int spawn(struct conn *conn, int channel, int life, struct err *err)
                                   [SESSION_FD_RELAY] = -1};
     struct spawn spawn = {.path = server->self, .argv = argv, .fds = fds, .fd_count = SESSION_FDS};
 
-    int flags = fcntl(conn->fd, F_GETFL); /* git's is a blocking one */
-    if (flags < 0 || fcntl(conn->fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+    int flags = conn->fd >= 0 ? fcntl(conn->fd, F_GETFL) : 0; /* git's is a blocking one */
+    if (conn->fd >= 0 && (flags < 0 || fcntl(conn->fd, F_SETFL, flags & ~O_NONBLOCK) != 0))
         return err_set_errno(err, "the connection");
     conn->pid = spawn_start(&spawn, err);
     return conn->pid > 0 ? 0 : -1;
@@ -344,7 +375,8 @@ int host_start(struct conn *conn, struct err *err)
     uv_loop_t *loop = &conn->server->worker->loop;
     int pair[2], life[2];
 
-    clean(conn->place);
+    if (!host_used(conn->server, conn->place, conn))
+        clean(conn->place);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_set_errno(err, "socketpair");
     if (pipe2(life, O_CLOEXEC) != 0) {
@@ -365,7 +397,8 @@ int host_start(struct conn *conn, struct err *err)
     fcntl(pair[0], F_SETFL, O_NONBLOCK);
     conn->channel = pair[0];
     conn->life = life[0];
-    conn->place->connections++;
+    if (conn->fd >= 0)
+        conn->place->connections++;
     conn->handles += 2;
     uv_poll_init(loop, &conn->channel_poll, conn->channel);
     uv_poll_init(loop, &conn->life_poll, conn->life);

@@ -20,12 +20,12 @@
 #include "gate/leg_master.h"
 #include "sys/resolve.h"
 
-#define LEG_CONNECT_S     10u    /* of one address */
-#define LEG_CONNECT_ONE_S 4u     /* when there are others */
-#define LEG_CONNECT_MS    25000u /* from the question for the name until somebody is logged in */
-#define LEG_TRIES         3u     /* addresses of a name that are tried */
-#define LEG_IDLE_MS       30000u /* of a connection that carries nothing */
-#define LEG_MASTERS_MAX   16u    /* connections; then one that carries nothing ends */
+#define LEG_CONNECT_S     10u     /* of one address */
+#define LEG_CONNECT_ONE_S 4u      /* when there are others */
+#define LEG_CONNECT_MS    25000u  /* from the question for the name until somebody is logged in */
+#define LEG_TRIES         3u      /* addresses of a name that are tried */
+#define LEG_IDLE_MS       300000u /* of a connection that carries nothing */
+#define LEG_MASTERS_MAX   16u     /* connections; then one that carries nothing ends */
 
 enum leg_state { LEG_NONE, LEG_RESOLVING, LEG_CONNECTING, LEG_READY };
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 PROGRAMS += stopper-gate stopper-gate-relay
-stopper-gate.src := $(addprefix gate/,main.c jails.c server.c conn.c host.c record.c turns.c handover.c sweep.c request.c pkt.c session.c run.c child.c \
-	relay.c refresh.c push.c forward.c porcelain.c inspect.c question.c) $(wildcard gate/push_*.c)
+stopper-gate.src := $(addprefix gate/,main.c jails.c server.c conn.c host.c chores.c record.c turns.c handover.c sweep.c storage.c request.c pkt.c session.c run.c \
+	acks.c child.c relay.c refresh.c upkeep.c push.c forward.c porcelain.c inspect.c question.c) $(wildcard gate/push_*.c)
 stopper-gate.layers := dlp sys core
 stopper-gate.pkg := libuv jansson zlib
 stopper-gate.static-deps := wolfssl
@@ -29,9 +29,13 @@ test_gate_pkt.with := gate/pkt.c
 test_gate_request.with := gate/request.c
 test_fuzz_gate_request.with := tests/fuzz/fuzz_gate_request.c gate/request.c gate/pkt.c
 test_gate_turns.with := gate/turns.c
+test_gate_acks.with := gate/acks.c
 test_gate_handover.with := gate/handover.c
 test_gate_sweep.with := gate/sweep.c
+test_gate_storage.with := gate/storage.c
 test_gate_porcelain.with := gate/porcelain.c
+test_push_refname.with := gate/push_refname.c
+test_gate_run.with := gate/run.c gate/acks.c gate/child.c gate/relay.c
 
 push_check := $(wildcard gate/push_*.c)
 TOOLS += check_push

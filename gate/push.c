@@ -89,6 +89,7 @@ static void plan(struct session *session)
 static bool refuse(struct session *session, const char *why, int words)
 {
     dprintf(words, "git-gate: the push is refused: %s\n", why);
+    snprintf(session->refused, sizeof session->refused, "%s", why);
     inspect_refuse(session, DENIAL_GIT_REFUSED, why);
     return false;
 }

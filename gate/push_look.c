@@ -24,6 +24,7 @@
 struct look {
     struct push_run *run;
     struct push_ids *ids; /* whose objects are read now */
+    struct push_walk walk;
     struct push_paths paths;
 };
 
@@ -223,16 +224,15 @@ static int read_both(struct look *look)
     struct push_run *run = look->run;
     struct push_reader reader = {
         .run = run, .ids = &run->ids, .wanted = is_content, .on_object = on_object, .user = look};
-    struct push_walk walk;
     int changes = 1, objects = 1;
 
     look->ids = &run->ids;
     if (!push_walk_has_tips(run))
         return read_all(look, &run->ids, is_content);
-    if (push_walk_begin(&walk, run, false, true) != 0 || push_reader_begin(&reader) != 0)
+    if (push_reader_begin(&reader) != 0)
         objects = -1;
     while ((changes == 1 || objects == 1) && changes >= 0 && objects >= 0 && !run->over) {
-        struct pollfd fds[2] = {{.fd = changes == 1 ? walk.diff.out : -1, .events = POLLIN},
+        struct pollfd fds[2] = {{.fd = changes == 1 ? look->walk.diff.out : -1, .events = POLLIN},
                                 {.fd = objects == 1 ? reader.child.out : -1, .events = POLLIN}};
         int ms = push_time(run);
         if (ms == 0)
@@ -240,11 +240,10 @@ static int read_both(struct look *look)
         else if (poll(fds, 2, ms) <= 0)
             continue;
         else if (fds[0].revents != 0)
-            changes = push_walk_read(&walk, on_change, look);
+            changes = push_walk_read(&look->walk, on_change, look);
         else
             objects = push_reader_read(&reader);
     }
-    push_walk_end(&walk);
     push_reader_end(&reader);
     return changes < 0 || objects < 0 ? -1 : 0;
 }
@@ -268,10 +267,13 @@ static void mark_trees(struct push_run *run)
             run->ids.all[run->ids.all[i].tree].reached = 1;
 }
 
+/* The walk begins first: it runs as far as its pipe is long while the objects are listed. */
 static int look_at_all(struct look *look)
 {
     struct push_run *run = look->run;
 
+    if (push_walk_has_tips(run) && push_walk_begin(&look->walk, run, false, true) != 0)
+        return -1;
     if (push_objects_list(run) != 0 || run->over || push_outside_begin(run) != 0)
         return run->over ? 0 : -1;
     if (read_both(look) != 0 || push_objects_tips(run, on_tip, look) != 0 ||
@@ -289,8 +291,10 @@ static int look_at_all(struct look *look)
 int push_look(struct push_run *run)
 {
     struct look look = {.run = run, .ids = &run->ids};
-    int status = look_at_all(&look);
 
+    look.walk.list = look.walk.diff = PUSH_NO_CHILD;
+    int status = look_at_all(&look);
+    push_walk_end(&look.walk);
     push_paths_free(&look.paths);
     push_files_free(run);
     push_outside_free(run);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* push_refs: see push_refs.h. The names are the push's: git has checked their form, and what it would let through and a line of a log
- * would not is refused here. */
+/* push_refs: see push_refs.h. The names are the push's, and nobody has looked at them yet. */
 #include "gate/push_refs.h"
 
 #include <dirent.h>
@@ -15,6 +14,7 @@
 #include "gate/push_found.h"
 #include "gate/push_objects.h"
 #include "gate/push_paths.h"
+#include "gate/push_refname.h"
 #include "gate/push_scan.h"
 #include "gate/push_walk.h"
 
@@ -60,12 +60,13 @@ static void judge_name(struct push_run *run, size_t i)
 {
     const struct push_update *update = &run->in->updates[i];
     const struct gate_push *rules = &run->in->repo->push;
-    bool printable = strncmp(update->ref, "refs/", 5) == 0;
 
-    for (const char *c = update->ref; *c != '\0'; c++)
-        printable = printable && (unsigned char)*c > ' ' && (unsigned char)*c != 0x7f;
-    if (!printable || strlen(update->ref) > PUSH_REF_MAX) {
-        refuse(run, i, "name", "takes names of refs/ in which all is printable", "");
+    if (!push_refname_good(update->ref) || strlen(update->ref) > PUSH_REF_MAX) {
+        struct push_place place = place_of(i);
+        struct push_finding *found = push_found_add(run, PUSH_REF_RULE, "name", &place, 0);
+        if (found != NULL)
+            snprintf(found->text, sizeof found->text,
+                     "it is no name of a ref below refs/ (git-check-ref-format(1))");
         return;
     }
     const char *deny = first_match(&rules->deny, update->ref);

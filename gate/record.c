@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* record: the audit lines of the gate. One for a fetch, one for each ref that a push names; a connection that comes to neither
- * has one too. */
+ * has one too, and so has what the gate fetches by itself. */
 #include <string.h>
 
 #include "gate/conn.h"
 
 static struct audit line_of(const struct conn *conn)
 {
+    static const char *const methods[] = {[REQUEST_FETCH] = "fetch",
+                                          [REQUEST_PUSH] = "push",
+                                          [REQUEST_PREFETCH] = "prefetch",
+                                          [REQUEST_UPKEEP] = "upkeep"};
     const struct policy *policy = conn->server->worker->policy;
     const struct gate_repo *repo =
         conn->place != NULL && policy != NULL ? gate_find(policy->gate, str_of(conn->place->name)) : NULL;
     struct audit audit = {
         .kind = AUDIT_GIT,
-        .method = str_of(conn->request.name[0] == '\0'           ? NULL
-                         : conn->request.service == REQUEST_PUSH ? "push"
-                                                                 : "fetch"),
+        .method = str_of(conn->request.name[0] != '\0' ? methods[conn->request.service] : NULL),
         .repository = str_of(conn->request.name),
         .host = str_of(repo != NULL ? repo->from.host : NULL),
         .generation = conn->generation,
@@ -30,7 +32,9 @@ void record_conn(struct conn *conn, enum denial reason, struct str detail)
     if (!conn->line_due)
         return;
     conn->line_due = false;
-    if (conn->planned_count > 0) { /* its refs have lines of their own */
+    /* A push's refs have lines of their own; and upkeep, which nothing leaves by, has one when it could not be done. */
+    if (conn->planned_count > 0 ||
+        (conn->request.service == REQUEST_UPKEEP && (!conn->ended || conn->end.reason == DENIAL_NONE))) {
         audit_sink_release(conn->server->worker->audit);
         return;
     }

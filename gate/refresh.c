@@ -2,7 +2,8 @@
 /*
  * refresh: see the header. Two commands when nothing has changed: what the mirror has (for-each-ref) is compared, line by line,
  * with what the upstream has (ls-remote), in the order in which both list refs. Whatever differs, also only in order, is fetched:
- * git fetch is who judges refs and objects, here is only found out whether it is needed.
+ * git is who judges refs and objects, here is only found out whether it is needed. The first time it is git clone, which writes
+ * all refs into one file (packed-refs), and knows that the pack is whole without walking all that is in it; then git fetch.
  */
 #define _GNU_SOURCE
 #include "gate/refresh.h"
@@ -19,12 +20,16 @@
 
 #include "core/buf.h"
 #include "gate/run.h"
+#include "gate/sweep.h"
 
 #define REFS_MAX  (64 << 20) /* bytes of refs that are compared; beyond them every request fetches */
-#define REF_COUNT 100000     /* refs of an upstream: git writes each that is new into a file of its own */
-#define LOOSE_MAX 256        /* refs that have changed at once: then they are packed into one file */
-#define PACKS_MAX 50         /* packs of a mirror; beyond them they are put together */
-#define HEAD_MAX  1100       /* bytes of the file HEAD */
+#define REF_COUNT 300000     /* refs of an upstream: git takes 1 KiB of memory for each */
+#define NEW_MAX                                                                                              \
+    100000 /* that differ: git fetch writes each into a file of its own; beyond them the mirror is made again */
+#define LOOSE_MAX 256    /* refs that have changed at once: then they are packed into one file */
+#define PACKS_MAX 50     /* packs of a mirror; beyond them they are put together */
+#define LOOK_MS   120000 /* that an upstream may take to say which refs it has */
+#define HEAD_MAX  1100   /* bytes of the file HEAD */
 
 struct look {
     struct buf known; /* "ID REF\n", what the mirror has */
@@ -33,7 +38,6 @@ struct look {
     bool over;               /* there were too many to compare */
     char head[TALK_REF_MAX]; /* the branch that the upstream's HEAD is, or "" */
     char head_id[TALK_ID];   /* its object, or "" */
-    size_t id_len;           /* digits of an id; 0 = none was seen */
 };
 
 static bool take(struct str *line, const char *with)
@@ -99,7 +103,6 @@ static int on_remote(void *ctx, struct str line)
     }
     if (id.len != 40 && id.len != 64)
         return -1;
-    look->id_len = id.len;
     if (str_equal(ref, str_of("HEAD")))
         return copy(look->head_id, sizeof look->head_id, id);
     compare(look, id, ref);
@@ -143,19 +146,34 @@ static int failed(struct session *session, struct err *err)
                    words[0] != '\0' ? words : "it closed the connection without a word");
 }
 
-/* Made under another name: what has the right one is whole. */
-static int make(struct session *session, size_t id_len, struct err *err)
+/* The mirror that is there goes: there would be too much to change in it. Who reads in it now may fail, and ask again. */
+static int discard(const struct session *session)
 {
-    char fresh[sizeof session->git_dir + 8], format[32];
-    const char *const init[] = {"init", "--quiet", "--bare", "--template=", format, fresh, NULL};
+    char old[sizeof session->git_dir + sizeof SWEEP_OLD];
 
-    snprintf(fresh, sizeof fresh, "%s.new", session->git_dir);
-    snprintf(format, sizeof format, "--object-format=%s", id_len == 64 ? "sha256" : "sha1");
-    if (git(session, init) != 0 || rename(fresh, session->git_dir) != 0) {
-        failed(session, err);
+    snprintf(old, sizeof old, "%s" SWEEP_OLD, session->git_dir);
+    if (sweep_beside(session->git_dir, SWEEP_OLD) != 0 || rename(session->git_dir, old) != 0)
+        return -1;
+    return sweep_beside(session->git_dir, SWEEP_OLD);
+}
+
+/* Made under another name: what has the right one is whole. The upstream is no remote of it: its URL is the policy's to say. */
+static int make(struct session *session, struct err *err)
+{
+    char fresh[sizeof session->git_dir + sizeof SWEEP_NEW], config[sizeof fresh + sizeof "/config"];
+    const char *const clone[] = {
+        "clone", "--quiet", "--mirror", "--template=", "--end-of-options", session->repo->url, fresh, NULL};
+    const char *const forget[] = {"config", "--file", config, "--remove-section", "remote.origin", NULL};
+
+    snprintf(fresh, sizeof fresh, "%s" SWEEP_NEW, session->git_dir);
+    snprintf(config, sizeof config, "%s/config", fresh);
+    if (sweep_beside(session->git_dir, SWEEP_NEW) != 0)
         return err_set(err, "the mirror cannot be made");
-    }
-    return 0;
+    if (git(session, clone) != 0)
+        return failed(session, err);
+    return git(session, forget) == 0 && rename(fresh, session->git_dir) == 0
+               ? 0
+               : err_set(err, "the mirror cannot be made");
 }
 
 static int head_now(const struct session *session, char head[HEAD_MAX])
@@ -223,8 +241,12 @@ static int look_at_upstream(struct session *session, struct look *look, struct e
 {
     const char *const argv[] = {"ls-remote",        "--quiet",          "--symref",
                                 "--end-of-options", session->repo->url, NULL};
-    struct run run = {
-        .argv = argv, .in = RUN_NOTHING, .on_line = on_remote, .ctx = look, .service = LEG_UPLOAD_PACK};
+    struct run run = {.argv = argv,
+                      .in = RUN_NOTHING,
+                      .on_line = on_remote,
+                      .ctx = look,
+                      .limit_ms = LOOK_MS,
+                      .service = LEG_UPLOAD_PACK};
 
     int status = run_git(session, &run);
     if (look->count > REF_COUNT)
@@ -263,9 +285,17 @@ static int bring(struct session *session, struct look *look, bool made, struct e
 {
     const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
 
-    if (look_at_upstream(session, look, err) != 0 || (!made && make(session, look->id_len, err) != 0))
+    if (look_at_upstream(session, look, err) != 0)
         return -1;
-    if (look->over || look->differing > 0 || look->at != look->known.len) {
+    if (made && look->differing > NEW_MAX) {
+        if (discard(session) != 0)
+            return err_set(err, "the mirror cannot be made again");
+        made = false;
+    }
+    if (!made) {
+        if (make(session, err) != 0)
+            return -1;
+    } else if (look->over || look->differing > 0 || look->at != look->known.len) {
         if (fetch(session, err) != 0)
             return -1;
         if (look->differing > LOOSE_MAX)

@@ -19,7 +19,8 @@
 
 #define REQUEST_MAX 4096 /* bytes of the line, its length included; git's own are below 300 */
 
-enum request_service { REQUEST_FETCH, REQUEST_PUSH };
+/* The last two are the gate's own (gate/chores.h): no line asks for them. */
+enum request_service { REQUEST_FETCH, REQUEST_PUSH, REQUEST_PREFETCH, REQUEST_UPKEEP };
 
 struct request {
     enum request_service service;

@@ -20,15 +20,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "gate/acks.h"
 #include "gate/child.h"
 
 #define LEGS  2  /* ssh that one git may have at a time */
 #define CALLS 16 /* of ssh, in the life of one git */
 #define LAST_MS                                                                                              \
     1000 /* for the leg's words on an ssh whose git has ended: git may see the end of ssh's output before they come */
-#define TICK_MS 5000 /* how often is looked whether the agent's connection moves */
+#define TICK_MS  5000 /* how often is looked whether the agent's connection moves */
+#define ACKS_MAX 1000 /* that are hurried: of a talk, not of all that a long transfer is made of */
 
-enum { PARENT, CHILD, OUTPUT, WORDS, RELAY, FIRST_LEG, PLACES = FIRST_LEG + LEGS };
+enum { PARENT, CHILD, OUTPUT, WORDS, RELAY, CLIENT, FIRST_LEG, PLACES = FIRST_LEG + LEGS };
 
 struct lines {
     char room[RUN_LINE_MAX];
@@ -47,8 +49,9 @@ struct running {
     struct lines output, words;
     struct leg legs[LEGS];
     pid_t pid;
-    unsigned calls;
-    bool dead; /* it was killed, because of what it wrote */
+    unsigned calls, acks;
+    uint64_t end_ms; /* by its own limit; 0 = none */
+    bool dead;       /* it was killed, because of what it wrote */
 };
 
 static void close_fd(int *fd)
@@ -224,11 +227,10 @@ static void take_call(struct running *r)
 /* ---- the loop */
 
 /* Whether the agent's connection has been still for too long: nothing came, and nothing was taken. */
-static bool idle(void)
+static bool idle(uint32_t limit)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof info;
-    uint32_t limit = SESSION_IDLE_SECONDS * 1000;
 
     if (getsockopt(SESSION_FD_CLIENT, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         return false; /* no TCP: a test's */
@@ -239,12 +241,21 @@ static void step(struct running *r)
 {
     struct session *session = r->session;
     uint64_t now = session_now_ms(), left = session->deadline_ms > now ? session->deadline_ms - now : 0;
+    bool late = r->end_ms != 0 && !r->dead && now >= r->end_ms;
+    uint64_t tick = session->idle_ms < TICK_MS ? session->idle_ms : TICK_MS;
 
     if (left == 0)
         session_die(session, "it took too long");
-    if (r->run->serves && idle())
+    if (r->run->serves && idle(session->idle_ms))
         session_die(session, "the connection was idle for too long");
-    int ready = poll(r->polls, PLACES, (int)(left < TICK_MS ? left : TICK_MS));
+    if (late) {
+        kill(r->pid, SIGKILL);
+        r->dead = true;
+        say(r, "it took too long to answer");
+    } else if (r->end_ms != 0 && !r->dead && r->end_ms - now < tick) {
+        tick = r->end_ms - now;
+    }
+    int ready = poll(r->polls, PLACES, (int)(left < tick ? left : tick));
     if (ready < 0 && errno != EINTR)
         session_die(session, "poll failed");
     if (ready <= 0)
@@ -255,6 +266,11 @@ static void step(struct running *r)
         drain(r, OUTPUT, &r->output, false);
     if (r->polls[WORDS].revents)
         drain(r, WORDS, &r->words, false);
+    if (r->polls[CLIENT].revents) {
+        acks_now(r->polls[CLIENT].fd, SESSION_FD_CLIENT);
+        if (++r->acks == ACKS_MAX)
+            close_fd(&r->polls[CLIENT].fd);
+    }
     if (r->polls[RELAY].revents)
         take_call(r);
     for (size_t i = 0; i < LEGS; i++)
@@ -279,9 +295,11 @@ static int start(struct running *r)
     const struct run *run = r->run;
     struct child child = {
         .argv = run->argv, .fds = {run->in, run->out, -1}, .relay = -1, .protocol = run->protocol};
+    bool bounded = run->keeps || run->service == LEG_UPLOAD_PACK;
     struct err err;
     int null = STDOUT_FILENO, relay[2], output = -1; /* a session's 1 is /dev/null */
 
+    child.file_max = bounded && r->session->room < SESSION_FILE_MAX ? r->session->room : SESSION_FILE_MAX;
     child.fds[0] = run->in == RUN_NOTHING ? null : run->in;
     child.fds[1] = run->out == RUN_NOTHING ? null : run->out;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, relay) != 0) {
@@ -319,6 +337,10 @@ int run_git(struct session *session, const struct run *run)
     for (size_t i = 0; i < LEGS; i++)
         r.legs[i].sock = -1;
     r.polls[PARENT] = (struct pollfd){SESSION_FD_PARENT, 0, 0};
+    if (run->serves)
+        r.polls[CLIENT].fd = acks_watch(SESSION_FD_CLIENT);
+    if (run->limit_ms != 0)
+        r.end_ms = session_now_ms() + run->limit_ms;
     bool runs = start(&r) == 0;
     while (runs && !(r.polls[CHILD].revents & POLLIN))
         step(&r);
@@ -340,6 +362,7 @@ int run_git(struct session *session, const struct run *run)
     close_fd(&r.polls[OUTPUT].fd);
     close_fd(&r.polls[WORDS].fd);
     close_fd(&r.polls[RELAY].fd);
+    close_fd(&r.polls[CLIENT].fd);
     if (!runs || r.dead) /* what it said was not taken: its own status, if it was faster, says nothing */
         return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -20,8 +20,10 @@
 struct run {
     const char *const *argv; /* behind "git"; NULL-terminated */
     int in, out; /* its stdin and stdout, the caller's; RUN_NOTHING. `out` is not looked at with on_line */
-    unsigned protocol;        /* GIT_PROTOCOL, when it serves the agent */
-    bool serves;              /* the agent's connection is its stdin and stdout: it has to move */
+    unsigned protocol; /* GIT_PROTOCOL, when it serves the agent */
+    bool keeps;        /* what it writes has to have room */
+    bool serves;       /* the agent's connection is its stdin and stdout: it has to move */
+    uint32_t limit_ms; /* that it may take; 0: as long as the session has. Then it is killed, with a word */
     enum leg_service service; /* what an ssh may ask of the upstream; 0: none is led there */
     /* A line of its stdout, without LF. Not 0: it is killed. May be NULL. */
     int (*on_line)(void *ctx, struct str line);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gate/chores.h"
 #include "gate/conn.h"
 #include "gate/handover.h"
 #include "gate/sweep.h"
@@ -60,6 +61,7 @@ static void on_audit_room(void *ctx)
     for (struct conn *conn = server->first; conn != NULL; conn = conn->next)
         host_room(conn);
     server_accept(server);
+    chores_later(server);
 }
 
 bool server_closed(const struct server *server)
@@ -165,6 +167,7 @@ static void on_policy(void *ctx, struct policy *old)
         if (policy->closed || gate_find(policy->gate, name) == NULL)
             host_kill(conn);
     }
+    chores_policy(server, old);
 }
 
 struct server *server_new(struct worker *worker, int listener, const char *self, struct err *err)
@@ -183,6 +186,7 @@ struct server *server_new(struct worker *worker, int listener, const char *self,
     server->accepting.data = server;
     uv_timer_init(&worker->loop, &server->canary_timer);
     server->canary_timer.data = server;
+    chores_init(server);
     worker->ctx = server;
     worker->on_policy = on_policy;
     worker->on_database = on_database;

@@ -28,7 +28,11 @@
 #include "gate/refresh.h"
 #include "gate/request.h"
 #include "gate/run.h"
+#include "gate/storage.h"
+#include "gate/upkeep.h"
 #include "sys/channel.h"
+
+#define NO_ROOM "the gate's storage is full (git-gate.storage_mb is %u)"
 
 static _Noreturn void end_group(void)
 {
@@ -199,8 +203,13 @@ static int settle(void)
 
 /* ---- serving */
 
+static uint64_t room(const struct session *session)
+{
+    return storage_room(GATE_ROOT, session->policy.gate->storage_mb);
+}
+
 /* One line in git's own voice (gitprotocol-pack(5), error-line), and the end. */
-static void refuse(const char *why)
+static void refuse(const struct session *session, const char *why)
 {
     struct buf line;
 
@@ -209,7 +218,16 @@ static void refuse(const char *why)
         send(SESSION_FD_CLIENT, buf_str(&line).ptr, buf_str(&line).len, MSG_NOSIGNAL);
     buf_fini(&line);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
-    tell_end(DENIAL_UPSTREAM_UNREACHABLE, why);
+    tell_end(room(session) > 0 ? DENIAL_UPSTREAM_UNREACHABLE : DENIAL_GIT_STORAGE, why);
+}
+
+/* What it writes has to have room; what it only asks has not. */
+static int refresh_in_room(struct session *session, struct err *err)
+{
+    session->room = room(session);
+    int status = refresh(session, err);
+    return status == 0 || room(session) > 0 ? status
+                                            : err_prefix(err, NO_ROOM, session->policy.gate->storage_mb);
 }
 
 /* Asks for the mirror to be as the upstream is. Returns 0, or -1 with err. */
@@ -221,8 +239,11 @@ static int refreshed(struct session *session, struct err *err)
     session_tell(TALK_REFRESH, 0, str_of(NULL));
     switch (session_answer(session, &number, &text)) {
     case TALK_LEAD: {
-        int status = refresh(session, err);
-        session_tell(TALK_REFRESHED, status != 0, str_of(status != 0 ? err->text : NULL));
+        int status = refresh_in_room(session, err);
+        enum talk_mirror mirror = status != 0              ? TALK_MIRROR_FAILED
+                                  : upkeep_wanted(session) ? TALK_MIRROR_GROWN
+                                                           : TALK_MIRROR_SAME;
+        session_tell(TALK_REFRESHED, mirror, str_of(status != 0 ? err->text : NULL));
         return status;
     }
     case TALK_FRESH:
@@ -253,6 +274,7 @@ static int serve_push(struct session *session)
                       .in = SESSION_FD_CLIENT,
                       .out = SESSION_FD_CLIENT,
                       .serves = true,
+                      .keeps = true,
                       .on_hook = push_hook,
                       .ctx = session};
 
@@ -276,6 +298,20 @@ static void last_word(const struct session *session, int status, char *room, siz
         snprintf(room, size, "git ended with status %d", status);
 }
 
+/* What no agent asked for. */
+static int serve_gate(struct session *session)
+{
+    struct err err;
+    session->room = room(session); /* of what upkeep writes; a refresh looks for itself */
+    bool done = (session->task.service == REQUEST_UPKEEP ? upkeep : refreshed)(session, &err) == 0;
+
+    tell_end(done                                      ? DENIAL_NONE
+             : session->task.service == REQUEST_UPKEEP ? DENIAL_GIT_INTERRUPTED
+                                                       : DENIAL_UPSTREAM_UNREACHABLE,
+             done ? "" : err.text);
+    return 0;
+}
+
 int session_main(const char *self)
 {
     static struct session session;
@@ -283,17 +319,30 @@ int session_main(const char *self)
     char word[256];
 
     session.deadline_ms = session_now_ms() + SESSION_SECONDS * UINT64_C(1000);
+    session.idle_ms = SESSION_IDLE_SECONDS * 1000;
     if (settle() != 0 || take_gate(&session, &err) != 0 || take_task(&session) != 0 ||
         take_paths(&session, self) != 0)
         return 1;
+    if (session.task.service != REQUEST_FETCH && session.task.service != REQUEST_PUSH)
+        return serve_gate(&session);
     if (refreshed(&session, &err) != 0) {
-        refuse(err.text);
+        refuse(&session, err.text);
+        return 0;
+    }
+    session.room = room(&session);
+    if (session.task.service == REQUEST_PUSH && session.room == 0) {
+        err_set(&err, NO_ROOM, session.policy.gate->storage_mb);
+        refuse(&session, err.text);
         return 0;
     }
     session.words_len = 0;
     int status = session.task.service == REQUEST_PUSH ? serve_push(&session) : serve_fetch(&session);
     shutdown(SESSION_FD_CLIENT, SHUT_WR);
     last_word(&session, status, word, sizeof word);
-    tell_end(status != 0 ? DENIAL_GIT_INTERRUPTED : DENIAL_NONE, status != 0 ? word : "");
+    if (status == 0 &&
+        session.refused[0] != '\0') /* git ends well then, and no ref may have a line of its own */
+        tell_end(DENIAL_GIT_REFUSED, session.refused);
+    else
+        tell_end(status != 0 ? DENIAL_GIT_INTERRUPTED : DENIAL_NONE, status != 0 ? word : "");
     return 0;
 }

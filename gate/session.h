@@ -37,11 +37,14 @@ struct session {
     char git_dir[sizeof GATE_ROOT + GATE_NAME_MAX + sizeof "/.git"];
     char relay[256], hooks[256]; /* paths of ours */
     uint64_t deadline_ms;
+    uint32_t idle_ms;              /* SESSION_IDLE_SECONDS; a test's are fewer */
     char words[SESSION_WORDS_MAX]; /* NUL-terminated lines */
     size_t words_len;
     struct update *updates; /* of a push, once its hook was called */
     size_t update_count;
     struct push_check *check; /* what was found in it; NULL before it was looked at */
+    uint64_t room; /* bytes that were left for mirrors when it was looked at last (gate/storage.h) */
+    char refused[TALK_TEXT_MAX]; /* why a push was refused whole; "" = it was not */
 };
 
 /* The program's main with the argument "session". `self`: its own path. Returns the exit status. */

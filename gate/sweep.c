@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static bool is_doomed(enum where where, const char *name)
     case DOOMED:
         return true;
     case ROOT:
-        return ends(name, ".git.new");
+        return ends(name, ".git" SWEEP_NEW) || ends(name, ".git" SWEEP_OLD);
     case OBJECTS:
     case PACKS:
         return strncmp(name, "tmp_", 4) == 0 || ends(name, ".lock");
@@ -99,9 +100,29 @@ static int sweep(int parent, const char *name, enum where where, unsigned depth)
     return removed;
 }
 
+/* Returns how many entries were removed, or -1. */
+static int sweep_whole(const char *git_dir, const char *what)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s%s", git_dir, what);
+    int removed = sweep(AT_FDCWD, path, DOOMED, 0);
+    if (removed < 0 || (unlinkat(AT_FDCWD, path, AT_REMOVEDIR) != 0 && errno != ENOENT))
+        return -1;
+    return removed;
+}
+
+int sweep_beside(const char *git_dir, const char *what)
+{
+    return sweep_whole(git_dir, what) < 0 ? -1 : 0;
+}
+
 int sweep_mirror(const char *git_dir)
 {
-    return sweep(AT_FDCWD, git_dir, GIT_DIR, 0);
+    int beside = sweep_whole(git_dir, SWEEP_NEW), old = sweep_whole(git_dir, SWEEP_OLD);
+    int removed = sweep(AT_FDCWD, git_dir, GIT_DIR, 0);
+
+    return beside < 0 || old < 0 || removed < 0 ? -1 : beside + old + removed;
 }
 
 int sweep_all(const char *root)

@@ -2,7 +2,8 @@
 /*
  * talk: what stopper-gate and its sessions say to each other, by the packets of sys/channel.h (type, number, text), and the
  * descriptors that a session starts with. A session is stopper-gate itself with the argument "session"; it serves one
- * connection that has asked for a declared repository, and lives as long as that.
+ * connection that has asked for a declared repository, and lives as long as that; or it is the gate's
+ * own (gate/chores.h), and its 0 is /dev/null.
  *
  *   0  the client's connection, blocking      3  this channel          5  the search's database (dlp/rules.h), for a push
  *   1, 2  /dev/null                           4  the policy's member "gate", a sealed memfd of JSON
@@ -47,14 +48,20 @@ enum talk {
     TALK_STOP,    /* do not: the text says why, to the agent */
     TALK_VERDICT, /* text: a struct hold_verdict, number: the hold's own */
     /* session -> parent */
-    TALK_REFRESH,   /* asks for TALK_LEAD or TALK_FRESH */
-    TALK_REFRESHED, /* the one that leads has done it. number: 0, or it failed and the text says why */
+    TALK_REFRESH, /* asks for TALK_LEAD or TALK_FRESH */
+    TALK_REFRESHED, /* the one that leads has done it. number: an enum talk_mirror; the text says why it failed */
     TALK_PLAN,     /* number: the ref's, from 0 in order; a struct talk_plan, its ref not longer than it is */
     TALK_PLANNED,  /* no more refs: asks for TALK_GO or TALK_STOP */
     TALK_REF,      /* number: the ref's; a struct talk_ref */
     TALK_HOLD,     /* asks the operator: number, a struct hold_request */
     TALK_HOLD_END, /* nobody waits for it any more */
     TALK_END,      /* the last: a struct talk_end */
+};
+
+enum talk_mirror {
+    TALK_MIRROR_SAME = 0, /* as the upstream is */
+    TALK_MIRROR_FAILED,
+    TALK_MIRROR_GROWN, /* as the upstream is, and it wants upkeep (gate/upkeep.h) */
 };
 
 struct talk_task {

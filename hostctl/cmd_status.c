@@ -127,7 +127,20 @@ static void print_budgets(const json_t *budgets)
     }
 }
 
-/* "repository app ssh://git@h.example/org/app.git" */
+/* "           push 2026-01-02T03:04:05.678Z block git-refused, event ID" */
+static void print_last(const json_t *repository, const char *method)
+{
+    const json_t *last = json_object_get(repository, method);
+    char time[200], verdict[200], reason[200], id[200];
+
+    if (last != NULL)
+        printf("%-10s %s %s %s%s%s, event %s\n", "", method, text_of(last, "time", time),
+               text_of(last, "verdict", verdict), json_object_get(last, "reason") != NULL ? " " : "",
+               json_object_get(last, "reason") != NULL ? text_of(last, "reason", reason) : "",
+               text_of(last, "event_id", id));
+}
+
+/* "repository app ssh://git@h.example/org/app.git", and what became of its last fetch and its last push */
 static void print_repositories(const json_t *repositories)
 {
     char name[200], url[200];
@@ -136,6 +149,8 @@ static void print_repositories(const json_t *repositories)
 
     json_array_foreach(repositories, at, one) {
         printf("%-10s %s %s\n", "repository", text_of(one, "name", name), text_of(one, "url", url));
+        print_last(one, "fetch");
+        print_last(one, "push");
     }
 }
 

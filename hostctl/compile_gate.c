@@ -61,6 +61,10 @@ json_t *compile_gate(const struct manifest *manifest)
         json_object_set_new(object, "on_finding", json_string("supervise"));
     if (manifest->scanner != NULL)
         json_object_set_new(object, "scanner", json_string(manifest->scanner));
+    if (manifest->no_prefetch)
+        json_object_set_new(object, "prefetch", json_false());
+    if (manifest->storage_mb > 0)
+        json_object_set_new(object, "storage_mb", json_integer(manifest->storage_mb));
     return object;
 }
 
@@ -98,6 +102,8 @@ bool compile_gate_same(const struct gate *gate, const struct manifest *wanted)
     if (gate == NULL || wanted->repo_count == 0)
         return gate == NULL && wanted->repo_count == 0;
     bool same = gate->repo_count == wanted->repo_count && gate->supervise == manifest_gate_asks(wanted) &&
+                gate->no_prefetch == wanted->no_prefetch &&
+                gate->storage_mb == (wanted->storage_mb > 0 ? wanted->storage_mb : GATE_STORAGE_MB) &&
                 (gate->scanner == NULL) == (wanted->scanner == NULL) &&
                 (gate->scanner == NULL || strcmp(gate->scanner, wanted->scanner) == 0);
     for (size_t i = 0; same && i < gate->repo_count; i++)

@@ -143,7 +143,9 @@ struct manifest {
     struct manifest_repo *repos;
     size_t repo_count;
     enum manifest_finding on_finding;
-    char *scanner; /* NULL: none */
+    char *scanner;       /* NULL: none */
+    bool no_prefetch;    /* git-gate.prefetch is false */
+    unsigned storage_mb; /* git-gate.storage_mb; 0: not said */
     enum manifest_template template;
     struct manifest_word image, runtime; /* text NULL: not said */
     struct manifest_word bottle;         /* of an agent; text NULL in a bottle */

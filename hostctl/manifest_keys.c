@@ -172,6 +172,8 @@ const struct manifest_key manifest_keys[] = {
     {"git-gate.repos.*.push.max_pack_mb", NUMBER, false, "a number of MiB", manifest_take_max_pack},
     {"git-gate.on_finding", STRING, false, "block or supervise", manifest_take_on_finding},
     {"git-gate.scanner", STRING, false, "the path of a program", manifest_take_scanner},
+    {"git-gate.prefetch", BOOL, false, "true or false", manifest_take_prefetch},
+    {"git-gate.storage_mb", NUMBER, false, "a number of MiB", manifest_take_storage},
     {"supervise", BOOL, false, "true or false", manifest_take_supervise},
     {"skills", LIST, false, "a list of names", manifest_take_skill_list},
     {"skills[]", STRING, false, "the name of a skill", manifest_take_skill},

@@ -185,6 +185,23 @@ int manifest_take_scanner(struct manifest_reader *reader, const struct node *nod
     return reader->manifest->scanner != NULL ? 0 : OUT_OF_MEMORY(reader);
 }
 
+int manifest_take_storage(struct manifest_reader *reader, const struct node *node)
+{
+    unsigned long size = strtoul(node->text, NULL, 10);
+
+    if (size < 1 || size > GATE_STORAGE_MAX)
+        COMPLAIN(reader, node, "%s is not from 1 to %d", node->text, GATE_STORAGE_MAX);
+    else
+        reader->manifest->storage_mb = (unsigned)size;
+    return 0;
+}
+
+int manifest_take_prefetch(struct manifest_reader *reader, const struct node *node)
+{
+    reader->manifest->no_prefetch = node->text[0] == 'f';
+    return 0;
+}
+
 bool manifest_gate_asks(const struct manifest *manifest)
 {
     return manifest->on_finding == FINDING_SUPERVISE ||

@@ -106,6 +106,8 @@ int manifest_take_protected(struct manifest_reader *reader, const struct node *n
 int manifest_take_max_pack(struct manifest_reader *reader, const struct node *node);
 int manifest_take_on_finding(struct manifest_reader *reader, const struct node *node);
 int manifest_take_scanner(struct manifest_reader *reader, const struct node *node);
+int manifest_take_prefetch(struct manifest_reader *reader, const struct node *node);
+int manifest_take_storage(struct manifest_reader *reader, const struct node *node);
 
 /* What is told of a route's keys together: a role is its host's, raw TCP has one host. */
 void manifest_check_routes(struct manifest_reader *reader);

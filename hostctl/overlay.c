@@ -242,6 +242,10 @@ static void overlay_wholes(struct manifest *child, struct manifest *parent)
     take_text(&child->scanner, &parent->scanner);
     if (child->on_finding == FINDING_UNSAID)
         child->on_finding = parent->on_finding;
+    if (child->storage_mb == 0)
+        child->storage_mb = parent->storage_mb;
+    if (!is_said(child, "git-gate.prefetch"))
+        child->no_prefetch = parent->no_prefetch;
 }
 
 static int overlay(struct manifest *child, struct manifest *parent)

@@ -10,10 +10,12 @@
 #include "core/denial.h"
 #include "core/str.h"
 
-/* What a line counts: `count` denials for this reason; DENIAL_NONE when it tells of none that is known. */
+/* What a line counts: `count` denials for this reason; DENIAL_NONE when it tells of none that is known. And whom it is about:
+ * borrowed from the line; empty when it does not say so, or in a text with an escape. */
 struct audit_tally {
     enum denial reason;
     uint64_t count; /* at least 1 */
+    struct str time, id, kind, verdict, host, method, repository;
 };
 
 /* Whether the line is one JSON object of printable ASCII, ended by LF, without room for doubt about the members that

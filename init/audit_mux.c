@@ -25,10 +25,14 @@
 #include "core/buf.h"
 #include "init/audit_line.h"
 #include "init/digest.h"
+#include "init/gate_seen.h"
 
 #define QUEUE_MAX                                                                                            \
-    (1024u * 1024)       /* bytes of init's own lines and of the lines of one turn that found stdout full */
-#define LINES_AT_ONCE 32 /* of one socket before the others have a turn: 128 KiB */
+    (1024u * 1024)         /* bytes of init's own lines and of the lines of one turn that found stdout full */
+#define PACKETS_AT_ONCE 16 /* of one socket before the others have a turn, */
+#define BYTES_AT_ONCE                                                                                        \
+    (QUEUE_MAX / 8) /* and of what has become of them; a packet of the shortest lines makes more */
+#define PAUSE_MS 2  /* with readings in shorter succession lines gather in the sockets for as long */
 #define POLICIES_KEPT                                                                                        \
     1024 /* digests, of the last generations: an old tunnel's line names the one that let it in */
 
@@ -59,11 +63,15 @@ struct audit_mux {
     struct buf queue;
     struct source *sources;
     bool blocked, broken;
-    bool gathering; /* more lines may follow at once: they are written together */
+    bool gathering;   /* more lines may follow at once: they are written together */
+    uv_timer_t pause; /* of reading */
+    uint64_t read_ms; /* uv_now of the last reading */
     void (*on_broken)(void *ctx, const char *why);
     void *ctx;
     struct chain chain;
     uint64_t denials[DENIAL_COUNT];
+    struct gate_seen seen;
+    char packet[AUDIT_PACKET_MAX + 1]; /* scratch; with one byte more than a worker may send */
 };
 
 static void on_lines(uv_poll_t *poll, int status, int events);
@@ -106,13 +114,17 @@ static void mux_block(struct audit_mux *mux, bool blocked)
 
 static bool out_takes_a_line(const struct audit_mux *mux, int timeout_ms)
 {
+    if (mux->watch < 0)
+        return true;
     struct pollfd poll_out = {.fd = mux->out, .events = POLLOUT};
     return poll(&poll_out, 1, timeout_ms) != 0;
 }
 
-/* As many whole lines as a pipe takes at once; of a line that was begun, the rest. */
-static size_t lines_at_once(struct str queued)
+/* As many whole lines as a pipe takes at once, and a file takes all; of a line that was begun, the rest. */
+static size_t lines_at_once(const struct audit_mux *mux, struct str queued)
 {
+    if (mux->watch < 0)
+        return queued.len;
     size_t len = queued.len < PIPE_BUF ? queued.len : PIPE_BUF;
     while (len > 0 && queued.ptr[len - 1] != '\n')
         len--;
@@ -128,7 +140,7 @@ static bool queue_write(struct audit_mux *mux, int timeout_ms)
             return true;
         if (mux->broken || !out_takes_a_line(mux, timeout_ms))
             return false;
-        ssize_t written = write(mux->out, queued.ptr, lines_at_once(queued));
+        ssize_t written = write(mux->out, queued.ptr, lines_at_once(mux, queued));
         if (written < 0 && errno != EINTR && errno != EAGAIN) {
             mux_break(mux, strerror(errno));
             return false;
@@ -150,7 +162,16 @@ static const char *digest_known(const struct chain *chain, uint64_t generation)
     return generation != 0 && known->generation == generation ? known->digest : NULL;
 }
 
-/* Seals the line of len bytes, at most AUDIT_UNSEALED_MAX, and puts it into the stream. */
+/* Room for a line in the queue; NULL: it is full. */
+static char *line_room(struct audit_mux *mux)
+{
+    char *line = buf_reserve(&mux->queue, AUDIT_LINE_MAX);
+    if (line == NULL)
+        mux_break(mux, "nobody has read it for too long");
+    return line;
+}
+
+/* Seals the line of len bytes, at most AUDIT_UNSEALED_MAX, which is in the room, and puts it into the stream. */
 static void line_put(struct audit_mux *mux, char line[AUDIT_LINE_MAX], size_t len, bool end)
 {
     struct chain *chain = &mux->chain;
@@ -165,9 +186,9 @@ static void line_put(struct audit_mux *mux, char line[AUDIT_LINE_MAX], size_t le
     len = sealed.len;
     if (digest_hex(sealed, AUDIT_DIGEST_TEXT, chain->prev) < 0)
         mux_break(mux, "SHA-256 failed");
-    else if (buf_append(&mux->queue, line, len) < 0)
-        mux_break(mux, "nobody has read it for too long");
-    else if (!mux->gathering)
+    else
+        buf_commit(&mux->queue, len);
+    if (!mux->gathering)
         put_done(mux);
 }
 
@@ -201,28 +222,69 @@ static void source_close(struct source *source)
     uv_close((uv_handle_t *)&source->poll, on_source_closed);
 }
 
-/* Reads one line. Returns false when there is none. *ended: the worker is gone. */
+/* Takes the first line of what a worker has sent. Returns its length, or 0 when it is none that may stand here. */
+static size_t take_line(struct audit_mux *mux, struct str sent)
+{
+    struct audit_tally tally;
+    const char *end = memchr(sent.ptr, '\n', sent.len);
+    struct str line = {sent.ptr, end != NULL ? (size_t)(end - sent.ptr) + 1 : sent.len};
+    if (!audit_line_sound(line, &tally))
+        return 0;
+    char *room = line_room(mux);
+    if (room == NULL)
+        return line.len;
+    mux->denials[tally.reason] += tally.count;
+    gate_seen_note(&mux->seen, &tally);
+    memcpy(room, line.ptr, line.len);
+    line_put(mux, room, line.len, false);
+    return line.len;
+}
+
+/* Reads one packet. Returns false when there is none. *ended: the worker is gone. Behind a line that is none the rest
+ * is not looked at: one packet is one alarm at most, however many such lines it could hold. */
 static bool source_read(struct source *source, bool *ended)
 {
-    char line[AUDIT_LINE_MAX];
-    struct audit_tally tally;
-    ssize_t len = recv(source->sock, line, sizeof line, MSG_DONTWAIT);
+    struct audit_mux *mux = source->mux;
+    ssize_t len = recv(source->sock, mux->packet, sizeof mux->packet, MSG_DONTWAIT);
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (len <= 0) {
         *ended = true;
         return false;
     }
-    if (audit_line_sound((struct str){line, (size_t)len}, &tally)) {
-        source->mux->denials[tally.reason] += tally.count;
-        line_put(source->mux, line, (size_t)len, false);
-    } else {
+    struct str sent = {mux->packet, (size_t)len};
+    bool sound = sent.len <= AUDIT_PACKET_MAX;
+    while (sound && sent.len > 0 && !mux->broken) {
+        size_t used = take_line(mux, sent);
+        sound = used > 0;
+        sent = (struct str){sent.ptr + used, sent.len - used};
+    }
+    if (!sound) {
         struct audit alarm = {.kind = AUDIT_LIFECYCLE,
                               .verdict = AUDIT_ALARM,
                               .detail = str_of("a worker sent a malformed audit line")};
-        audit_mux_emit(source->mux, &alarm);
+        audit_mux_emit(mux, &alarm);
     }
     return true;
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct audit_mux *mux = timer->data;
+    if (!mux->blocked)
+        sources_read(mux, true);
+}
+
+/* A wake for each turn of a busy worker would take the core from it: what it says in the meantime is safe in its
+ * socket. */
+static void pause_if_busy(struct audit_mux *mux)
+{
+    uint64_t now = uv_now(mux->loop), before = mux->read_ms;
+    mux->read_ms = now;
+    if (mux->blocked || now - before >= PAUSE_MS || uv_is_active((uv_handle_t *)&mux->pause))
+        return;
+    sources_read(mux, false);
+    uv_timer_start(&mux->pause, on_pause_over, PAUSE_MS, 0);
 }
 
 static void on_lines(uv_poll_t *poll, int status, int events)
@@ -230,12 +292,14 @@ static void on_lines(uv_poll_t *poll, int status, int events)
     struct source *source = poll->data;
     bool ended = status < 0;
     (void)events;
-    source->mux->gathering = true;
-    for (int i = 0; i < LINES_AT_ONCE && !ended && !source->mux->blocked && !source->mux->broken; i++)
-        if (!source_read(source, &ended))
+    struct audit_mux *mux = source->mux;
+    mux->gathering = true;
+    for (int i = 0; i < PACKETS_AT_ONCE && !ended && !mux->blocked && !mux->broken; i++)
+        if (mux->queue.len >= BYTES_AT_ONCE || !source_read(source, &ended))
             break;
-    source->mux->gathering = false;
-    put_done(source->mux);
+    mux->gathering = false;
+    put_done(mux);
+    pause_if_busy(mux);
     if (ended)
         source_close(source);
 }
@@ -262,12 +326,14 @@ int audit_mux_add(struct audit_mux *mux, int sock)
 
 static void own_line(struct audit_mux *mux, struct audit *audit, bool end)
 {
-    char line[AUDIT_LINE_MAX];
+    char *line = line_room(mux);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     audit_id(audit->id);
-    size_t len = audit_format(audit, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, line);
-    line_put(mux, line, len, end);
+    if (line != NULL)
+        line_put(mux, line,
+                 audit_format(audit, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000, line),
+                 end);
     mux->denials[audit->reason] += audit->count > 1 ? audit->count : 1;
 }
 
@@ -291,6 +357,11 @@ void audit_mux_in_force(struct audit_mux *mux, uint64_t generation)
 const uint64_t *audit_mux_denials(const struct audit_mux *mux)
 {
     return mux->denials;
+}
+
+const struct gate_seen *audit_mux_seen(const struct audit_mux *mux)
+{
+    return &mux->seen;
 }
 
 bool audit_mux_room(const struct audit_mux *mux)
@@ -321,14 +392,21 @@ struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *c
     mux->on_broken = broken;
     mux->ctx = ctx;
     buf_init(&mux->queue, QUEUE_MAX);
+    uv_timer_init(loop, &mux->pause);
+    mux->pause.data = mux;
     signal(SIGPIPE, SIG_IGN);
     if (chain_begin(&mux->chain) < 0) {
         free(mux);
         return NULL;
     }
     mux->watch = epoll_create1(EPOLL_CLOEXEC);
-    if (mux->watch >= 0 && epoll_ctl(mux->watch, EPOLL_CTL_ADD, out, &event) < 0) {
-        close(mux->watch); /* EPERM: a file, which never blocks */
+    int added = mux->watch >= 0 ? epoll_ctl(mux->watch, EPOLL_CTL_ADD, out, &event) : -1;
+    if (mux->watch < 0 || (added < 0 && errno != EPERM)) {
+        free(mux);
+        return NULL;
+    }
+    if (added < 0) { /* a file, which never blocks */
+        close(mux->watch);
         mux->watch = -1;
     }
     if (mux->watch >= 0) {

@@ -17,10 +17,11 @@
 #include "core/audit.h"
 
 struct audit_mux;
+struct gate_seen;
 
 /* Lines go to the descriptor `out`, which stays the caller's and keeps its flags. broken is called once, from
  * the loop or from inside a call below, when a line could not be delivered for good. Returns NULL when memory
- * is out. */
+ * or descriptors are out. */
 struct audit_mux *audit_mux_new(uv_loop_t *loop, int out, void (*broken)(void *ctx, const char *why),
                                 void *ctx);
 
@@ -40,6 +41,9 @@ void audit_mux_in_force(struct audit_mux *mux, uint64_t generation);
 /* How many denials of each reason the stream has told of since boot, by the lines' own counts. The array is the mux's, of
  * DENIAL_COUNT. */
 const uint64_t *audit_mux_denials(const struct audit_mux *mux);
+
+/* What the stream has told of the gate since boot. */
+const struct gate_seen *audit_mux_seen(const struct audit_mux *mux);
 
 /* Whether init's own queue is short. When not, put off what would emit and can wait. */
 bool audit_mux_room(const struct audit_mux *mux);

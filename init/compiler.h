@@ -15,6 +15,7 @@
 #include "core/err.h"
 
 #define COMPILER_MAX      (64 << 20) /* bytes of a database */
+#define COMPILER_SOURCE   (20 << 20) /* and of what it is made of */
 #define COMPILER_BASE_FD  3
 #define COMPILER_LIMIT_MS 15000u /* from exec to its end */
 

@@ -235,9 +235,8 @@ static void verb_ca(struct client *client, const json_t *request)
 static void verb_deploy_key(struct client *client, const json_t *request)
 {
     const char *name = json_string_value(json_object_get(request, "name"));
-    struct gate_keys *keys = &client->control->setup.rollout->policies->deploy;
     struct err err;
-    const char *line = name != NULL ? gate_keys_deploy(keys, name, &err) : NULL;
+    const char *line = name != NULL ? rollout_deploy_key(client->control->setup.rollout, name, &err) : NULL;
     if (name == NULL)
         err_set(&err, "\"name\" is not a text");
     if (line != NULL) {

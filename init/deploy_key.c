@@ -8,6 +8,7 @@
 #include <wolfssl/wolfcrypt/coding.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
+#include <wolfssl/wolfcrypt/hash.h>
 #include <wolfssl/wolfcrypt/random.h>
 
 #include "init/gate_keys.h"
@@ -138,6 +139,26 @@ static int line_make(const struct making *making, const char *comment, char line
         return -1;
     snprintf(line, DEPLOY_LINE_MAX, "%s %.*s %s", TYPE, (int)len, text, comment);
     return 0;
+}
+
+int deploy_key_print(const char *line, char print[DEPLOY_PRINT_MAX])
+{
+    static const char begin[] = TYPE " ";
+    const char *text = line + sizeof begin - 1;
+    unsigned char blob[64], hash[WC_SHA256_DIGEST_SIZE];
+    word32 len = sizeof blob, printed;
+    char room[48];
+
+    if (strncmp(line, begin, sizeof begin - 1) != 0 ||
+        Base64_Decode((const byte *)text, (word32)strcspn(text, " "), blob, &len) != 0 ||
+        wc_Sha256Hash(blob, len, hash) != 0)
+        return -1;
+    printed = sizeof room;
+    if (Base64_Encode_NoNl(hash, sizeof hash, (byte *)room, &printed) != 0)
+        return -1;
+    while (printed > 0 && room[printed - 1] == '=')
+        printed--;
+    return snprintf(print, DEPLOY_PRINT_MAX, "SHA256:%.*s", (int)printed, room) < DEPLOY_PRINT_MAX ? 0 : -1;
 }
 
 /* What a call before left there: SHA-512 of the seed is the scalar. */

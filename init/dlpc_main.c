@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * stopper-dlpc: compiles what is searched for in traffic, and ends (init/compiler.h). Descriptor 0 is a sealed memfd with the
- * known secrets as JSON, {"NAME": "value"}; 1 the empty memfd for the database; 2 takes words when it fails; 3 the base that the build made
+ * known secrets and the fingerprints of keys as JSON (init/policy_store.h); 1 the empty memfd for the database; 2 takes words when it fails; 3 the base that the build made
  * (stopper-dlpc --base), to which the secrets are added. Without one that fits all is compiled, and 2 says so. Nothing of the agent's or an upstream's comes here; it is jailed all the same, before it reads anything: what it runs is the
  * largest library of all.
  */
@@ -18,6 +18,7 @@
 #include "core/secret.h"
 #include "dlpc/compile.h"
 #include "init/compiler.h"
+#include "init/prints_read.h"
 #include "sys/channel.h"
 #include "sys/jail.h"
 #include "sys/seccomp.h"
@@ -62,21 +63,22 @@ static struct str base_map(void)
     return map != MAP_FAILED ? (struct str){map, (size_t)status.st_size} : (struct str){NULL, 0};
 }
 
-static int add_secrets(const struct dlp_known *known, size_t count, struct err *err)
+static int add_secrets(const struct dlp_known *known, size_t count, const struct dlp_prints *prints,
+                       struct err *err)
 {
     struct str base = base_map();
-    int status =
-        base.len > 0 ? dlp_compile(known, count, base, STDOUT_FILENO, err) : err_set(err, "there is no base");
+    int status = base.len > 0 ? dlp_compile(known, count, prints, base, STDOUT_FILENO, err)
+                              : err_set(err, "there is no base");
 
     if (base.len > 0)
         munmap((void *)base.ptr, base.len);
     if (status == 0)
         return 0;
     fprintf(stderr, "%s: all is compiled anew\n", err->text);
-    return dlp_compile(known, count, (struct str){NULL, 0}, STDOUT_FILENO, err);
+    return dlp_compile(known, count, prints, (struct str){NULL, 0}, STDOUT_FILENO, err);
 }
 
-static int compile(const struct secrets *secrets, struct err *err)
+static int compile(const struct secrets *secrets, const struct dlp_prints *prints, struct err *err)
 {
     struct dlp_known *known = calloc(secrets->count + 1, sizeof *known);
 
@@ -87,8 +89,25 @@ static int compile(const struct secrets *secrets, struct err *err)
             .name = secrets->entries[i].name,
             .value = secret_expose(secrets->entries[i].value),
             .kind = strcmp(secrets->entries[i].name, SECRET_CANARY) == 0 ? DLP_CANARY : DLP_HOSTS};
-    int status = add_secrets(known, secrets->count, err);
+    int status = add_secrets(known, secrets->count, prints, err);
     free(known);
+    return status;
+}
+
+static int compile_source(struct str text, struct err *err)
+{
+    struct secrets *secrets = NULL;
+    struct dlp_prints prints = {.count = 0};
+    json_t *source = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    int status = secrets_read(json_object_get(source, "secrets"), &secrets, err);
+
+    if (status == 0)
+        status = prints_read(json_object_get(source, "prints"), &prints, err);
+    if (status == 0)
+        status = compile(secrets, &prints, err);
+    prints_free(&prints);
+    secrets_free(secrets);
+    json_decref(source);
     return status;
 }
 
@@ -102,7 +121,6 @@ static int base_make(void)
 
 int main(int argc, char **argv)
 {
-    struct secrets *secrets = NULL;
     struct err err = {""};
     struct str json;
 
@@ -117,12 +135,9 @@ int main(int argc, char **argv)
         return fail("its limits cannot be set");
     if (jail_enter(&jail, &err) != 0)
         return fail(err.text);
-    if (channel_map(STDIN_FILENO, SECRETS_MAX_JSON, &json) != 0)
+    if (channel_map(STDIN_FILENO, COMPILER_SOURCE, &json) != 0)
         return fail("the source did not arrive as a sealed memfd");
-    int status = secrets_parse(json, &secrets, &err);
+    int status = compile_source(json, &err);
     munmap((void *)json.ptr, json.len);
-    if (status == 0)
-        status = compile(secrets, &err);
-    secrets_free(secrets);
     return status == 0 ? 0 : fail(err.text);
 }

@@ -15,11 +15,12 @@ void gate_keys_fini(struct gate_keys *keys)
     *keys = (struct gate_keys){0};
 }
 
-const char *gate_keys_deploy(struct gate_keys *keys, const char *name, struct err *err)
+const char *gate_keys_deploy(struct gate_keys *keys, const char *name, bool *made, struct err *err)
 {
     const struct key *old = keys_find(keys->made, name);
     struct secret *text;
 
+    *made = false;
     if (old != NULL)
         return keys->lines[old - keys->made->list];
     if (!gate_is_name(str_of(name))) {
@@ -43,6 +44,7 @@ const char *gate_keys_deploy(struct gate_keys *keys, const char *name, struct er
     if (deploy_key_make(name, &text, line, err) < 0)
         return NULL;
     keys_add(keys->made, name, text);
+    *made = true;
     return line;
 }
 

@@ -8,6 +8,7 @@
 #define INIT_GATE_KEYS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/err.h"
@@ -22,6 +23,12 @@
  * be freed; `line` the public one as authorized_keys has it (sshd(8)). Returns 0, or -1 with err. */
 int deploy_key_make(const char *name, struct secret **text, char line[DEPLOY_LINE_MAX], struct err *err);
 
+/* "SHA256:" and the digest of the public half in base64, as ssh-keygen -l shows it. NUL included. */
+#define DEPLOY_PRINT_MAX 56
+
+/* Of such a line. Returns 0, or -1. */
+int deploy_key_print(const char *line, char print[DEPLOY_PRINT_MAX]);
+
 /* What was made in this bottle. */
 struct gate_keys {
     struct keys *made;              /* NULL: none yet */
@@ -30,8 +37,8 @@ struct gate_keys {
 
 void gate_keys_fini(struct gate_keys *keys);
 
-/* The public half of the key with this name, which is made at the first call. Returns it, or NULL with err. */
-const char *gate_keys_deploy(struct gate_keys *keys, const char *name, struct err *err);
+/* The public half of the key with this name, which is made at the first call: *made. Returns it, or NULL with err. */
+const char *gate_keys_deploy(struct gate_keys *keys, const char *name, bool *made, struct err *err);
 
 /* Reads what `ctl apply` has as its member "keys"; null in it stands for what was made. *taken is NULL when there is none.
  * Returns 0, or -1 with err. */

@@ -29,6 +29,7 @@
 #include "init/control.h"
 #include "init/ctl.h"
 #include "init/desk.h"
+#include "init/gate_seen.h"
 #include "init/kinds.h"
 #include "init/meter.h"
 #include "init/mounted.h"
@@ -170,15 +171,16 @@ static json_t *describe_denials(const struct audit_mux *audit)
     return object;
 }
 
-/* What the policy in force has of them: names and URLs, as they were sent. */
+/* What the policy in force has of them, names and URLs as they were sent, and what became of the last requests for them. */
 static json_t *describe_repositories(const struct init *init)
 {
     const json_t *repos = json_object_get(json_object_get(init->policies.current.policy, "gate"), "repos");
     json_t *list = json_array();
     for (size_t i = 0; i < json_array_size(repos); i++) {
-        const json_t *repo = json_array_get(repos, i);
-        json_array_append_new(list, json_pack("{s:O, s:O}", "name", json_object_get(repo, "name"), "url",
-                                              json_object_get(repo, "url")));
+        const json_t *repo = json_array_get(repos, i), *name = json_object_get(repo, "name");
+        json_t *one = json_pack("{s:O, s:O}", "name", name, "url", json_object_get(repo, "url"));
+        gate_seen_describe(audit_mux_seen(init->audit), json_string_value(name), one);
+        json_array_append_new(list, one);
     }
     return list;
 }

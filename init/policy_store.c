@@ -214,7 +214,8 @@ static struct str sensitive(const struct policy *policy, const struct secret_ent
 }
 
 /* What has to be compiled for the policy. Returns 0 or -1. */
-static int source_make(struct policy_version *version, const struct policy *policy, struct err *err)
+static int source_make(const struct policy_store *store, struct policy_version *version,
+                       const struct policy *policy, struct err *err)
 {
     version->gates = policy->gate != NULL;
     version->searches =
@@ -230,8 +231,18 @@ static int source_make(struct policy_version *version, const struct policy *poli
         struct str value = sensitive(policy, entry);
         json_object_set_new(known, entry->name, json_stringn(value.ptr, value.len));
     }
-    char *text = json_dumps(known, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(known);
+    json_t *source = json_pack("{s:o}", "secrets", known), *prints = NULL;
+    if (version->keys != NULL && !store->has_print_key)
+        err_set(err, "there is no randomness for fingerprints of keys");
+    else if (version->keys != NULL)
+        prints = gate_prints_make(store->print_key, version->keys, err);
+    if ((version->keys != NULL && prints == NULL) ||
+        (prints != NULL && json_object_set_new(source, "prints", prints) != 0)) {
+        json_decref(source);
+        return -1;
+    }
+    char *text = json_dumps(source, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(source);
     if (text != NULL && digest_hex(str_of(text), AUDIT_POLICY_TEXT, version->source_digest) == 0)
         version->source =
             channel_memfd("source", str_of(text)); /* it holds the values: none stay in ordinary memory */
@@ -278,7 +289,8 @@ static void approvals_keep(json_t *approvals, const struct policy *policy)
     }
 }
 
-static int validate(const json_t *policy, struct policy_version *version, struct err *err)
+static int validate(const struct policy_store *store, const json_t *policy, struct policy_version *version,
+                    struct err *err)
 {
     struct policy *check;
     char *text = json_dumps(policy, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -292,7 +304,7 @@ static int validate(const json_t *policy, struct policy_version *version, struct
     if (status == 0)
         status = gate_keys_check(version->keys, check, err);
     if (status == 0)
-        status = source_make(version, check, err);
+        status = source_make(store, version, check, err);
     approvals_keep(version->approvals, check);
     note_budgets(version, check);
     policy_unref(check);
@@ -337,6 +349,8 @@ void policy_store_init(struct policy_store *store, const struct net *net, unsign
     static const char hex[] = "0123456789abcdef";
     unsigned char key[APPROVAL_KEY];
     *store = (struct policy_store){.net = net, .proxies = proxies};
+    store->has_print_key =
+        getrandom(store->print_key, sizeof store->print_key, 0) == (ssize_t)sizeof store->print_key;
     if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
         return;
     for (size_t i = 0; i < 2 * sizeof key; i++)
@@ -349,7 +363,7 @@ void policy_store_init(struct policy_store *store, const struct net *net, unsign
 static int stage(struct policy_store *store, const json_t *policy, struct policy_version next,
                  struct err *err)
 {
-    if (validate(policy, &next, err) < 0 || digest_take(policy, next.digest, err) < 0) {
+    if (validate(store, policy, &next, err) < 0 || digest_take(policy, next.digest, err) < 0) {
         version_close(&next);
         return -1;
     }

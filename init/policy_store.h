@@ -17,6 +17,7 @@
 #include "core/policy.h"
 #include "core/secret.h"
 #include "init/gate_keys.h"
+#include "init/gate_prints.h"
 #include "init/net.h"
 
 enum policy_section {
@@ -55,13 +56,15 @@ struct policy_store {
     bool keeps;    /* there is a place for repositories; without it no policy with any is taken */
     char value_key[2 * APPROVAL_KEY +
                    1]; /* in hexadecimal digits; "": there was no randomness, and no value is asked for */
+    uint8_t print_key[DLP_PRINT_KEY]; /* of fingerprints of keys; lives as long as init */
+    bool has_print_key;      /* there was randomness: without, no policy with repositories is taken */
     struct gate_keys deploy; /* keys that were made here; they live as long as init */
     struct policy_version current, next;
 };
 
 /* net is borrowed for the store's life. proxies: how many there are, 1 at least; each gets its part of every budget. `keeps` is
  * the caller's to set.
- * Takes a new key for hashes of values: it lives as long as init. */
+ * Takes new keys for hashes of values and for fingerprints. */
 void policy_store_init(struct policy_store *store, const struct net *net, unsigned proxies);
 
 /* Validates a policy as operators send it (no generation, no sidecar) with its secrets (an object of names

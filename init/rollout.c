@@ -2,6 +2,8 @@
 /* rollout: offer, wait, commit or revoke. One at a time. Each end is an audit line of kind "control". */
 #include "init/rollout.h"
 
+#include <stdio.h>
+
 #define ANSWER_LIMIT_MS 5000u  /* for all workers together */
 #define START_LIMIT_MS  20000u /* when some have to start for it, as supervise gives them */
 
@@ -87,6 +89,27 @@ static void on_compiled(void *ctx, int database, const struct err *err)
     } else {
         rollout->failed(rollout->boot, err);
     }
+}
+
+const char *rollout_deploy_key(struct rollout *rollout, const char *name, struct err *err)
+{
+    char print[DEPLOY_PRINT_MAX] = "", detail[DEPLOY_PRINT_MAX + 16];
+    struct audit told = {
+        .kind = AUDIT_CONTROL, .verdict = AUDIT_ALLOW, .rule = "deploy-key", .repository = str_of(name)};
+    bool made;
+
+    if (!audit_mux_room(rollout->audit)) {
+        err_set(err, "the audit stream is not read, so nothing can be recorded");
+        return NULL;
+    }
+    const char *line = gate_keys_deploy(&rollout->policies->deploy, name, &made, err);
+    if (made) {
+        deploy_key_print(line, print);
+        snprintf(detail, sizeof detail, "a key was made: %s", print);
+        told.detail = str_of(detail);
+        audit_mux_emit(rollout->audit, &told);
+    }
+    return line;
 }
 
 void rollout_init(struct rollout *rollout, uv_loop_t *loop, struct policy_store *policies,

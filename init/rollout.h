@@ -63,6 +63,9 @@ int rollout_egress(struct rollout *rollout,
                    void (*done)(void *ctx, uint64_t generation, const struct err *err), void *ctx,
                    struct err *err);
 
+/* A key that policies to come may have (gate_keys_deploy); one that is made is a line of kind "control", too. */
+const char *rollout_deploy_key(struct rollout *rollout, const char *name, struct err *err);
+
 /* To be called whenever a worker has changed. */
 void rollout_check(struct rollout *rollout);
 

@@ -17,6 +17,8 @@
 #define AUDIT_SEAL_MAX     320  /* of which the seal, that init adds to every line (core/audit_seal.h) */
 #define AUDIT_UNSEALED_MAX (AUDIT_LINE_MAX - AUDIT_SEAL_MAX) /* so this is what others may write */
 #define AUDIT_ID_MAX       32                                /* bytes of an event id, NUL included */
+#define AUDIT_PACKET_MAX                                                                                     \
+    7680 /* bytes of whole lines that a worker hands over at once: with the kernel's own 8 KiB */
 
 enum audit_kind {
     AUDIT_HTTP,

@@ -3,8 +3,6 @@
  * where a member begins. */
 #include "core/audit_seal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define GENERATION ",\"generation\":"
@@ -28,22 +26,38 @@ uint64_t audit_seal_generation(struct str line)
     return generation;
 }
 
+/* At most `max` bytes of the text. */
+static char *put(char *at, const char *text, size_t max)
+{
+    size_t len = strnlen(text, max);
+
+    memcpy(at, text, len);
+    return at + len;
+}
+
+static char *put_number(char *at, uint64_t value)
+{
+    return at + str_digits(value, at);
+}
+
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+
+/* At its longest, with both numbers of 20 digits, it is 246 bytes: AUDIT_SEAL_MAX holds it. */
 size_t audit_seal_put(const struct audit_seal *seal, char line[AUDIT_LINE_MAX], size_t len)
 {
-    char text[AUDIT_SEAL_MAX + 1];
-    size_t used = 0;
+    char *at = line + len - 2;
 
     if (seal->generation != 0)
-        used += (size_t)snprintf(text + used, sizeof text - used, GENERATION "%" PRIu64, seal->generation);
+        at = put_number(PUT(at, GENERATION), seal->generation);
     if (seal->policy_digest != NULL)
-        used += (size_t)snprintf(text + used, sizeof text - used, ",\"policy_digest\":\"%.32s\"",
-                                 seal->policy_digest);
+        at = PUT(put(PUT(at, ",\"policy_digest\":\""), seal->policy_digest, 32), "\"");
     if (seal->boot != NULL)
-        used += (size_t)snprintf(text + used, sizeof text - used, ",\"boot\":\"%.32s\"", seal->boot);
-    used += (size_t)snprintf(text + used, sizeof text - used, "%s,\"seq\":%" PRIu64 ",\"prev\":\"%.64s\"}\n",
-                             seal->end ? ",\"end\":true" : "", seal->seq, seal->prev);
-    memcpy(line + len - 2, text, used);
-    return len - 2 + used;
+        at = PUT(put(PUT(at, ",\"boot\":\""), seal->boot, 32), "\"");
+    if (seal->end)
+        at = PUT(at, ",\"end\":true");
+    at = put_number(PUT(at, ",\"seq\":"), seal->seq);
+    at = PUT(put(PUT(at, ",\"prev\":\""), seal->prev, AUDIT_DIGEST_TEXT), "\"}\n");
+    return (size_t)(at - line);
 }
 
 /* Takes `text` off the end. */

@@ -70,8 +70,24 @@ int ip_parse(struct str text, struct ip *ip)
 
 void ip_format(const struct ip *ip, char out[IP_TEXT])
 {
-    if (inet_ntop(ip->family == 6 ? AF_INET6 : AF_INET, ip->bytes, out, IP_TEXT) == NULL)
-        out[0] = '\0';
+    char *at = out;
+
+    if (ip->family == 6) {
+        if (inet_ntop(AF_INET6, ip->bytes, out, IP_TEXT) == NULL)
+            out[0] = '\0';
+        return;
+    }
+    for (size_t i = 0; i < 4; i++) { /* as inet_ntop, which goes through printf, for each request */
+        unsigned byte = ip->bytes[i];
+        if (i > 0)
+            *at++ = '.';
+        if (byte >= 100)
+            *at++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *at++ = (char)('0' + byte / 10 % 10);
+        *at++ = (char)('0' + byte % 10);
+    }
+    *at = '\0';
 }
 
 struct ip ip_from_v4(const uint8_t bytes[4])

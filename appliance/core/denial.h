@@ -115,6 +115,8 @@
       "Change what is pushed; else the operator would have to change push of this repository.")              \
     X(GIT_DECLINED, "git-declined", 0, "The upstream did not take the ref.",                                 \
       "Its words are in git's output; fetch, or ask who administers it.")                                    \
+    X(GIT_STORAGE, "git-storage", 0, "The gate has no room left for what git would keep.",                   \
+      "The operator would have to raise git-gate.storage_mb.")                                               \
     X(GIT_INTERRUPTED, "git-interrupted", 0, "The connection ended before git had done its work.",           \
       "Try again.")                                                                                          \
     X(DLP_MATCH, "dlp-match", 403, "The request holds what must not leave this bottle.",                     \

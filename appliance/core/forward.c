@@ -26,19 +26,18 @@ static const struct str COOKIES[] = {STR("cookie"), STR("cookie2")};
 /* Parts of a value could not be recognised, and coded bodies not be read. */
 static const struct str INJECTED[] = {STR("range"), STR("if-range"), STR("accept-encoding")};
 
+static char fold(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c == '_' ? '-' : c;
+}
+
 static bool same_field(struct str name, struct str other)
 {
     if (name.len != other.len)
         return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char pair[2] = {name.ptr[i], other.ptr[i]};
-        for (size_t c = 0; c < 2; c++)
-            pair[c] = pair[c] >= 'A' && pair[c] <= 'Z' ? (char)(pair[c] | 0x20)
-                      : pair[c] == '_'                 ? '-'
-                                                       : pair[c];
-        if (pair[0] != pair[1])
+    for (size_t i = 0; i < name.len; i++)
+        if (fold(name.ptr[i]) != fold(other.ptr[i]))
             return false;
-    }
     return true;
 }
 
@@ -85,5 +84,6 @@ bool forward_may(const struct route *route, struct str name)
 
 bool forward_field(const struct h1_head *head, const struct route *route, const struct h1_field *field)
 {
-    return forward_may(route, field->name) && !h1_head_lists(head, "connection", field->name);
+    return forward_may(route, field->name) &&
+           (head->connections == 0 || !h1_head_lists(head, "connection", field->name));
 }

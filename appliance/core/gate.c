@@ -191,17 +191,33 @@ static int read_scanner(json_t *value, void *into, struct err *err)
     return gate->scanner[0] == '/' ? 0 : err_set(err, "not an absolute path");
 }
 
+static int read_prefetch(json_t *value, void *into, struct err *err)
+{
+    return read_not(value, &((struct gate *)into)->no_prefetch, err);
+}
+
+static int read_storage(json_t *value, void *into, struct err *err)
+{
+    json_int_t size = json_integer_value(value);
+
+    if (size < 1 || size > GATE_STORAGE_MAX)
+        return err_set(err, "expected an integer from 1 to %d", GATE_STORAGE_MAX);
+    ((struct gate *)into)->storage_mb = (unsigned)size;
+    return 0;
+}
+
 int gate_read(json_t *value, void *policy, struct err *err)
 {
-    static const struct json_in_member members[] = {{"repos", read_repos, false},
-                                                    {"on_finding", read_on_finding, false},
-                                                    {"scanner", read_scanner, false},
-                                                    {NULL, NULL, false}};
+    static const struct json_in_member members[] = {
+        {"repos", read_repos, false},        {"on_finding", read_on_finding, false},
+        {"scanner", read_scanner, false},    {"prefetch", read_prefetch, false},
+        {"storage_mb", read_storage, false}, {NULL, NULL, false}};
     struct gate *gate = calloc(1, sizeof *gate);
 
     ((struct policy *)policy)->gate = gate;
     if (gate == NULL)
         return out_of_memory(err);
+    gate->storage_mb = GATE_STORAGE_MB;
     if (json_in_object(value, members, false, gate, err) != 0)
         return -1;
     return gate->repo_count > 0 ? 0 : err_set(err, "\"repos\" is missing");

@@ -15,7 +15,10 @@
  *                        "max_pack_mb": 100}}],                    optional; MiB of one push, 1 to 2048, the default
  *    "on_finding": "supervise",                                    optional; "block" (the default): what is found in a push
  *                                                                  refuses it; or somebody is asked
- *    "scanner": "/usr/bin/gitleaks"}                               optional; a program that looks too: its absolute path
+ *    "scanner": "/usr/bin/gitleaks",                               optional; a program that looks too: its absolute path
+ *    "prefetch": true,                                             optional, true without it: whether the gate fetches before
+ *                                                                  anybody asks
+ *    "storage_mb": 20480}                                          optional; MiB of all mirrors, 1 to 16777216; 20480 without it
  *
  * Where a list of patterns is there it holds 1 to GATE_PATTERNS_MAX. Unknown members are errors. Private keys are no part
  * of a policy.
@@ -32,9 +35,11 @@
 
 #define GATE_REPOS_MAX    1000
 #define GATE_PATTERNS_MAX 256
-#define GATE_PATTERN_MAX  512  /* bytes of one: printable, no space */
-#define GATE_PACK_MB      2048 /* MiB of a push that says nothing */
-#define GATE_SCANNER_MAX  255  /* bytes of the program's path */
+#define GATE_PATTERN_MAX  512      /* bytes of one: printable, no space */
+#define GATE_PACK_MB      2048     /* MiB of a push that says nothing */
+#define GATE_STORAGE_MB   20480    /* MiB of all mirrors, when nothing is said */
+#define GATE_STORAGE_MAX  16777216 /* MiB that may be said */
+#define GATE_SCANNER_MAX  255      /* bytes of the program's path */
 
 /* Texts with * and ** in them; none: whoever asks decides what that means. */
 struct gate_patterns {
@@ -63,7 +68,9 @@ struct gate {
     struct gate_repo *repos;
     size_t repo_count;
     bool supervise; /* "on_finding" */
-    char *scanner;  /* NULL: none */
+    bool no_prefetch;
+    unsigned storage_mb; /* never 0 */
+    char *scanner;       /* NULL: none */
 };
 
 /* Reads the policy's member "gate" into the struct policy `policy` (core/json_in.h). Returns 0, or -1 with err. */

@@ -24,9 +24,10 @@ static struct str lower(char *text, size_t len)
 static bool contains(struct str text, const char *part)
 {
     size_t len = strlen(part);
+    const char *at = text.ptr, *end = text.len >= len ? text.ptr + text.len - len + 1 : text.ptr;
 
-    for (size_t at = 0; at + len <= text.len; at++)
-        if (memcmp(text.ptr + at, part, len) == 0)
+    for (; at < end && (at = memchr(at, part[0], (size_t)(end - at))) != NULL; at++)
+        if (memcmp(at, part, len) == 0)
             return true;
     return false;
 }

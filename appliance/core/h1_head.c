@@ -16,9 +16,13 @@ static bool is_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+/* RFC 9110 section 5.6.2: letters, digits and !#$%&'*+-.^_`|~; a bit for each of 128 characters */
 static bool is_tchar(char c)
 {
-    return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL); /* RFC 9110 section 5.6.2 */
+    static const uint64_t bits[2] = {0x03ff6cfa00000000u, 0x57ffffffc7fffffeu};
+    unsigned char byte = (unsigned char)c;
+
+    return byte < 128 && (bits[byte / 64] >> byte % 64 & 1) != 0;
 }
 
 static bool is_token(struct str s)
@@ -42,6 +46,8 @@ static bool is_value(struct str s)
 
 long h1_head_end(struct h1_scan *scan, const char *bytes, size_t len, enum h1_error *error)
 {
+    size_t last = len < HEAD_MAX ? len : HEAD_MAX; /* the byte in front of it is looked at closely */
+
     *error = H1_BAD_SYNTAX;
     for (size_t i = scan->at; i < len; i++) {
         bool after_cr = i > 0 && bytes[i - 1] == '\r';
@@ -49,6 +55,8 @@ long h1_head_end(struct h1_scan *scan, const char *bytes, size_t len, enum h1_er
             *error = H1_TOO_LARGE;
             return -1;
         }
+        while (!after_cr && i + 1 < last && (unsigned char)bytes[i] > '\r') /* neither NUL, LF nor CR */
+            i++;
         if (bytes[i] == '\0' || (bytes[i] == '\n') != after_cr)
             return -1; /* a bare LF, or a CR that no LF follows */
         if (bytes[i] != '\n')
@@ -77,9 +85,11 @@ const struct h1_field *h1_head_find(const struct h1_head *head, const char *name
 {
     const struct h1_field *found = NULL;
 
+    struct str wanted = str_of(name);
+
     *count = 0;
     for (size_t i = 0; i < head->field_count; i++) {
-        if (str_equal_nocase(head->fields[i].name, str_of(name))) {
+        if (str_equal_nocase(head->fields[i].name, wanted)) {
             found = &head->fields[i];
             ++*count;
         }
@@ -89,9 +99,11 @@ const struct h1_field *h1_head_find(const struct h1_head *head, const char *name
 
 bool h1_head_lists(const struct h1_head *head, const char *name, struct str token)
 {
+    struct str wanted = str_of(name);
+
     for (size_t i = 0; i < head->field_count; i++) {
         struct str rest = head->fields[i].value;
-        if (!str_equal_nocase(head->fields[i].name, str_of(name)))
+        if (!str_equal_nocase(head->fields[i].name, wanted))
             continue;
         while (rest.len > 0) {
             const char *comma = memchr(rest.ptr, ',', rest.len);
@@ -120,15 +132,17 @@ static enum h1_error read_version(struct str text, struct h1_head *head)
 /* Those that llhttp knows, which a test compares, without CONNECT and TRACE. */
 static bool method_is_known(struct str method)
 {
-    static const char *const known[] = {
-        "DELETE",     "GET",      "HEAD",   "POST",      "PUT",         "OPTIONS",    "COPY",
-        "LOCK",       "MKCOL",    "MOVE",   "PROPFIND",  "PROPPATCH",   "SEARCH",     "UNLOCK",
-        "BIND",       "REBIND",   "UNBIND", "ACL",       "REPORT",      "MKACTIVITY", "CHECKOUT",
-        "MERGE",      "M-SEARCH", "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "PATCH",      "PURGE",
-        "MKCALENDAR", "LINK",     "UNLINK", "SOURCE",    "QUERY"};
+    static const struct str known[] = {
+        STR("DELETE"),      STR("GET"),       STR("HEAD"),     STR("POST"),       STR("PUT"),
+        STR("OPTIONS"),     STR("COPY"),      STR("LOCK"),     STR("MKCOL"),      STR("MOVE"),
+        STR("PROPFIND"),    STR("PROPPATCH"), STR("SEARCH"),   STR("UNLOCK"),     STR("BIND"),
+        STR("REBIND"),      STR("UNBIND"),    STR("ACL"),      STR("REPORT"),     STR("MKACTIVITY"),
+        STR("CHECKOUT"),    STR("MERGE"),     STR("M-SEARCH"), STR("NOTIFY"),     STR("SUBSCRIBE"),
+        STR("UNSUBSCRIBE"), STR("PATCH"),     STR("PURGE"),    STR("MKCALENDAR"), STR("LINK"),
+        STR("UNLINK"),      STR("SOURCE"),    STR("QUERY")};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (str_equal(method, str_of(known[i])))
+        if (str_equal(method, known[i]))
             return true;
     return false;
 }
@@ -180,17 +194,17 @@ static enum h1_error read_status_line(struct str line, struct h1_head *head)
  * digits stay and all else is '_' ("Content_Length", "Content.Length"). */
 static bool is_disguised(struct str name)
 {
-    static const char *const framing[] = {"content-length", "transfer-encoding"};
+    static const struct str framing[] = {STR("content-length"), STR("transfer-encoding")};
     char plain[32];
 
-    if (name.len >= sizeof plain)
+    if (name.len != framing[0].len && name.len != framing[1].len)
         return false;
     for (size_t i = 0; i < name.len; i++)
         plain[i] = is_alnum(name.ptr[i]) ? name.ptr[i] : '-';
     if (memcmp(plain, name.ptr, name.len) == 0) /* no disguise */
         return false;
     for (size_t i = 0; i < sizeof framing / sizeof framing[0]; i++)
-        if (str_equal_nocase((struct str){plain, name.len}, str_of(framing[i])))
+        if (str_equal_nocase((struct str){plain, name.len}, framing[i]))
             return true;
     return false;
 }
@@ -206,6 +220,7 @@ static enum h1_error read_fields(const char *bytes, size_t len, struct h1_head *
         if (h1_field_parse((struct str){bytes, line - 2}, field) != 0 || is_disguised(field->name))
             return H1_BAD_SYNTAX;
         head->field_count++; /* only now: without a colon it still points to where an earlier head was */
+        head->connections += str_equal_nocase(field->name, str_of("connection"));
         bytes += line;
         len -= line;
     }

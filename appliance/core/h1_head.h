@@ -44,6 +44,8 @@ struct h1_head {
     uint64_t length; /* bytes, of that field */
     bool keep_alive; /* what version and Connection say, RFC 9112 section 9.3 */
     size_t field_count;
+    size_t
+        connections; /* fields of this name: most heads have none, and need not be asked what is listed there */
     struct h1_field fields[FIELDS_MAX];
 };
 

@@ -2,7 +2,6 @@
 /* json_out: the bounded JSON writer; see json_out.h. */
 #include "core/json_out.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,11 +21,22 @@ static void put(struct json_out *out, const char *bytes, size_t len)
 static void put_key(struct json_out *out, const char *key)
 {
     if (out->comma)
-        put(out, ",", 1);
+        put(out, ",\"", 2);
+    else
+        put(out, "\"", 1);
     out->comma = true;
-    put(out, "\"", 1);
     put(out, key, strlen(key));
     put(out, "\":", 2);
+}
+
+/* How many bytes from the front are written as they are. */
+static size_t plain_run(const unsigned char *p, size_t len)
+{
+    size_t run = 0;
+
+    while (run < len && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' && p[run] != '\\')
+        run++;
+    return run;
 }
 
 /* Decodes one UTF-8 character (RFC 3629) of at most len bytes. Returns its length, 0 when it is not valid. */
@@ -99,6 +109,12 @@ void json_out_str(struct json_out *out, const char *key, struct str value, size_
     put_key(out, key);
     put(out, "\"", 1);
     for (size_t i = 0; i < value.len;) {
+        /* As many as leave room for the ellipsis. The last character is looked at by itself: none comes behind it. */
+        size_t room = max > written + sizeof ELLIPSIS - 1 ? max - written - (sizeof ELLIPSIS - 1) : 0;
+        size_t left = value.len - i - 1, run = plain_run(p + i, left < room ? left : room);
+        put(out, value.ptr + i, run);
+        written += run;
+        i += run;
         size_t used = escape(p + i, value.len - i, text), len = strlen(text);
         bool last = i + used == value.len;
         if (written + len + (last ? 0 : sizeof ELLIPSIS - 1) > max) {
@@ -114,10 +130,10 @@ void json_out_str(struct json_out *out, const char *key, struct str value, size_
 
 void json_out_u64(struct json_out *out, const char *key, uint64_t value)
 {
-    char text[24];
+    char text[STR_DIGITS_MAX];
 
     put_key(out, key);
-    put(out, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, value));
+    put(out, text, str_digits(value, text));
 }
 
 void json_out_bool(struct json_out *out, const char *key, bool value)

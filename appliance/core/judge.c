@@ -20,8 +20,6 @@ static enum denial judge_rules(const struct h1_head *head, const struct request 
     struct match_request seen = {
         .method = head->method, .path = request->path, .query = request->query, .fields = fields};
 
-    if (rules->matches.count + rules->deny.count == 0 && !judged->route->approved)
-        return DENIAL_NONE;
     for (size_t i = 0; i < head->field_count; i++)
         if (forward_field(head, judged->route, &head->fields[i]))
             fields[seen.field_count++] = (struct match_field){head->fields[i].name, head->fields[i].value};
@@ -43,7 +41,8 @@ static enum denial judge_route(bool tls, const struct h1_head *head, struct requ
 
     if (denial == DENIAL_NONE)
         denial = gitfetch_judge(judged->route, head, request);
-    if (denial == DENIAL_NONE)
+    const struct match_rules *rules = &judged->route->rules;
+    if (denial == DENIAL_NONE && (rules->matches.count + rules->deny.count > 0 || judged->route->approved))
         denial = judge_rules(head, request, judged);
     return denial;
 }

@@ -514,7 +514,10 @@ int policy_take_secrets(struct policy *policy, struct secrets *secrets, struct e
 
 void route_name(const struct route *route, char out[HOST_MAX + 3])
 {
-    snprintf(out, HOST_MAX + 3, "%s%s", route->wildcard ? "*." : "", route->host);
+    size_t front = route->wildcard ? 2 : 0;
+
+    memcpy(out, "*.", front);
+    strcpy(out + front, route->host); /* canonical, so it fits */
 }
 
 static bool is_host_address(const struct policy *policy, const struct ip *ip)

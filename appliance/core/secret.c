@@ -155,32 +155,36 @@ static int take(struct secrets *secrets, const char *name, const json_t *value, 
     return 0;
 }
 
-int secrets_parse(struct str json, struct secrets **secrets, struct err *err)
+int secrets_read(const json_t *object, struct secrets **secrets, struct err *err)
 {
     const char *name;
     json_t *value;
     int status = 0;
 
-    json_t *root =
-        json.len <= SECRETS_MAX_JSON ? json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (!json_is_object(root) ||
-        json_object_size(root) > SECRETS_MAX) { /* the library's own words may quote the text */
-        json_decref(root);
+    if (!json_is_object(object) || json_object_size(object) > SECRETS_MAX)
         return err_set(err, "secrets: not an object of names and strings, with each name once, or too large");
-    }
-    struct secrets *made = calloc(1, sizeof *made + json_object_size(root) * sizeof made->entries[0]);
+    struct secrets *made = calloc(1, sizeof *made + json_object_size(object) * sizeof made->entries[0]);
     if (made == NULL)
         status = err_set(err, "out of memory");
-    json_object_foreach(root, name, value)
+    json_object_foreach((json_t *)object, name, value)
         if (status == 0)
             status = take(made, name, value, err);
-    json_decref(root);
     if (status == 0) {
         *secrets = made;
         return 0;
     }
     secrets_free(made);
     return err_prefix(err, "secrets");
+}
+
+int secrets_parse(struct str json, struct secrets **secrets, struct err *err)
+{
+    json_t *root =
+        json.len <= SECRETS_MAX_JSON ? json_loadb(json.ptr, json.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    int status = secrets_read(root, secrets, err); /* the library's own words may quote the text */
+
+    json_decref(root);
+    return status;
 }
 
 void secrets_free(struct secrets *secrets)

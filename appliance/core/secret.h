@@ -7,6 +7,7 @@
 #ifndef CORE_SECRET_H
 #define CORE_SECRET_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -63,7 +64,8 @@ struct secrets {
 /* Reads {"NAME": "value", …}. Errors name the secret, never the value. *secrets is to be freed. Returns 0 or
  * -1. */
 int secrets_parse(struct str json, struct secrets **secrets, struct err *err);
-void secrets_free(struct secrets *secrets); /* NULL is fine */
+int secrets_read(const json_t *object, struct secrets **secrets, struct err *err); /* the same */
+void secrets_free(struct secrets *secrets);                                        /* NULL is fine */
 
 /* The set as the text that secrets_parse reads, NUL-terminated, to be wiped and freed with secrets_text_free.
  * NULL when memory is out. */

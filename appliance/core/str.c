@@ -4,30 +4,26 @@
 
 #include <string.h>
 
-static unsigned char lower(char c)
+bool str_same_letters(const char *a, const char *b, size_t len)
 {
-    unsigned char byte = (unsigned char)c;
-    return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte + ('a' - 'A')) : byte;
-}
-
-struct str str_of(const char *text)
-{
-    return (struct str){text, text != NULL ? strlen(text) : 0};
-}
-
-bool str_equal(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_equal_nocase(struct str a, struct str b)
-{
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+    for (size_t i = 0; i < len; i++) {
+        unsigned differ = (unsigned char)a[i] ^ (unsigned char)b[i], letter = a[i] | 0x20u;
+        if (differ != 0 && (differ != 0x20 || letter < 'a' || letter > 'z')) /* the case bit of a letter */
             return false;
+    }
     return true;
+}
+
+size_t str_digits(uint64_t value, char out[STR_DIGITS_MAX])
+{
+    char text[STR_DIGITS_MAX];
+    size_t at = sizeof text;
+
+    do
+        text[--at] = (char)('0' + value % 10);
+    while ((value /= 10) > 0);
+    memcpy(out, text + at, sizeof text - at);
+    return sizeof text - at;
 }
 
 struct str str_trim(struct str s)

@@ -14,7 +14,7 @@ const struct dlp_anchor_literal dlp_anchor_literals[] = {
     {0, "key", true},   {1, "secr", true},   {2, "toke", true},   {3, "pass", true},
     {4, "://", false},  {5, "kty\"", false}, {5, "kty\\", false}, {5, "pwd=", true},
     {5, "sv=2", false}, {6, ":_a", false},   {6, ":_p", false},   {6, ":$", false},
-    {7, "Priv", false}, {7, "Bot ", false},  {7, "webh", false},  {7, "00D", false},
+    {7, "Priv", false}, {7, "Bot ", false},  {7, "webh", false},  {4, "00D", false},
 };
 const size_t dlp_anchor_literal_count = sizeof dlp_anchor_literals / sizeof dlp_anchor_literals[0];
 
@@ -22,15 +22,18 @@ const size_t dlp_anchor_literal_count = sizeof dlp_anchor_literals / sizeof dlp_
 #define VALUE_MIN 16 /* bytes of the value */
 #define REACH     380
 
-/* Whether a long value begins not far behind. */
+/* Whether a long value begins not far behind. From the end of where one would be: most are seen not to be by a byte or two. */
 static bool value_follows(struct str text, size_t at)
 {
-    size_t run = 0, last = at + VALUE_FAR + VALUE_MIN < text.len ? at + VALUE_FAR + VALUE_MIN : text.len;
+    size_t last = at + VALUE_FAR + VALUE_MIN < text.len ? at + VALUE_FAR + VALUE_MIN : text.len;
 
-    for (; at < last; at++) {
-        run = dlp_tables.kinds[(uint8_t)text.ptr[at]] & DLP_OF_VALUE ? run + 1 : 0;
-        if (run == VALUE_MIN)
+    while (at + VALUE_MIN <= last) {
+        size_t start = at + VALUE_MIN;
+        while (start > at && dlp_tables.kinds[(uint8_t)text.ptr[start - 1]] & DLP_OF_VALUE)
+            start--;
+        if (start == at)
             return true;
+        at = start;
     }
     return false;
 }

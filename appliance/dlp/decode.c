@@ -94,7 +94,7 @@ static struct step json(struct str in)
     }
     if (in.ptr[1] == 'x' && (code = hex_number(in, 2, 2)) >= 0)
         return one((char)code, 4);
-    const char *name = memchr(names, in.ptr[1], sizeof names - 1);
+    const char *name = in.ptr[1] == 'n' ? names : memchr(names, in.ptr[1], sizeof names - 1);
     return name != NULL ? one(values[name - names], 2) : one('\\', 1);
 }
 
@@ -458,6 +458,30 @@ size_t dlp_decode(enum dlp_code code, unsigned phase, struct str in, char *out)
     if (code == DLP_BASE64 && plain64(phase, in, out, &made))
         return made;
     run(code, phase, in, (struct wish){.out = out, .at = SIZE_MAX, .end = true}, &made);
+    return made;
+}
+
+size_t dlp_unescape(struct str in, char *out, struct dlp_places *places)
+{
+    size_t made = 0;
+
+    dlp_places_begin(places);
+    for (size_t at = 0; at < in.len;) {
+        struct str rest = {in.ptr + at, in.len - at};
+        struct str near = {rest.ptr, rest.len < DLP_PLACES_APART ? rest.len : DLP_PLACES_APART};
+        size_t same = plain(DLP_JSON, near);
+        if (same > 0) {
+            memcpy(out + made, rest.ptr, same);
+            at += same;
+            made += same;
+        } else {
+            struct step step = json(rest);
+            memcpy(out + made, step.out, sizeof step.out); /* of which step.made count: there is room */
+            at += step.used;
+            made += step.made;
+        }
+        dlp_places_add(places, at, made);
+    }
     return made;
 }
 

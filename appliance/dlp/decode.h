@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/str.h"
+#include "dlp/places.h"
 
 enum dlp_code {
     DLP_PERCENT, /* %41 (RFC 3986) */
@@ -24,6 +25,9 @@ enum dlp_code {
 
 /* Decodes `in` into `out`, which has room for in.len bytes and three more. Returns the bytes made. */
 size_t dlp_decode(enum dlp_code code, unsigned phase, struct str in, char *out);
+
+/* The same for DLP_JSON, with places of both (room: DLP_PLACES_ROOM(in.len)); no place is within an escape. */
+size_t dlp_unescape(struct str in, char *out, struct dlp_places *places);
 
 /* Where in `in` the byte `at` of the output begins to be written, and where the writing of the bytes before `at` has ended. */
 size_t dlp_decode_start(enum dlp_code code, unsigned phase, struct str in, size_t at);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dlp/classes.h"
+#include "dlp/probe.h"
 #include "dlp/sketch.h"
 #include "dlp/view.h"
 
@@ -15,7 +16,7 @@
 #define BATCH      16 /* blocks */
 #define ASCII_MIN  15 /* digits of base64 that hold nothing but DLP_FRAGMENT bytes */
 
-static size_t place(const struct dlp_folds *folds, size_t start, size_t value)
+size_t dlp_fold_place(const struct dlp_folds *folds, size_t start, size_t value)
 {
     if (folds == NULL)
         return start + value;
@@ -69,8 +70,8 @@ static void into(struct digits *digits, unsigned phase, size_t at)
     }
     while ((last + 4 - phase) % 4 != 0 && last < digits->count && digits->values[last] != DLP_NO_DIGIT)
         last++;
-    size_t from = place(digits->folds, digits->start, first),
-           to = place(digits->folds, digits->start, last - 1) + 1;
+    size_t from = dlp_fold_place(digits->folds, digits->start, first),
+           to = dlp_fold_place(digits->folds, digits->start, last - 1) + 1;
     dlp_view_into(digits->view, DLP_BASE64, missing, (struct str){digits->view->text.ptr + from, to - from},
                   DLP_PROMISING);
 }
@@ -234,6 +235,8 @@ static void narrow(const struct dlp_view *view, enum dlp_code code, struct dlp_s
     for (unsigned phase = 0; phase < 8; phase++)
         if (places >> phase & 1)
             dlp_view_into(view, code, phase, digits, DLP_PROMISING);
+    if (view->probes != NULL)
+        dlp_probes_digits(view->probes, code, digits);
 }
 
 static void narrows(const struct dlp_view *view, const struct dlp_span *spans, size_t count,
@@ -301,7 +304,7 @@ static void all_digits(const struct dlp_view *view, size_t start, size_t end)
 
 void dlp_view_digits(const struct dlp_view *view, size_t start, size_t end)
 {
-    if (view->depth < DLP_DEPTH && !short_without(view->text, start, end))
+    if ((view->depth < DLP_DEPTH || view->probes != NULL) && !short_without(view->text, start, end))
         all_digits(view, start, end);
 }
 
@@ -313,6 +316,9 @@ void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end)
         return;
     digits.values = view->engine->values[view->depth];
     digits.folds = view->engine->folds[view->depth];
-    if (unfold(view, start, end, digits.values, &digits.count, view->engine->folds[view->depth]))
-        base64(&digits);
+    if (!unfold(view, start, end, digits.values, &digits.count, view->engine->folds[view->depth]))
+        return;
+    if (view->probes != NULL)
+        dlp_probes_lines(view->probes, digits.values, digits.count, digits.folds, start);
+    base64(&digits);
 }

@@ -16,7 +16,7 @@
 
 static void release(struct dlp_engine *engine)
 {
-    for (size_t i = 0; i < DLP_DEPTH; i++) {
+    for (size_t i = 0; i <= DLP_DEPTH; i++) {
         free(engine->texts[i]);
         free(engine->values[i]);
         engine->texts[i] = NULL;
@@ -24,7 +24,14 @@ static void release(struct dlp_engine *engine)
     }
     free(engine->letters);
     free(engine->plain);
-    engine->letters = engine->plain = NULL;
+    free(engine->found);
+    free(engine->spots);
+    engine->letters = engine->plain = engine->found = NULL;
+    engine->spots = NULL;
+    for (size_t i = 0; i < DLP_PLACES; i++) {
+        free(engine->places[i].all);
+        engine->places[i].all = NULL;
+    }
     engine->room = 0;
 }
 
@@ -34,8 +41,12 @@ int dlp_engine_room(struct dlp_engine *engine, size_t len)
         return 0;
     release(engine);
     bool good =
-        (engine->letters = malloc(len + SLACK)) != NULL && (engine->plain = malloc(len + SLACK)) != NULL;
-    for (size_t i = 0; i < DLP_DEPTH; i++)
+        (engine->letters = malloc(len + SLACK)) != NULL && (engine->plain = malloc(len + SLACK)) != NULL &&
+        (engine->found = malloc(len + SLACK)) != NULL && (engine->spots = malloc(len / 8 + SLACK)) != NULL;
+    for (size_t i = 0; i < DLP_PLACES; i++)
+        good =
+            (engine->places[i].all = malloc(DLP_PLACES_ROOM(len) * sizeof(struct dlp_place))) != NULL && good;
+    for (size_t i = 0; i <= DLP_DEPTH; i++)
         good = (engine->texts[i] = malloc(len + SLACK)) != NULL &&
                (engine->values[i] = malloc(len + SLACK)) != NULL && good;
     if (!good) {
@@ -48,6 +59,10 @@ int dlp_engine_room(struct dlp_engine *engine, size_t len)
 
 static int allocate(struct dlp_engine *engine)
 {
+    const struct dlp_prints_part *prints = engine->rules->prints.part;
+
+    if (prints != NULL && (engine->printer = dlp_printer_new(prints->key)) == NULL)
+        return -1;
     for (size_t i = 0; i < DLP_BASES; i++)
         if (engine->rules->bases[i] != NULL &&
             hs_alloc_scratch(engine->rules->bases[i], &engine->scratch) != HS_SUCCESS)
@@ -116,7 +131,9 @@ void dlp_engine_unref(struct dlp_engine *engine)
     pcre2_match_data_free(engine->match);
     pcre2_match_context_free(engine->limits);
     hs_free_scratch(engine->scratch);
+    dlp_printer_free(engine->printer);
     dlp_rules_free(engine->rules);
+    secret_wipe(engine->clean, sizeof engine->clean);
     free(engine);
 }
 

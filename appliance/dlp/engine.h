@@ -9,6 +9,7 @@
 
 #include "dlp/layout.h"
 #include "dlp/look.h"
+#include "dlp/places.h"
 #include "dlp/scan.h"
 
 #define DLP_DEPTH 3 /* texts within texts within the text */
@@ -37,6 +38,19 @@ struct dlp_words {
     char text[DLP_WORDS_SIZE];
 };
 
+/* Heads in which nothing was: clients send the same one again and again. Byte for byte, with where each field ends. */
+#define DLP_CLEAN_HEADS 8
+#define DLP_CLEAN_MAX   2048 /* bytes of one */
+struct dlp_clean {
+    unsigned detectors;
+    size_t len; /* 0 = none */
+    char bytes[DLP_CLEAN_MAX];
+};
+
+/* What of a reading belongs to what (inbound.c): its text without escapes to the text, its plain form to that, and the plain form of
+ * a part as it is written. */
+enum dlp_places_of { DLP_PLACES_ESCAPES, DLP_PLACES_PLAIN, DLP_PLACES_WRITTEN, DLP_PLACES };
+
 struct dlp_engine {
     unsigned references;
     struct dlp_rules *rules;
@@ -44,14 +58,20 @@ struct dlp_engine {
     pcre2_code **expressions; /* of tokens, then phrases; compiled when one is first reported */
     pcre2_match_data *match;
     pcre2_match_context *limits;
-    char *texts[DLP_DEPTH];     /* decoded, one for each depth */
-    uint8_t *values[DLP_DEPTH]; /* of base64 digits */
+    struct dlp_printer *printer;    /* NULL: there are no keys to look for */
+    char *texts[DLP_DEPTH + 1];     /* decoded, one for each depth, and for probe.h */
+    uint8_t *values[DLP_DEPTH + 1]; /* of base64 digits, the same */
+    char *found;                    /* digits with a find in them, decoded */
     struct dlp_folds *folds[DLP_DEPTH];
     struct dlp_words *words[DLP_DEPTH + 1];
-    char *plain;   /* what is inbound, as a reader takes it in */
+    char *plain;     /* what is inbound, as a reader takes it in */
+    uint64_t *spots; /* parts of that which are looked at */
+    struct dlp_places places[DLP_PLACES];
     char *letters; /* texts of letters and digits alone */
     char *joined;  /* heads, and the ends of messages with the beginnings of others */
     struct dlp_hits *hits;
+    struct dlp_clean clean[DLP_CLEAN_HEADS + 1]; /* and behind them the one that is being looked at */
+    unsigned next_clean;
     size_t room; /* bytes of each of these */
 };
 

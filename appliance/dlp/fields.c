@@ -2,12 +2,14 @@
 /*
  * fields: the head of a message. All of it is put into one text and looked through at once; then what can carry pieces of
  * something (segments of the path, parameters, values, names) is joined without what stands between, and looked through for what
- * lies across; then each piece behind what its namesake ended with in the message before.
+ * lies across; then each piece behind what its namesake ended with in the message before. What comes of the first two depends on
+ * the head's bytes alone, so they are left out for one in which they have found nothing before.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/h1_head.h"
+#include "core/secret.h"
 #include "dlp/decode.h"
 #include "dlp/message.h"
 
@@ -331,6 +333,65 @@ static bool injects(const struct dlp_field *field)
     return false;
 }
 
+/* Heads that are known. */
+
+/* Writes the head down, so that no two read the same. False: it is too long. */
+static bool write_down(const struct dlp_scan *scan, struct dlp_clean *clean)
+{
+    char *at = clean->bytes;
+
+    clean->detectors = scan->detectors;
+    for (size_t i = 0; i < scan->field_count; i++) {
+        const struct dlp_field *field = &scan->fields[i];
+        const uint32_t sizes[3] = {field->surface, (uint32_t)field->name.len, (uint32_t)field->value.len};
+        if (field->name.len + field->value.len + sizeof sizes > (size_t)(clean->bytes + DLP_CLEAN_MAX - at))
+            return false;
+        memcpy(at, sizes, sizeof sizes);
+        at += sizeof sizes;
+        if (field->name.len > 0)
+            memcpy(at, field->name.ptr, field->name.len);
+        at += field->name.len;
+        if (field->value.len > 0)
+            memcpy(at, field->value.ptr, field->value.len);
+        at += field->value.len;
+    }
+    clean->len = (size_t)(at - clean->bytes);
+    return true;
+}
+
+static bool is_known(const struct dlp_engine *engine, const struct dlp_clean *head)
+{
+    for (size_t i = 0; i < DLP_CLEAN_HEADS; i++)
+        if (engine->clean[i].len == head->len && engine->clean[i].detectors == head->detectors &&
+            memcmp(engine->clean[i].bytes, head->bytes, head->len) == 0)
+            return true;
+    return false;
+}
+
+static void look_at_all(struct joined *joined)
+{
+    struct dlp_scan *scan = joined->scan;
+    struct dlp_engine *engine = scan->engine;
+    struct dlp_clean *head = &engine->clean[DLP_CLEAN_HEADS];
+    bool written = write_down(scan, head);
+
+    if (written && is_known(engine, head))
+        return;
+    for (size_t i = 0; i < scan->field_count && !scan->inbound; i++)
+        if (injects(&scan->fields[i]))
+            dlp_scan_refuse(scan, DLP_INJECTION);
+    each_by_itself(joined);
+    together(joined);
+    if (!written || scan->inbound || scan->finding_count > 0 || scan->violation != DLP_NO_VIOLATION) {
+        secret_wipe(head->bytes, sizeof head->bytes);
+        return;
+    }
+    struct dlp_clean *place = &engine->clean[engine->next_clean++ % DLP_CLEAN_HEADS];
+    place->detectors = head->detectors;
+    place->len = head->len;
+    memcpy(place->bytes, head->bytes, head->len);
+}
+
 void dlp_scan_field(struct dlp_scan *scan, enum dlp_surface surface, struct str name, struct str value)
 {
     if (scan->fields == NULL)
@@ -353,11 +414,7 @@ enum dlp_answer dlp_scan_fields(struct dlp_scan *scan)
     if (joined != NULL) {
         joined->scan = scan;
         joined->len = joined->count = 0;
-        for (size_t i = 0; i < scan->field_count && !scan->inbound; i++)
-            if (injects(&scan->fields[i]))
-                dlp_scan_refuse(scan, DLP_INJECTION);
-        each_by_itself(joined);
-        together(joined);
+        look_at_all(joined);
         if (scan->carry != NULL)
             behind_the_last(joined);
     } else if (scan->field_count > 0) {

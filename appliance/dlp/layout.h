@@ -9,11 +9,12 @@
 #include <hs/hs_common.h>
 
 #include "dlp/known.h"
+#include "dlp/prints.h"
 #include "dlp/rules.h"
 
-#define DLP_MAGIC "stopdlp2"
+#define DLP_MAGIC "stopdlp3"
 #define DLP_BASE_MAGIC                                                                                       \
-    "stopbas2" /* of a base (dlpc/compile.h): its parts are as the library serializes them */
+    "stopbas3" /* of a base (dlpc/compile.h): its parts are as the library serializes them */
 #define DLP_PAGE 4096
 
 enum dlp_base {
@@ -21,7 +22,8 @@ enum dlp_base {
     DLP_BASE_DIGITS,  /* of those, the ones that may be letters, digits, '+' and '/' alone */
     DLP_BASE_TEXT,    /* tokens of several words that have an anchor (anchors.h) */
     DLP_BASE_REST,    /* all other tokens */
-    DLP_BASE_PHRASES, /* phrases */
+    DLP_BASE_PHRASES, /* phrases, */
+    DLP_BASE_ANCHORS, /* and what they cannot be without; the same number is reported for each of a phrase's */
     DLP_BASES,
 };
 #define DLP_CORE_MIN 20 /* bytes of dlp_is_core */
@@ -39,13 +41,14 @@ struct dlp_layout {
     uint32_t rest_count;              /* tokens in DLP_BASE_REST */
     uint32_t overlap;                 /* the longest match of any token, and one byte */
     struct dlp_part bases[DLP_BASES]; /* size 0: there are no such rules */
-    struct dlp_part known;
+    struct dlp_part known, prints;
 };
 
-/* Rules in their order: tokens, phrases, entropy, known secrets. */
+/* Rules in their order: tokens, phrases, entropy, known secrets, keys of the gate. */
 uint32_t dlp_rule_phrase(size_t phrase);
 uint32_t dlp_rule_entropy(void);
 uint32_t dlp_rule_known(size_t value);
+uint32_t dlp_rule_print(const struct dlp_rules *rules, size_t key);
 
 /* Whether a layout that stands at the beginning of `size` bytes is of this magic, whole, and made from this program's tables.
  * 0, or -1 with err. */
@@ -59,6 +62,7 @@ struct dlp_rules {
     size_t size;
     const hs_database_t *bases[DLP_BASES]; /* NULL: none */
     struct dlp_known_set known;
+    struct dlp_prints_set prints;
     bool quotes; /* some known secret has what JSON writes with a backslash */
     bool blanks; /* some known secret is more than visible ASCII */
     size_t count;

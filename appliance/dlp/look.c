@@ -16,6 +16,7 @@
 #define BATCH      8    /* chunks */
 #define SHORT_TEXT 2048 /* bytes of a text whose letters are searched as a whole */
 #define KEPT       2048 /* bytes at the end that are looked at again in any case */
+#define BLOCKS     (DLP_CHUNK / DLP_BLOCK)
 
 /* A run of n bytes holds (n - 3) / 4 lanes. */
 static_assert((DLP_CORE_MIN - 3) / DLP_LANE == 4 && (DLP_ENTROPY_MIN - 3) / DLP_LANE == 4 &&
@@ -50,12 +51,16 @@ static inline uint64_t rows_7(uint64_t now, uint64_t before)
 
 static void base64(struct dlp_sweep *sweep, const struct dlp_sketch *sketch, size_t base)
 {
-    for (unsigned phase = 0; phase < 4; phase++) {
-        uint64_t lanes = rows_3(sketch->ascii[phase], sweep->before.ascii[phase]);
-        for (; lanes != 0; lanes &= lanes - 1)
+    uint64_t lanes[4], any = 0;
+
+    for (unsigned phase = 0; phase < 4; phase++)
+        any |= lanes[phase] = rows_3(sketch->ascii[phase], sweep->before.ascii[phase]);
+    if (any == 0)
+        return;
+    for (unsigned phase = 0; phase < 4; phase++)
+        for (; lanes[phase] != 0; lanes[phase] &= lanes[phase] - 1)
             dlp_view_base64(sweep->view, sweep->origin, phase,
-                            base + DLP_LANE * (size_t)__builtin_ctzll(lanes), &sweep->done[phase]);
-    }
+                            base + DLP_LANE * (size_t)__builtin_ctzll(lanes[phase]), &sweep->done[phase]);
 }
 
 /* Whether this byte can be of a stretch of ASCII in which no three letters or digits follow each other. */
@@ -89,27 +94,83 @@ static void letters_apart(struct dlp_sweep *sweep, size_t at)
         dlp_view_letters(sweep->view, (struct str){text.ptr + start, end - start});
 }
 
-/* Lanes of bytes that can be of one: of the four bits of each the lowest. Three in a row are part of every stretch; most have
- * few letters, which is seen here when they end in this block. */
-static void apart(struct dlp_sweep *sweep, const struct dlp_bytes *bytes, size_t base)
+/* Bits that are set: not every processor that this is built for has an instruction for it. */
+static inline size_t bits_in(uint64_t mask)
 {
-    uint64_t three = bytes->alnum & bytes->alnum >> 1 & bytes->alnum >> 2, all = bytes->plain & ~three,
-             lanes = all & all >> 1;
+    mask -= mask >> 1 & 0x5555555555555555u;
+    mask = (mask & 0x3333333333333333u) + (mask >> 2 & 0x3333333333333333u);
+    return (size_t)(((mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u >> 56);
+}
 
-    lanes &= lanes >> 2 & 0x1111111111111111u;
-    uint64_t found = lanes & behind(lanes, sweep->before.apart, 4) & behind(lanes, sweep->before.apart, 8);
-    sweep->before.apart = lanes;
-    while (found != 0) {
-        unsigned at = (unsigned)__builtin_ctzll(found);
-        uint64_t above = ~all & UINT64_MAX << at, below = ~all & ~(UINT64_MAX << at);
-        unsigned end = above != 0 ? (unsigned)__builtin_ctzll(above) : 64,
-                 start = below != 0 ? 64 - (unsigned)__builtin_clzll(below) : 0;
-        uint64_t stretch = (end < 64 ? (1ull << end) - 1 : UINT64_MAX) & UINT64_MAX << start;
-        size_t count = (size_t)__builtin_popcountll(bytes->alnum & stretch);
-        found &= end < 64 ? UINT64_MAX << end : 0;
-        /* Two letters at the end of a block may be three with the next. */
-        if (start == 0 || end >= 62 || count >= sweep->letters)
-            letters_apart(sweep, base + at);
+static size_t letters_in(const struct dlp_sketch *sketch, struct dlp_span span)
+{
+    size_t count = 0;
+
+    for (size_t i = span.start / DLP_BLOCK, at = i * DLP_BLOCK; at < span.end; i++, at += DLP_BLOCK) {
+        uint64_t from = span.start > at ? UINT64_MAX << (span.start - at) : UINT64_MAX,
+                 to = span.end - at < DLP_BLOCK ? (1ull << (span.end - at)) - 1 : UINT64_MAX;
+        count += bits_in(sketch->blocks[i].alnum & from & to);
+    }
+    return count;
+}
+
+#define APART_LETTERS 12 /* of which no three follow each other: 17 bytes at least */
+
+/* Of four bits each: those whose first two are set, and all four, as the lowest of the four. */
+static inline uint64_t pairs(uint64_t all)
+{
+    return all & all >> 1 & 0x1111111111111111u;
+}
+
+static inline uint64_t lanes_in(uint64_t all)
+{
+    return pairs(all) & pairs(all >> 2);
+}
+
+/* Of lanes that are the third of such bytes, those where APART_LETTERS of them can have ended: with a fourth lane before, or two
+ * bytes on each side. `all`: the bytes, between those of the block before and of the next. */
+static inline uint64_t long_enough(uint64_t found, const uint64_t *all)
+{
+    uint64_t behind_lane = pairs(all[0]) >> DLP_LANE | pairs(all[1]) << (DLP_BLOCK - DLP_LANE);
+
+    return found & (behind(lanes_in(all[0]), lanes_in(all[-1]), 3 * DLP_LANE) |
+                    (behind(pairs(all[0] >> 2), pairs(all[-1] >> 2), 3 * DLP_LANE) & behind_lane));
+}
+
+/* Stretches of bytes that can be of one, of which three lanes in a row are a part. Most have few letters, which is seen here when
+ * they end in this chunk. */
+static void apart(struct dlp_sweep *sweep, const struct dlp_sketch *sketch, size_t base)
+{
+    uint64_t around[BLOCKS + 2], *all = around + 1, found[BLOCKS], any = 0;
+
+    around[0] = sweep->before.apart;
+    all[BLOCKS] = UINT64_MAX; /* what follows may be */
+    for (size_t i = 0; i < BLOCKS; i++) {
+        uint64_t alnum = sketch->blocks[i].alnum, next = i + 1 < BLOCKS ? sketch->blocks[i + 1].alnum : 0;
+        all[i] = sketch->blocks[i].plain & ~(alnum & (alnum >> 1 | next << 63) & (alnum >> 2 | next << 62));
+    }
+    uint64_t before = lanes_in(around[0]);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        uint64_t lanes = lanes_in(all[i]);
+        any |= found[i] = lanes & behind(lanes, before, DLP_LANE) & behind(lanes, before, 2 * DLP_LANE);
+        before = lanes;
+    }
+    sweep->before.apart = all[BLOCKS - 1];
+    if (any == 0)
+        return;
+    for (size_t i = 0, end = 0; i < BLOCKS; i++) {
+        if (sweep->letters >= APART_LETTERS)
+            found[i] = long_enough(found[i], all + i);
+        for (; found[i] != 0; found[i] &= found[i] - 1) {
+            size_t at = i * DLP_BLOCK + (size_t)__builtin_ctzll(found[i]);
+            if (at < end)
+                continue;
+            struct dlp_span span = dlp_stretch_of(all, at);
+            end = span.end;
+            /* Two letters at the end of a chunk may be three with the next. */
+            if (span.start == 0 || end > DLP_CHUNK - 2 || letters_in(sketch, span) >= sweep->letters)
+                letters_apart(sweep, base + at);
+        }
     }
 }
 
@@ -140,9 +201,34 @@ static void known_near(struct dlp_sweep *sweep, const struct dlp_sketch *sketche
         dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
+/* Four letters of UTF-16 or UTF-32 in a row, which are ASCII's. */
+static inline bool is_wide(uint64_t nul, uint64_t plain)
+{
+    uint64_t two = nul & plain >> 1, four = plain & nul >> 1 & nul >> 2 & nul >> 3;
+
+    return (two & two >> 2 & two >> 4 & nul >> 6) != 0 || (four & four >> 4 & four >> 8 & four >> 12) != 0;
+}
+
+/* What most text has little of. */
+static inline void marks(struct dlp_sweep *sweep, const struct dlp_bytes *is, size_t base)
+{
+    if (is->anchor != 0 && sweep->view->detectors & DLP_TOKENS)
+        dlp_sweep_anchors(sweep, is->anchor, base);
+    uint64_t percent = is->percent & (is->alnum >> 1 | 1ull << 63) & (is->alnum >> 2 | 3ull << 62);
+    if (percent != 0)
+        dlp_sweep_percents(sweep, percent, base);
+    if (is->escape != 0)
+        dlp_sweep_escapes(sweep, is->escape, base);
+    if (is->nul != 0 && is_wide(is->nul, is->plain))
+        dlp_sweep_nuls(sweep, base);
+    /* Blocks that are not UTF-8 are left alone: most by a byte that begins a character and is followed by none that goes on. */
+    if (is->high != 0 && sweep->letters > 0 && (is->lead << 1 & ~(is->high & ~is->lead)) == 0)
+        dlp_sweep_highs(sweep, base);
+}
+
 static void chunk(struct dlp_sweep *sweep, const char *bytes, const struct dlp_sketch *sketch, size_t base)
 {
-    uint64_t lanes = rows_4(sketch->core, sweep->before.core);
+    uint64_t lanes = rows_4(sketch->core, sweep->before.core), any = 0;
 
     lanes |= sweep->view->detectors & DLP_ENTROPY ? rows_4(sketch->word, sweep->before.word)
                                                   : rows_7(sketch->word, sweep->before.word);
@@ -150,23 +236,17 @@ static void chunk(struct dlp_sweep *sweep, const char *bytes, const struct dlp_s
         dlp_sweep_words(sweep, bytes, lanes, base);
     if (sweep->view->depth < DLP_DEPTH)
         base64(sweep, sketch, base);
-    for (size_t i = 0; i < DLP_CHUNK / DLP_BLOCK; i++, base += DLP_BLOCK) {
+    for (size_t i = 0; i < BLOCKS; i++) {
         const struct dlp_bytes *is = &sketch->blocks[i];
-        if (is->anchor != 0 && sweep->view->detectors & DLP_TOKENS)
-            dlp_sweep_anchors(sweep, is->anchor, base);
-        uint64_t percent = is->percent & (is->alnum >> 1 | 1ull << 63) & (is->alnum >> 2 | 3ull << 62);
-        if (percent != 0)
-            dlp_sweep_percents(sweep, percent, base);
-        if (is->escape != 0)
-            dlp_sweep_escapes(sweep, is->escape, base);
-        if (is->nul != 0)
-            dlp_sweep_nuls(sweep, is->nul, is->plain, base);
-        if (sweep->letters > 0) {
-            if (is->high != 0)
-                dlp_sweep_highs(sweep, is, base);
-            apart(sweep, is, base);
-        }
+        size_t at = base + i * DLP_BLOCK;
+        any |= is->anchor | is->percent | is->escape | is->nul | is->high;
+        if (sweep->view->probes != NULL && (is->high != 0 || sweep->view->engine->rules->prints.part->plain))
+            dlp_probes_bytes(sweep->view->probes, at, at + DLP_BLOCK);
     }
+    for (size_t i = 0; any != 0 && i < BLOCKS; i++)
+        marks(sweep, &sketch->blocks[i], base + i * DLP_BLOCK);
+    if (sweep->letters > 0)
+        apart(sweep, sketch, base);
 }
 
 /* What is open at the end of the text, and begins before `kept`. */
@@ -177,6 +257,11 @@ static size_t open_from(const struct dlp_region *region, size_t side, size_t kep
     return region->start > side ? region->start - side : 0;
 }
 
+static bool is_word(char c)
+{
+    return !(dlp_tables.kinds[(uint8_t)c] & DLP_NO_WORD);
+}
+
 /* Where begins all that may go on behind the end. */
 static size_t open_at_end(const struct dlp_sweep *sweep)
 {
@@ -185,9 +270,10 @@ static size_t open_at_end(const struct dlp_sweep *sweep)
            first = text.len > DLP_HOLD ? text.len - DLP_HOLD : 0;
 
     if (sweep->word_end >= kept && sweep->word_start < kept)
-        kept = sweep->word_start;
-    while (kept > first && text.len - kept < 2 * KEPT && dlp_is_word(text.ptr[kept - 1]))
-        kept--;
+        kept = dlp_sweep_word_open(sweep, kept);
+    else
+        while (kept > first && text.len - kept < 2 * KEPT && is_word(text.ptr[kept - 1]))
+            kept--;
     kept = open_from(&sweep->lines, DLP_FOLD_MAX, kept);
     kept = open_from(&sweep->percent.words, 1, kept);
     kept = open_from(&sweep->percent.all, sweep->margin, kept);
@@ -245,7 +331,7 @@ static void known(const struct dlp_view *view)
         dlp_view_hit(view, dlp_rule_known(find.value), DLP_KNOWN, find.start, find.end, 0);
 }
 
-size_t dlp_view_look(const struct dlp_view *view)
+static size_t look(const struct dlp_view *view)
 {
     size_t len = view->text.len, margin = view->engine->rules->layout->overlap;
     struct dlp_sweep sweep = {.view = view,
@@ -253,6 +339,7 @@ size_t dlp_view_look(const struct dlp_view *view)
                               .seen = view->since > margin ? view->since - margin : 0,
                               .origin = view->open < view->since ? view->open : view->since};
 
+    sweep.floor = dlp_sweep_floor(view, sweep.origin);
     if (view->detectors & DLP_TOKENS)
         dlp_view_match(view, DLP_BASE_REST, sweep.seen, len);
     if (view->detectors & DLP_KNOWN) {
@@ -266,6 +353,21 @@ size_t dlp_view_look(const struct dlp_view *view)
         sweep.letters = len > SHORT_TEXT ? letters : 0;
     }
     return sweep_all(&sweep);
+}
+
+size_t dlp_view_look(const struct dlp_view *view)
+{
+    struct dlp_view own = *view;
+    struct dlp_probes probes;
+
+    own.probes = NULL;
+    if (!dlp_probes_wanted(view))
+        return look(&own);
+    own.probes = &probes;
+    dlp_probes_begin(&probes, &own, view->open < view->since ? view->open : view->since);
+    size_t open = look(&own);
+    dlp_probes_end(&probes);
+    return open;
 }
 
 size_t dlp_look(struct dlp_engine *engine, unsigned detectors, struct str text, struct dlp_looked looked,

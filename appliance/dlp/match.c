@@ -142,15 +142,15 @@ void dlp_view_words_end(const struct dlp_view *view)
     words->count = words->len = 0;
 }
 
-void dlp_view_word(const struct dlp_view *view, size_t start, size_t end)
+void dlp_view_word(const struct dlp_view *view, struct dlp_span word, bool other, size_t from)
 {
     struct dlp_words *words = view->engine->words[view->depth];
-    size_t len = end - start;
+    size_t start = word.start, len = word.end - start;
 
     if (len > LONG_WORD) {
-        bool other = false;
-        dlp_word_end(view->text.ptr, end, start, &other);
-        dlp_view_match(view, other ? DLP_BASE_WORDS : DLP_BASE_DIGITS, start, end);
+        if (!other && start < from)
+            dlp_word_end(view->text.ptr, from < word.end ? from : word.end, start, &other);
+        dlp_view_match(view, other ? DLP_BASE_WORDS : DLP_BASE_DIGITS, start, word.end);
         return;
     }
     if (words->count == DLP_WORDS_MAX || words->len + len + 2 > DLP_WORDS_SIZE)

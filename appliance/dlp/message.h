@@ -31,6 +31,9 @@ struct dlp_packed {
     } marks[512];
 };
 
+/* How an answer is read (inbound.c). */
+enum dlp_reading { DLP_READ_TEXT, DLP_READ_PAGE, DLP_READINGS };
+
 struct dlp_scan {
     struct dlp_engine *engine;
     unsigned detectors;
@@ -51,7 +54,8 @@ struct dlp_scan {
     uint64_t open;                /* where begins what may go on behind what was scanned */
     struct dlp_packed *packed;    /* NULL: as it is */
     struct dlp_phrase_score score;
-    size_t kept_len; /* the end of what was let go in a flush, up to `kept_to` */
+    uint64_t read[DLP_READINGS]; /* from where each reading of an answer has to go on */
+    size_t kept_len;             /* the end of what was let go in a flush, up to `kept_to` */
     uint64_t kept_to;
     char kept[DLP_CARRY_TAIL];
 };
@@ -66,8 +70,9 @@ void dlp_scan_refuse(struct dlp_scan *scan, enum dlp_violation violation);
 struct dlp_hits *dlp_scan_hits(struct dlp_scan *scan);
 void dlp_scan_judge(struct dlp_scan *scan, const struct dlp_hits *hits);
 
-/* Phrases in a piece of the body, whose first byte has this offset. */
-void dlp_scan_phrases(struct dlp_scan *scan, struct str text, uint64_t offset, bool redactable);
+/* Phrases in a piece of the body, whose first byte has this offset. It begins DLP_HOLD bytes before the last one's end, or where bytes
+ * were let go. */
+void dlp_scan_phrases(struct dlp_scan *scan, struct str text, uint64_t offset);
 
 /* The slot of a surface and name; NULL where there is no carry. dlp_carry_put appends to it. */
 struct dlp_carry_slot *dlp_carry_get(struct dlp_carry *carry, enum dlp_surface surface, struct str name);

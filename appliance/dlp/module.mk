@@ -3,5 +3,6 @@
 LAYERS += dlp
 dlp.src := $(wildcard appliance/dlp/*.c)
 dlp.pkg := libpcre2-8 zlib libbrotlidec libzstd
-dlp.libs := -lhs_runtime
+dlp.static-deps := wolfssl
+dlp.libs := -lhs_runtime -lm
 test_fuzz_detect.with := tests/fuzz/fuzz_detect.c

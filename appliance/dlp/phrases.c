@@ -36,9 +36,15 @@
     "fff|"                                                                                                   \
     "transparent))"
 
-#define PHRASE(name, max_len, weight, expression, positive, negative)                                        \
+/* Anchors of several. */
+#define TO_FORGET                                                                                            \
+    "(?:ignor(?:e|ing)|isregard|orget|override|ypass|eglect)" S "|stop" S "following|ot" S "follow|on't" S   \
+    "follow"
+#define AI_NAME "(?:i|\\.i\\.|llm|gpt|laude|opilot|gemini|odex|language" S "model|oding)" S
+
+#define PHRASE(name, max_len, weight, expression, anchors, positive, negative)                               \
     {                                                                                                        \
-        name, expression, max_len, weight, positive, negative                                                \
+        name, expression, max_len, weight, anchors, positive, negative                                       \
     }
 
 const struct dlp_phrase dlp_phrases[] = {

@@ -21,14 +21,18 @@
 #define DLP_PHRASE_FIRES 3    /* the weight that is enough */
 #define DLP_PHRASE_NEAR  4096 /* bytes of the response within which weights add up */
 #define DLP_PHRASES_MAX  48   /* rows of the table, at most */
+#define DLP_PHRASE_KEPT  1024 /* bytes of plain text that are read once more: the longest match, and more */
 
 struct dlp_phrase {
     const char *name;       /* as audit lines and stopper-manifest(5) call it */
     const char *expression; /* on the plain text, which has no capital letters */
     uint16_t max_len;       /* the longest match in bytes of the plain text */
     uint8_t weight;         /* 1 to DLP_PHRASE_FIRES: alone enough */
-    const char *positive;   /* as a response would write it */
-    const char *negative;   /* something like it that is not meant */
+    const char *
+        anchors; /* expressions of letters and \\s, with '|' between: each match has one of them in it, also where an
+                               escape of JSON takes its beginning away (tests/unit/test_phrase_anchors.c) */
+    const char *positive; /* as a response would write it */
+    const char *negative; /* something like it that is not meant */
 };
 
 extern const struct dlp_phrase dlp_phrases[];

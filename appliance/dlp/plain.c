@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * plain: see plain.h. A reader takes the text character by character and gives at most one byte for each; what it gives
- * depends on what is before only in that blanks are held until something else comes.
+ * depends on what is before only in that blanks are held until something else comes. `next` does that; `run` does the same for
+ * ASCII without markup, which is most of most texts, many bytes at once.
  */
 #include "dlp/plain.h"
 
@@ -9,10 +10,16 @@
 #include <string.h>
 
 #include "dlp/decode.h"
+#include "dlp/html.h"
+
+#if defined __x86_64__
+#include <emmintrin.h>
+#elif defined __aarch64__
+#include <arm_neon.h>
+#endif
 
 #define TAGS_ROW   8
 #define HIDDEN_ROW 16
-#define TAG_MAX    4096 /* bytes of an element's tag; a longer one is text */
 
 /* What a character gives, besides a byte of ASCII. */
 enum { NOTHING = 0, BLANK = 0x100, LINE = 0x101, HIDDEN = 0x102, TAG = 0x200 /* or'ed with the byte */ };
@@ -21,6 +28,8 @@ struct reader {
     struct str in;
     size_t at;
     bool html;
+    size_t open;      /* where the first markup begins that has no end; in.len: there is none */
+    bool uncommented; /* no comment ends any more */
     bool begun;       /* something has been given: no blank is the first */
     bool fresh;       /* nothing but decoration since the line began */
     int blank;        /* held back: 0, BLANK or LINE */
@@ -44,121 +53,6 @@ static const char latin[] = "aaaaaaaceeeeiiiidnooooo ouuuuy s"
                             "lllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
 _Static_assert(sizeof latin == 0x180 - 0xc0 + 1, "one for each");
 
-static const struct {
-    const char *name;
-    uint32_t code;
-} references[] = {
-    {"amp", '&'},      {"lt", '<'},     {"gt", '>'},      {"quot", '"'},   {"apos", '\''},
-    {"nbsp", ' '},     {"ensp", ' '},   {"emsp", ' '},    {"thinsp", ' '}, {"Tab", '\t'},
-    {"NewLine", '\n'}, {"shy", 0xad},   {"zwnj", 0x200c}, {"zwj", 0x200d}, {"ZeroWidthSpace", 0x200b},
-    {"lrm", 0x200e},   {"rlm", 0x200f}, {"lsquo", '\''},  {"rsquo", '\''}, {"ldquo", '"'},
-    {"rdquo", '"'},    {"ndash", '-'},  {"mdash", '-'},   {"hyphen", '-'}, {"colon", ':'},
-    {"semi", ';'},     {"comma", ','},  {"period", '.'},  {"excl", '!'},   {"quest", '?'},
-    {"lpar", '('},     {"rpar", ')'},   {"lsqb", '['},    {"rsqb", ']'},   {"lcub", '{'},
-    {"rcub", '}'},     {"verbar", '|'}, {"vert", '|'},    {"lowbar", '_'}, {"sol", '/'},
-    {"bsol", '\\'},    {"num", '#'},    {"commat", '@'},  {"equals", '='}, {"hellip", '.'},
-};
-
-static bool is_letter(char c)
-{
-    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* A character reference at the front of `in`, which begins with '&'. Returns its length; 0: none. */
-static size_t reference(struct str in, uint32_t *code)
-{
-    size_t at = 1;
-    if (in.len > 3 && in.ptr[1] == '#') {
-        bool hex = (in.ptr[2] | 0x20) == 'x';
-        uint32_t number = 0;
-        at = hex ? 3 : 2;
-        size_t first = at;
-        for (; at < in.len && at < first + 8; at++) {
-            char c = in.ptr[at];
-            if (is_digit(c))
-                number = number * (hex ? 16 : 10) + (uint32_t)(c - '0');
-            else if (hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-                number = number * 16 + (uint32_t)((c | 0x20) - 'a' + 10);
-            else
-                break;
-        }
-        if (at == first)
-            return 0;
-        *code = number;
-        return at < in.len && in.ptr[at] == ';' ? at + 1 : at;
-    }
-    while (at < in.len && at < 16 && is_letter(in.ptr[at]))
-        at++;
-    if (at == in.len || in.ptr[at] != ';')
-        return 0;
-    for (size_t i = 0; i < sizeof references / sizeof references[0]; i++)
-        if (strlen(references[i].name) == at - 1 && memcmp(references[i].name, in.ptr + 1, at - 1) == 0) {
-            *code = references[i].code;
-            return at + 1;
-        }
-    return 0;
-}
-
-/* Elements that only give a form to the text in a line, and those that part it; each name between blanks. */
-static const char inline_names[] =
-    " a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q rp "
-    "rt ruby s samp small span strike strong sub sup time tt u var wbr ";
-static const char block_names[] = " address area article aside audio base blockquote body br button canvas "
-                                  "caption center col colgroup dd details dialog "
-                                  "dir div dl dt embed fieldset figcaption figure footer form frame frameset "
-                                  "h1 h2 h3 h4 h5 h6 head header hr html iframe "
-                                  "img input legend li link main map menu meta meter nav noframes noscript "
-                                  "object ol optgroup option output p param "
-                                  "picture pre progress script section select source style summary svg table "
-                                  "tbody td template textarea tfoot th thead "
-                                  "title tr track ul video path g ";
-
-static bool is_name(const char *names, struct str name)
-{
-    char word[16];
-    if (name.len + 3 > sizeof word)
-        return false;
-    word[0] = ' ';
-    for (size_t i = 0; i < name.len; i++)
-        word[1 + i] = is_letter(name.ptr[i]) ? (char)(name.ptr[i] | 0x20) : name.ptr[i];
-    memcpy(word + 1 + name.len, " ", 2);
-    return strstr(names, word) != NULL;
-}
-
-/* Markup at the front of `in`, which begins with '<': its length, and whether it parts words. 0: it is text. */
-static size_t markup(struct str in, bool *parts)
-{
-    *parts = false;
-    if (in.len > 3 && memcmp(in.ptr, "<!--", 4) == 0) {
-        const char *end = memmem(in.ptr + 4, in.len - 4, "-->", 3);
-        return end != NULL ? (size_t)(end - in.ptr) + 3 : 0;
-    }
-    size_t start = in.len > 1 && in.ptr[1] == '/' ? 2 : 1, at = start;
-    while (at < in.len && at < start + 12 && (is_letter(in.ptr[at]) || is_digit(in.ptr[at])))
-        at++;
-    struct str name = {in.ptr + start, at - start};
-    bool forms = is_name(inline_names, name);
-    if (name.len == 0 || (!forms && !is_name(block_names, name)))
-        return 0;
-    *parts = !forms;
-    char quote = 0;
-    for (; at < in.len && at < TAG_MAX; at++) {
-        char c = in.ptr[at];
-        if (quote != 0)
-            quote = c == quote ? 0 : quote;
-        else if (c == '"' || c == '\'')
-            quote = c;
-        else if (c == '>')
-            return at + 1;
-    }
-    return 0;
-}
-
 static bool shows_nothing(uint32_t c)
 {
     return c == 0xad || c == 0x34f || c == 0x61c || c == 0x115f || c == 0x1160 || c == 0x17b4 ||
@@ -174,6 +68,12 @@ static bool is_blank(uint32_t c)
            c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || c == 0x2800;
 }
 
+/* Before a line: a quotation, a comment, a table, a list. */
+static bool is_decoration(char c)
+{
+    return c == '>' || c == '/' || c == '|' || c == '-';
+}
+
 /* What a character of ASCII gives. */
 static int of_ascii(const struct reader *reader, char c)
 {
@@ -183,8 +83,8 @@ static int of_ascii(const struct reader *reader, char c)
         return BLANK;
     if (c == '*' || c == '`' || c == '~')
         return NOTHING; /* emphasis, code */
-    if (reader->fresh && strchr(">/|-", c) != NULL)
-        return NOTHING; /* a quotation, a comment, a table, a list */
+    if (reader->fresh && is_decoration(c))
+        return NOTHING;
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
@@ -244,15 +144,21 @@ static size_t character(struct str in, uint32_t *code)
 }
 
 /* The next character and what it gives; `used` bytes. */
-static int take(const struct reader *reader, size_t *used)
+static int take(struct reader *reader, size_t *used)
 {
     struct str rest = {reader->in.ptr + reader->at, reader->in.len - reader->at};
     uint32_t code;
-    bool parts;
-    if (rest.ptr[0] == '&' && (*used = reference(rest, &code)) > 0)
+    if (rest.ptr[0] == '&' && (*used = dlp_html_reference(rest, &code)) > 0)
         return of_code(reader, code > 0x10ffff ? 0xfffd : code);
-    if (reader->html && rest.ptr[0] == '<' && (*used = markup(rest, &parts)) > 0)
-        return parts ? LINE : NOTHING;
+    if (reader->html && rest.ptr[0] == '<' && !(reader->uncommented && rest.len > 1 && rest.ptr[1] == '!')) {
+        enum dlp_html is = dlp_html_markup(rest, used);
+        if (is == DLP_HTML_FORMS || is == DLP_HTML_PARTS)
+            return is == DLP_HTML_PARTS ? LINE : NOTHING;
+        if (is == DLP_HTML_OPEN) {
+            reader->open = reader->open < reader->at ? reader->open : reader->at;
+            reader->uncommented |= rest.len > 1 && rest.ptr[1] == '!';
+        }
+    }
     if ((signed char)rest.ptr[0] >= 0) {
         *used = 1;
         return of_ascii(reader, rest.ptr[0]);
@@ -318,80 +224,209 @@ static struct made next(struct reader *reader)
     return (struct made){false, 0, reader->in.len};
 }
 
-/* What a byte gives that gives one byte whatever is around it within a line, as most of a text does; 0: it is not so. */
-static const char *within_a_line(void)
-{
-    static const char apart[] = "*`~&<";
-    static char table[256];
+/* What a byte of ASCII gives in a row of them; those that give themselves, in lower case, are none of these. */
+enum { ROW_ENDS = 0, ROW_NOTHING = 1, ROW_BLANK = ' ', ROW_LINE = '\n' };
 
-    for (int c = '!'; table['}'] == 0 && c < 0x7f; c++)
-        if (strchr(apart, c) == NULL)
-            table[c] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-    return table;
+static uint8_t row_gives[256];
+
+__attribute__((constructor)) static void prepare(void)
+{
+    const struct reader reader = {.fresh = false};
+
+    for (int c = 0; c < 0x80; c++) {
+        int what = of_ascii(&reader, (char)c);
+        row_gives[c] = (uint8_t)(what == NOTHING ? ROW_NOTHING
+                                 : what == BLANK ? ROW_BLANK
+                                 : what == LINE  ? ROW_LINE
+                                                 : what);
+    }
+    row_gives['&'] = ROW_ENDS; /* all that is not ASCII, too */
 }
 
-/* So many bytes at once, where all of them are of those or single blanks; `in` has one byte more. */
+/* For each kind of processor: how many bytes PIECE are, and two looks at as many at once.
+ * `blanks`: how many of them from the first on are blanks, line ends or controls, and whether a line ends among these.
+ * `piece` copies them to `out`, in lower case, and returns how many of them from the first on give just that within a line: visible
+ * ones that are not '*', '`', '~', '&' and not `markup`, and blanks in front of such a one. */
+#if defined __x86_64__
+#define PIECE 32
+
+static inline void half_piece(const unsigned char *in, char markup, char *out, unsigned *other,
+                              unsigned *blank)
+{
+    __m128i c = _mm_loadu_si128((const __m128i *)in);
+    __m128i capital =
+        _mm_and_si128(_mm_cmpgt_epi8(c, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(c, _mm_set1_epi8('Z' + 1)));
+    __m128i apart =
+        _mm_or_si128(_mm_cmplt_epi8(c, _mm_set1_epi8(' ')), /* signed: and all that is not ASCII */
+                     _mm_cmpgt_epi8(c, _mm_set1_epi8('}')));
+    apart = _mm_or_si128(
+        apart, _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8('*')), _mm_cmpeq_epi8(c, _mm_set1_epi8('`'))));
+    apart = _mm_or_si128(
+        apart, _mm_or_si128(_mm_cmpeq_epi8(c, _mm_set1_epi8('&')), _mm_cmpeq_epi8(c, _mm_set1_epi8(markup))));
+    *blank = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_set1_epi8(' ')));
+    *other = (unsigned)_mm_movemask_epi8(apart);
+    _mm_storeu_si128((__m128i *)out, _mm_or_si128(c, _mm_and_si128(capital, _mm_set1_epi8(0x20))));
+}
+
+static inline unsigned piece(const unsigned char *in, char markup, char *out)
+{
+    unsigned other[2], blank[2];
+
+    half_piece(in, markup, out, &other[0], &blank[0]);
+    half_piece(in + 16, markup, out + 16, &other[1], &blank[1]);
+    uint32_t others = other[0] | other[1] << 16, blanks = blank[0] | blank[1] << 16;
+    others |= blanks & ((others | blanks) >> 1 | 1u << 31);
+    return others != 0 ? (unsigned)__builtin_ctz(others) : PIECE;
+}
+
+static inline unsigned repeats(const unsigned char *in)
+{
+    __m128i first = _mm_set1_epi8((char)*in);
+    uint32_t same =
+        (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)in), first)) |
+        (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(in + 16)), first)) << 16;
+
+    return ~same != 0 ? (unsigned)__builtin_ctz(~same) : PIECE;
+}
+#elif defined __aarch64__
 #define PIECE 16
-typedef uint8_t piece_u8 __attribute__((vector_size(PIECE)));
-typedef uint64_t piece_u64 __attribute__((vector_size(PIECE)));
 
-static bool piece(const unsigned char *in, const char *table, char *out)
+/* Four bits for each byte. */
+static inline uint64_t nibbles(uint8x16_t v)
 {
-    piece_u8 c, after;
-
-    memcpy(&c, in, PIECE);
-    memcpy(&after, in + 1, PIECE);
-    piece_u8 apart = (piece_u8)(c < ' ') | (piece_u8)(c > '}') | (piece_u8)(c == '*') | (piece_u8)(c == '`') |
-                     (piece_u8)(c == '&') | (piece_u8)(c == '<') |
-                     ((piece_u8)(c == ' ') & (piece_u8)(after == ' '));
-    piece_u64 any = (piece_u64)apart;
-    if ((any[0] | any[1]) != 0 || (in[PIECE - 1] == ' ' && table[in[PIECE]] == 0))
-        return false;
-    c |= (piece_u8)(c >= 'A') & (piece_u8)(c <= 'Z') & 0x20;
-    memcpy(out, &c, PIECE);
-    return true;
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
 }
 
-/* As many of those, and blanks between two of them, as there are in a row: what `next` would give for them one by one. */
-static size_t run(struct reader *reader, const char *table, char *out)
+static inline unsigned piece(const unsigned char *in, char markup, char *out)
+{
+    uint8x16_t c = vld1q_u8(in);
+    uint8x16_t capital = vandq_u8(vcgeq_u8(c, vdupq_n_u8('A')), vcleq_u8(c, vdupq_n_u8('Z')));
+    uint8x16_t apart = vorrq_u8(vcltq_u8(c, vdupq_n_u8(' ')), vcgtq_u8(c, vdupq_n_u8('}')));
+    apart = vorrq_u8(apart, vorrq_u8(vceqq_u8(c, vdupq_n_u8('*')), vceqq_u8(c, vdupq_n_u8('`'))));
+    apart = vorrq_u8(apart, vorrq_u8(vceqq_u8(c, vdupq_n_u8('&')), vceqq_u8(c, vdupq_n_u8((uint8_t)markup))));
+    uint64_t others = nibbles(apart), blanks = nibbles(vceqq_u8(c, vdupq_n_u8(' ')));
+    others |= blanks & ((others | blanks) >> 4 | 0xfull << 60);
+    vst1q_u8((uint8_t *)out, vorrq_u8(c, vandq_u8(capital, vdupq_n_u8(0x20))));
+    return others != 0 ? (unsigned)__builtin_ctzll(others) / 4 : PIECE;
+}
+
+static inline unsigned repeats(const unsigned char *in)
+{
+    uint64_t other = ~nibbles(vceqq_u8(vld1q_u8(in), vdupq_n_u8(*in)));
+
+    return other != 0 ? (unsigned)__builtin_ctzll(other) / 4 : PIECE;
+}
+#else
+#define PIECE 1
+
+static inline unsigned repeats(const unsigned char *in)
+{
+    (void)in;
+    return 1;
+}
+
+static inline unsigned piece(const unsigned char *in, char markup, char *out)
+{
+    *out = (char)row_gives[*in];
+    return *out > ' ' && *in != (unsigned char)markup;
+}
+#endif
+
+#define STRETCH 1024 /* bytes of a line, at most, until the next place is noted */
+
+/* ASCII in a row, without references and, in HTML, markup: what `next` would give for it byte by byte. `len` bytes are in `out` when it
+ * begins; returns how many there are then. */
+static size_t run(struct reader *reader, struct dlp_places *places, char *out, size_t len)
 {
     const unsigned char *in = (const unsigned char *)reader->in.ptr;
-    size_t at = reader->at, end = reader->in.len, len = 0;
+    const char markup = reader->html ? '<' : '*';
+    size_t at = reader->at, end = reader->in.len;
+    int blank = reader->blank;
+    bool fresh = reader->fresh, counts = false; /* what is counted in a row has ended */
 
-    if (reader->to_give > 0 || reader->blank != 0 || reader->fresh || !reader->begun)
-        return 0;
-    for (; end - at > PIECE && piece(in + at, table, out + len); at += PIECE)
-        len += PIECE;
-    for (; at < end; at++) { /* what is no such piece has an end of the row in it, or is the last */
-        char gives = table[in[at]];
-        if (gives == 0 && (in[at] != ' ' || at + 1 == end || table[in[at + 1]] == 0))
+    while (reader->to_give == 0 && at < end) {
+        if (blank == 0 && !fresh && end - at >= PIECE) {
+            size_t stop = end - at > STRETCH ? at + STRETCH : end - PIECE;
+            unsigned same = PIECE;
+            for (; same == PIECE && at <= stop; at += same, len += same)
+                same = piece(in + at, markup, out + len);
+            if (same > 0) {
+                counts = true;
+                if (places != NULL) /* nothing is held back, and what was hidden before counts no more */
+                    dlp_places_add(places, at, len);
+            }
+            if (same == PIECE)
+                continue;
+        }
+        uint8_t gives = row_gives[in[at]];
+        if (gives == ROW_ENDS || (in[at] == '<' && markup == '<'))
             break;
-        out[len++] = gives != 0 ? gives : ' ';
+        at++;
+        if (gives == ROW_BLANK || gives == ROW_LINE) {
+            size_t from = at;
+            reader->blank_at = blank != 0 ? reader->blank_at : at - 1;
+            for (bool line = gives == ROW_LINE;; line = row_gives[in[at++]] == ROW_LINE) {
+                blank = line || blank == LINE ? LINE : BLANK;
+                if (at == end || in[at] > ' ')
+                    break;
+                if (at - from > 16 && end - at > PIECE)
+                    at += repeats(in + at) - 1;
+            }
+            fresh |= blank == LINE;
+            counts = true;
+            continue;
+        }
+        if (gives == ROW_NOTHING || (fresh && is_decoration((char)gives)))
+            continue;
+        if (blank != 0 && reader->begun)
+            out[len++] = blank == LINE ? '\n' : ' ';
+        out[len++] = (char)gives;
+        reader->begun = counts = true;
+        fresh = false;
+        blank = 0;
     }
-    if (len > 0)
+    if (counts)
         reader->hidden = reader->tags = 0;
     reader->at = at;
+    reader->blank = blank;
+    reader->fresh = fresh;
     return len;
 }
 
-size_t dlp_plain(bool html, struct str in, char *out)
+/* Whether what is given from here on is the same whatever was before. */
+static bool is_free(const struct reader *reader)
 {
-    struct reader reader = {.in = in, .html = html, .fresh = true};
-    const char *table = within_a_line();
-    size_t len = 0;
+    return reader->to_give == 0 && reader->blank == 0 && !reader->fresh && reader->hidden == 0 &&
+           reader->tags == 0;
+}
 
+size_t dlp_plain(bool html, struct str in, char *out, struct dlp_places *places, size_t *open)
+{
+    struct reader reader = {.in = in, .html = html, .fresh = true, .open = in.len};
+
+    if (places != NULL)
+        dlp_places_begin(places);
+    size_t len = run(&reader, places, out, 0);
     for (struct made made = next(&reader); made.any; made = next(&reader)) {
         out[len++] = made.byte;
-        len += run(&reader, table, out + len);
+        if (places != NULL && is_free(&reader))
+            dlp_places_add(places, reader.at, len);
+        len = run(&reader, places, out, len);
     }
+    if (open != NULL)
+        *open = reader.open;
     return len;
 }
 
-size_t dlp_plain_start(bool html, struct str in, size_t at)
+size_t dlp_plain_start(bool html, struct str in, const struct dlp_places *places, size_t at)
 {
-    struct reader reader = {.in = in, .html = html, .fresh = true};
+    struct dlp_place from =
+        places != NULL ? places->all[dlp_places_find(places, at)] : (struct dlp_place){0, 0};
+    struct reader reader = {
+        .in = in, .at = from.in, .html = html, .fresh = from.in == 0, .begun = from.in > 0, .open = in.len};
     struct made made = next(&reader);
-    for (; made.any && at > 0; at--)
+
+    for (at -= from.out; made.any && at > 0; at--)
         made = next(&reader);
     return made.at;
 }

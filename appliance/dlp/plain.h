@@ -21,16 +21,20 @@
 #include <stddef.h>
 
 #include "core/str.h"
+#include "dlp/places.h"
 
 /* Three of these stand where eight tag characters or more stand in a row, and where sixteen characters or more that show
  * nothing do: nobody writes that by accident. No other byte below 0x20 but a line end is in the result. */
 #define DLP_PLAIN_TAGS   '\x01'
 #define DLP_PLAIN_HIDDEN '\x02'
 
-/* Writes the plain form of `in` to `out`, which has room for in.len bytes. Returns how many there are: never more. */
-size_t dlp_plain(bool html, struct str in, char *out);
+/* Writes the plain form of `in` to `out`, which has room for in.len bytes. Returns how many there are: never more. Where they are
+ * asked for (not NULL): places of both, with room for DLP_PLACES_ROOM(in.len), and in *open where in `in` the first comment or
+ * element begins that does not end in it (in.len: none), and is text therefore. */
+size_t dlp_plain(bool html, struct str in, char *out, struct dlp_places *places, size_t *open);
 
-/* Where in `in` the byte `at` of the result comes from; in.len when it is not that long. */
-size_t dlp_plain_start(bool html, struct str in, size_t at);
+/* Where in `in` the byte `at` of the result comes from; in.len when it is not that long. `places`, of the same call, save reading all
+ * that is before; NULL: there are none. */
+size_t dlp_plain_start(bool html, struct str in, const struct dlp_places *places, size_t at);
 
 #endif

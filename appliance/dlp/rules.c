@@ -39,6 +39,7 @@ uint64_t dlp_tables_digest(void)
     for (size_t i = 0; i < dlp_phrase_count; i++) {
         digest = mix(digest, dlp_phrases[i].name, strlen(dlp_phrases[i].name) + 1);
         digest = mix(digest, dlp_phrases[i].expression, strlen(dlp_phrases[i].expression) + 1);
+        digest = mix(digest, dlp_phrases[i].anchors, strlen(dlp_phrases[i].anchors) + 1);
     }
     return digest;
 }
@@ -56,6 +57,11 @@ uint32_t dlp_rule_entropy(void)
 uint32_t dlp_rule_known(size_t value)
 {
     return (uint32_t)(dlp_rule_entropy() + 1 + value);
+}
+
+uint32_t dlp_rule_print(const struct dlp_rules *rules, size_t key)
+{
+    return dlp_rule_known(rules->known.part != NULL ? rules->known.part->count : 0) + (uint32_t)key;
 }
 
 static bool inside(const struct dlp_layout *layout, struct dlp_part part)
@@ -80,7 +86,8 @@ int dlp_layout_check(const struct dlp_layout *layout, size_t size, const char *m
             err_set(err, "dlp: the database is cut short");
             return -1;
         }
-    if (!inside(layout, layout->known) ||
+    if (!inside(layout, layout->known) || !inside(layout, layout->prints) ||
+        (layout->prints.size > 0 && layout->prints.size < sizeof(struct dlp_prints_part)) ||
         (layout->bases[DLP_BASE_REST].size == 0) != (layout->rest_count == 0) ||
         (layout->known.size > 0 && layout->known.size < sizeof(struct dlp_known_part))) {
         err_set(err, "dlp: the database is cut short");
@@ -106,6 +113,8 @@ static int open_parts(struct dlp_rules *rules, struct err *err)
     }
     if (rules->layout->known.size > 0)
         rules->known.part = (const struct dlp_known_part *)(base + rules->layout->known.at);
+    if (rules->layout->prints.size > 0)
+        rules->prints.part = (const struct dlp_prints_part *)(base + rules->layout->prints.at);
     rules->quotes = dlp_known_has_any(&rules->known, "\"\\", false);
     rules->blanks = dlp_known_has_any(&rules->known, "", true);
     return 0;
@@ -115,7 +124,8 @@ static int name_rules(struct dlp_rules *rules)
 {
     size_t known = rules->known.part != NULL ? rules->known.part->count : 0, at = 0;
 
-    rules->count = dlp_rule_known(known);
+    size_t keys = rules->prints.part != NULL ? rules->prints.part->keys : 0;
+    rules->count = dlp_rule_known(known) + keys;
     rules->rules = calloc(rules->count + 1, sizeof *rules->rules);
     if (rules->rules == NULL)
         return -1;
@@ -129,6 +139,9 @@ static int name_rules(struct dlp_rules *rules)
             (struct dlp_rule){.name = dlp_known_name(&rules->known, i),
                               .detector = DLP_KNOWN,
                               .kind = (enum dlp_known_kind)dlp_known_value(&rules->known, i)->kind};
+    for (size_t i = 0; i < keys; i++)
+        rules->rules[at++] = (struct dlp_rule){
+            .name = dlp_prints_name(&rules->prints, i), .detector = DLP_KNOWN, .kind = DLP_GATE_KEY};
     return 0;
 }
 

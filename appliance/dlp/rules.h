@@ -2,8 +2,8 @@
 /*
  * rules: what is searched for, as a compiled database that workers map read-only from a sealed memfd, so that all of them
  * share its pages. It is made by dlp_compile (dlpc/compile.h) in a short-lived program of its own: a worker links the
- * scanning half of the library alone. The database holds the known secrets' values: its pages are as secret as they are,
- * locked where the limit allows it, and left out of core dumps.
+ * scanning half of the library alone. The database holds the known secrets' values (of the gate's keys fingerprints
+ * alone): its pages are as secret as they are, locked where the limit allows it, and left out of core dumps.
  *
  * The table of tokens is in both programs. The database names its rows by index, and is refused when it was made from
  * another table.
@@ -34,14 +34,16 @@ enum dlp_known_kind {
     DLP_ENV,      /* {from_env}: the agent may have read it */
     DLP_CANARY,   /* nobody's: whoever sends it has searched for it */
     DLP_HOSTS,    /* any other value of the host's that the sidecar was told of */
+    DLP_GATE_KEY, /* a private key of the git-gate, known by its fingerprints alone (prints.h) */
 };
 
 struct dlp_rules;
 
 /* One rule, as audit lines and denials name it. */
 struct dlp_rule {
-    const char *name;  /* the token's or phrase's name of the table; the secret's name, never its value */
-    unsigned detector; /* one of the bits above */
+    const char *
+        name; /* the token's or phrase's of the table; the secret's, never its value; "gate_key:REPOSITORY" */
+    unsigned detector;        /* one of the bits above */
     enum dlp_known_kind kind; /* of DLP_KNOWN */
 };
 

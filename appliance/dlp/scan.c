@@ -188,7 +188,7 @@ static void look(struct dlp_scan *scan, struct str text, uint64_t offset, size_t
                                                   .redactable = scan->packed == NULL});
     }
     if (reads_phrases(scan))
-        dlp_scan_phrases(scan, text, offset, scan->packed == NULL);
+        dlp_scan_phrases(scan, text, offset);
 }
 
 /* Tokens go on behind their match: one that reached the end of the last step may go on in this one. */
@@ -234,8 +234,7 @@ static void look_across(struct dlp_scan *scan, struct str before, struct str beg
                                                   .across = true});
     }
     if (reads_phrases(scan) && offset >= before.len)
-        dlp_scan_phrases(scan, (struct str){joined, before.len + begin.len}, offset - before.len,
-                         scan->packed == NULL);
+        dlp_scan_phrases(scan, (struct str){joined, before.len + begin.len}, offset - before.len);
 }
 
 static void look_at_begin(struct dlp_scan *scan, struct str begin)

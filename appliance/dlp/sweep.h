@@ -6,6 +6,7 @@
 #ifndef DLP_SWEEP_H
 #define DLP_SWEEP_H
 
+#include "dlp/probe.h"
 #include "dlp/sketch.h"
 #include "dlp/view.h"
 
@@ -42,6 +43,7 @@ struct dlp_sweep {
         uint64_t core, word, ascii[4]; /* of the last chunk */
         uint64_t apart;                /* of the last block */
     } before;
+    size_t floor;                  /* no word is taken to begin before */
     size_t word_start, word_end;   /* the last long word */
     size_t done[4];                /* base64 that was looked into, for each phase */
     size_t apart_start, apart_end; /* the last stretch of letters that stand apart */
@@ -62,14 +64,37 @@ static inline struct str dlp_sweep_slice(const struct dlp_sweep *sweep, size_t s
     return (struct str){text.ptr + from, to - from};
 }
 
+/* The run of set bits of a chunk that goes through `at`, of the chunk. */
+static inline struct dlp_span dlp_stretch_of(const uint64_t masks[DLP_CHUNK / DLP_BLOCK], size_t at)
+{
+    size_t first = at / DLP_BLOCK, last = first;
+    uint64_t bit = 1ull << at % DLP_BLOCK, below = ~masks[first] & (bit - 1),
+             above = ~masks[last] & ~(bit - 1);
+
+    while (below == 0 && first > 0)
+        below = ~masks[--first];
+    while (above == 0 && last < DLP_CHUNK / DLP_BLOCK - 1)
+        above = ~masks[++last];
+    return (struct dlp_span){below != 0 ? DLP_BLOCK * (first + 1) - (size_t)__builtin_clzll(below) : 0,
+                             above != 0 ? DLP_BLOCK * last + (size_t)__builtin_ctzll(above) : DLP_CHUNK};
+}
+
 /* Lanes or bytes as bits, and where in the text their first is. */
 void dlp_sweep_words(struct dlp_sweep *sweep, const char *bytes, uint64_t lanes,
                      size_t base); /* `bytes`: the chunk */
 void dlp_sweep_anchors(struct dlp_sweep *sweep, uint64_t mask, size_t base);
 void dlp_sweep_percents(struct dlp_sweep *sweep, uint64_t mask, size_t base);
 void dlp_sweep_escapes(struct dlp_sweep *sweep, uint64_t mask, size_t base);
-void dlp_sweep_nuls(struct dlp_sweep *sweep, uint64_t nul, uint64_t plain, size_t base);
-void dlp_sweep_highs(struct dlp_sweep *sweep, const struct dlp_bytes *bytes, size_t base);
+
+/* A block that has letters of UTF-16 or UTF-32, and one that may have characters of UTF-8. */
+void dlp_sweep_nuls(struct dlp_sweep *sweep, size_t base);
+void dlp_sweep_highs(struct dlp_sweep *sweep, size_t base);
+
+/* Where the words begin that a sweep from `origin` on may meet: its floor. */
+size_t dlp_sweep_floor(const struct dlp_view *view, size_t origin);
+
+/* From where the last long word has to be looked at again if it goes on, `kept` at the latest. */
+size_t dlp_sweep_word_open(const struct dlp_sweep *sweep, size_t kept);
 
 /* What is open is looked into. */
 void dlp_sweep_lines_end(struct dlp_sweep *sweep);

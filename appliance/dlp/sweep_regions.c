@@ -156,25 +156,17 @@ void dlp_sweep_escapes(struct dlp_sweep *sweep, uint64_t mask, size_t base)
     }
 }
 
-/* Four letters of UTF-16 or UTF-32 in a row, which are ASCII's. */
-void dlp_sweep_nuls(struct dlp_sweep *sweep, uint64_t nul, uint64_t plain, size_t base)
+void dlp_sweep_nuls(struct dlp_sweep *sweep, size_t base)
 {
-    uint64_t two = nul & plain >> 1, four = plain & nul >> 1 & nul >> 2 & nul >> 3;
-
-    if ((two & two >> 2 & two >> 4 & nul >> 6) != 0 || (four & four >> 4 & four >> 8 & four >> 12) != 0)
-        grow(sweep, &sweep->nuls, DLP_NULS, base, base + DLP_BLOCK, DLP_UTF16_SIDE * sweep->margin,
-             DLP_THOROUGH);
+    grow(sweep, &sweep->nuls, DLP_NULS, base, base + DLP_BLOCK, DLP_UTF16_SIDE * sweep->margin, DLP_THOROUGH);
 }
 
-/* Characters that look like a letter, or that nobody sees: see decode.c. Blocks that are not UTF-8 are left alone: most by a
- * byte that begins a character and is followed by none that goes on. */
-void dlp_sweep_highs(struct dlp_sweep *sweep, const struct dlp_bytes *bytes, size_t base)
+/* Characters that look like a letter, or that nobody sees: see decode.c. */
+void dlp_sweep_highs(struct dlp_sweep *sweep, size_t base)
 {
     struct str text = sweep->view->text;
     size_t end = base + DLP_BLOCK < text.len ? base + DLP_BLOCK : text.len;
 
-    if ((bytes->lead << 1 & ~(bytes->high & ~bytes->lead)) != 0)
-        return;
     if (dlp_has_alikes((struct str){text.ptr + base, end - base}, end == text.len))
         grow(sweep, &sweep->high, DLP_ALNUM, base, end, DLP_ALIKE_SIDE, DLP_PLAIN);
 }

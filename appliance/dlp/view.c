@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "dlp/probe.h"
+
 void dlp_view_hit(const struct dlp_view *view, uint32_t rule, unsigned detector, size_t start, size_t end,
                   size_t words)
 {
@@ -88,6 +90,12 @@ static void look_plain(const struct dlp_view *view)
     if (view->detectors & DLP_KNOWN && dlp_known_has(&view->engine->rules->known, DLP_LETTERS) &&
         dlp_has_alikes(view->text, true))
         dlp_view_letters(view, view->text); /* letters that only look like others */
+    if (dlp_probes_wanted(view)) {
+        struct dlp_probes probes;
+        dlp_probes_begin(&probes, view, 0);
+        dlp_probes_bytes(&probes, 0, view->text.len);
+        dlp_probes_end(&probes);
+    }
     if (memchr(view->text.ptr, 0, view->text.len) != NULL && wide(view->text))
         dlp_view_into(view, DLP_NULS, 0, view->text, DLP_THOROUGH);
     if (memchr(view->text.ptr, '\\', view->text.len) != NULL)
@@ -101,19 +109,21 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
 {
     if (view->depth == DLP_DEPTH || from.len == 0)
         return;
-    struct dlp_view into = *view;
     char *room = view->engine->texts[view->depth];
+    struct str text = {room, dlp_decode(code, phase, from, room)};
 
-    into.text = (struct str){room, dlp_decode(code, phase, from, room)};
+    if (text.len == 0 || (effort == DLP_PROMISING && !promising(text)))
+        return;
+    struct dlp_view into = *view;
+    into.text = text;
     into.since = into.open = 0;
     into.more = false;
+    into.probes = NULL;
     into.up = view;
     into.from = from;
     into.code = code;
     into.phase = phase;
     into.depth++;
-    if (into.text.len == 0 || (effort == DLP_PROMISING && !promising(into.text)))
-        return;
     if (effort == DLP_PLAIN)
         look_plain(&into);
     else

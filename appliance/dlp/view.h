@@ -10,6 +10,10 @@
 #include "dlp/engine.h"
 #include "dlp/look.h"
 
+struct dlp_span {
+    size_t start, end;
+};
+
 struct dlp_view {
     struct dlp_engine *engine;
     struct dlp_hits *hits;
@@ -17,6 +21,7 @@ struct dlp_view {
     struct str text;
     size_t since, open; /* see dlp_look; 0 for what is decoded */
     bool more;
+    struct dlp_probes *probes; /* for pieces of keys; NULL: none are looked for */
     /* Of what is decoded: */
     const struct dlp_view *up; /* NULL: this is the text that was given */
     struct str from;           /* the piece of up's text */
@@ -41,8 +46,9 @@ void dlp_view_into(const struct dlp_view *view, enum dlp_code code, unsigned pha
 /* The letters and digits of a piece, searched for known secrets. */
 void dlp_view_letters(const struct dlp_view *view, struct str from);
 
-/* Words that may be tokens, shown to vectorscan together. */
-void dlp_view_word(const struct dlp_view *view, size_t start, size_t end);
+/* Words that may be tokens, shown to vectorscan together. `other`: it is known to have more than standard base64; `from`: of what
+ * is before that is not known. */
+void dlp_view_word(const struct dlp_view *view, struct dlp_span word, bool other, size_t from);
 void dlp_view_words_end(const struct dlp_view *view);
 
 /* Shows a piece (start to end of the view's text) to one of vectorscan's databases, and confirms what is reported. */
@@ -58,15 +64,14 @@ void dlp_view_base64(const struct dlp_view *view, size_t origin, unsigned phase,
 /* The same in lines that follow each other, wherever it is in them. */
 void dlp_view_lines(const struct dlp_view *view, size_t start, size_t end);
 
+/* Where in the text the digit with this value is; folds NULL: `start` bytes on. */
+size_t dlp_fold_place(const struct dlp_folds *folds, size_t start, size_t value);
+
 /* Runs of bits, over blocks. */
 struct dlp_run {
     bool open;
     size_t start;
     uint64_t before; /* the block before, unless a run is open: a run may begin at its end */
-};
-
-struct dlp_span {
-    size_t start, end;
 };
 
 #define DLP_RUN_MIN 15 /* bits of the shortest that are told */

@@ -20,6 +20,7 @@
 #include "dlp/tokens.h"
 #include "dlpc/expression.h"
 #include "dlpc/known_make.h"
+#include "dlpc/prints_make.h"
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -44,6 +45,8 @@ struct work {
     hs_database_t *bases[DLP_BASES];
     struct dlp_known_part *known;
     size_t known_size;
+    struct dlp_prints_part *prints;
+    size_t prints_size;
     struct dlp_layout layout;
 };
 
@@ -71,6 +74,7 @@ static void work_fini(struct work *work)
         hs_free_database(work->bases[i]);
     }
     secret_release(work->known, work->known_size);
+    free(work->prints);
 }
 
 /* The shortest match, in bytes; -1 and *err: the expression does not compile, or matches more than is held back. */
@@ -124,6 +128,7 @@ static int sort_phrases(struct work *work, struct err *err)
         if (check(phrase->name, phrase->expression, 0, phrase->max_len, err) < 0)
             return -1;
         list_add(&work->lists[DLP_BASE_PHRASES], phrase->expression, 0, i);
+        list_add(&work->lists[DLP_BASE_ANCHORS], phrase->anchors, 0, i);
     }
     return 0;
 }
@@ -206,6 +211,10 @@ static int plan(struct work *work, struct err *err)
         layout->known = (struct dlp_part){layout->size, work->known_size};
         layout->size += page(work->known_size);
     }
+    if (work->prints != NULL) {
+        layout->prints = (struct dlp_part){layout->size, work->prints_size};
+        layout->size += page(work->prints_size);
+    }
     return 0;
 }
 
@@ -242,6 +251,8 @@ static int fill(struct work *work, int fd, struct err *err)
             result = -1;
     if (work->known != NULL)
         memcpy(map + work->layout.known.at, work->known, work->known_size);
+    if (work->prints != NULL)
+        memcpy(map + work->layout.prints.at, work->prints, work->prints_size);
     munmap(map, size);
     if (result != 0)
         err_set(err, "a database could not be written");
@@ -258,7 +269,8 @@ static int compile_here(struct work *work, struct err *err)
     return compile_all(work, &platform, err);
 }
 
-int dlp_compile(const struct dlp_known *known, size_t count, struct str base, int fd, struct err *err)
+int dlp_compile(const struct dlp_known *known, size_t count, const struct dlp_prints *prints, struct str base,
+                int fd, struct err *err)
 {
     struct work work = {.known = NULL};
     int result = -1;
@@ -270,6 +282,9 @@ int dlp_compile(const struct dlp_known *known, size_t count, struct str base, in
         if (work.known == NULL)
             goto out;
     }
+    if (prints != NULL && prints->count > 0 &&
+        (work.prints = dlpc_prints_make(prints, &work.prints_size, err)) == NULL)
+        goto out;
     if (plan(&work, err) != 0 || fill(&work, fd, err) != 0)
         goto out;
     if (fcntl(fd, F_ADD_SEALS, SEALS) != 0) {

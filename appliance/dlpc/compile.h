@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "core/err.h"
+#include "dlp/print.h"
 #include "dlp/rules.h"
 
 /* One known secret. */
@@ -18,11 +19,24 @@ struct dlp_known {
     enum dlp_known_kind kind;
 };
 
-/* Writes the database into `fd`, a memfd made with MFD_ALLOW_SEALING, and seals it against every change. `base` is what
- * dlp_base_write wrote: only the secrets are added to it then; or it is empty: all is compiled, for this processor. A base that
+/* The fingerprints of the gate's keys (dlp/print.h). */
+struct dlp_prints {
+    uint8_t key[DLP_PRINT_KEY]; /* that they were made with */
+    bool plain;                 /* some window is ASCII throughout */
+    size_t count;
+    struct dlp_prints_key {
+        const char *name; /* the repository's */
+        const uint64_t *prints;
+        size_t count;
+    } * keys;
+};
+
+/* Writes the database into `fd`, a memfd made with MFD_ALLOW_SEALING, and seals it against every change. `prints` may be NULL: there are no keys.
+ * `base` is what dlp_base_write wrote: only secrets and prints are added to it then; or it is empty: all is compiled, for this processor. A base that
  * was made from other tables, by another version, for another processor or library, or that is cut or damaged is an error,
  * and `fd` can be used again. Errors name the token or the secret's name, and never hold a value. Returns 0 or -1. */
-int dlp_compile(const struct dlp_known *known, size_t count, struct str base, int fd, struct err *err);
+int dlp_compile(const struct dlp_known *known, size_t count, const struct dlp_prints *prints, struct str base,
+                int fd, struct err *err);
 
 /* Writes all that does not depend on the secrets, compiled: the same bytes wherever and whenever it is done. They are for every
  * processor of the architecture, except that amd64's has to have AVX2. Returns 0, or -1 with err. */

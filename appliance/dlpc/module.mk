@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-dlpc := $(addprefix appliance/dlpc/,compile.c expression.c known_make.c)
+dlpc := $(addprefix appliance/dlpc/,compile.c expression.c known_make.c prints_make.c)
 $(foreach t,test_base test_scan test_scan_packed test_scan_fields test_scan_flush,$(eval $t.with := $(dlpc) tests/dlp/rig.c tests/dlp/writing.c) $(eval $t.pkg := libhs))
 test_scan_packed.pkg += libbrotlienc
 TOOLS += bench_dlp

@@ -5,7 +5,6 @@
  * connection back to the pool on which anything is left.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proxy/credentials.h"
@@ -28,13 +27,16 @@ void upstream_drop(struct http *http)
 static void note_upstream(struct session *session, const struct ip *ip)
 {
     struct exchange *x = &session->exchange;
-    char text[IP_TEXT];
+    char port[STR_DIGITS_MAX];
 
     x->ip = *ip;
     if (ip->family == 0)
         return;
-    ip_format(ip, text);
-    snprintf(x->upstream, sizeof x->upstream, "%s:%u", text, session->port);
+    ip_format(ip, x->upstream);
+    size_t len = strlen(x->upstream), digits = str_digits(session->port, port);
+    x->upstream[len++] = ':'; /* a port has five digits at most, so there is room */
+    memcpy(x->upstream + len, port, digits);
+    x->upstream[len + digits] = '\0';
 }
 
 static void on_upstream(void *ctx, int events)

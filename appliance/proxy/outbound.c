@@ -235,7 +235,7 @@ static enum denial search_head(struct session *session, const struct h1_head *he
 {
     struct exchange *x = &session->exchange;
     struct dlp_engine *engine = search_engine(x->policy);
-    struct part parts[PARTS_MAX];
+    static struct part parts[PARTS_MAX]; /* used up before it is left; too large to be cleared each time */
     enum denial denial = DENIAL_NONE;
     size_t count;
 

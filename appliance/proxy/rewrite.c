@@ -3,7 +3,6 @@
  * stands in a table here. */
 #include "proxy/rewrite.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "core/decide.h"
@@ -30,9 +29,25 @@ static int put(struct buf *out, struct str s)
     return buf_append(out, s.ptr, s.len);
 }
 
-static int put_text(struct buf *out, const char *text)
+static inline int put_text(struct buf *out, const char *text)
 {
     return put(out, str_of(text));
+}
+
+/* "name: value" and what ends the line. */
+static int put_field(struct buf *out, struct str name, struct str value)
+{
+    char *at = buf_reserve(out, name.len + value.len + 4);
+
+    if (at == NULL)
+        return -1;
+    memcpy(at, name.ptr, name.len);
+    memcpy(at + name.len, ": ", 2);
+    if (value.len > 0)
+        memcpy(at + name.len + 2, value.ptr, value.len);
+    memcpy(at + name.len + 2 + value.len, "\r\n", 2);
+    buf_commit(out, name.len + value.len + 4);
+    return 0;
 }
 
 /* Of a list of codings (RFC 9110 section 12.5.3) those that can be looked into; "identity" when there is none. */
@@ -64,12 +79,15 @@ static int put_codings(struct str list, struct buf *out)
 }
 
 /* What is searched comes in a coding that can be read, or in which a mark can be put. */
-static int put_value(const struct route *route, const struct h1_field *field, struct buf *out)
+static int put_on(const struct route *route, const struct h1_field *field, struct buf *out)
 {
     if (route == NULL || route->dlp.inbound == 0 || !str_equal_nocase(field->name, str_of("accept-encoding")))
-        return put(out, field->value);
-    return route->dlp.inbound_on_match == DLP_RULES_ANNOTATE ? put_text(out, "identity")
-                                                             : put_codings(field->value, out);
+        return put_field(out, field->name, field->value);
+    if (route->dlp.inbound_on_match == DLP_RULES_ANNOTATE)
+        return put_field(out, field->name, str_of("identity"));
+    return put(out, field->name) != 0 || put_text(out, ": ") != 0 || put_codings(field->value, out) != 0
+               ? -1
+               : put_text(out, "\r\n");
 }
 
 /* route: of a request; NULL for a response. Returns 1 when a value went into a field of the agent's. */
@@ -77,15 +95,12 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
 {
     int swapped = 0;
 
-    size_t connections;
-
-    h1_head_find(head, "connection", &connections);
     for (size_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
         bool goes_on = route != NULL
                            ? forward_may(route, field->name)
                            : !listed(field->name, NEVER_DOWN, sizeof NEVER_DOWN / sizeof NEVER_DOWN[0]);
-        if (connections > 0 && h1_head_lists(head, "connection", field->name))
+        if (head->connections > 0 && h1_head_lists(head, "connection", field->name))
             continue;
         if (!goes_on) {
             int in_place = route != NULL ? credentials_swap(route, field, out) : 0;
@@ -94,8 +109,7 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
             swapped |= in_place;
             continue;
         }
-        if (put(out, field->name) != 0 || put_text(out, ": ") != 0 || put_value(route, field, out) != 0 ||
-            put_text(out, "\r\n") != 0)
+        if (put_on(route, field, out) != 0)
             return -1;
     }
     return swapped;
@@ -103,7 +117,9 @@ static int put_fields(const struct h1_head *head, const struct route *route, str
 
 static int put_length(uint64_t length, struct buf *out)
 {
-    return buf_printf(out, "Content-Length: %" PRIu64 "\r\n", length);
+    char text[STR_DIGITS_MAX];
+
+    return put_field(out, str_of("Content-Length"), (struct str){text, str_digits(length, text)});
 }
 
 static int put_request_framing(const struct h1_head *head, struct buf *out)
@@ -154,8 +170,11 @@ static int put_response_framing(const struct h1_head *head, enum rewrite_body bo
 
 int rewrite_response(const struct h1_head *head, enum rewrite_body body, bool close, struct buf *out)
 {
-    if (buf_printf(out, "HTTP/1.1 %03u ", head->status) != 0 || put(out, head->reason) != 0 ||
-        put_text(out, "\r\n") != 0)
+    char line[] = "HTTP/1.1 000 ";
+
+    for (unsigned i = 0, status = head->status; i < 3; i++, status /= 10) /* three digits: h1_head.h */
+        line[11 - i] = (char)('0' + status % 10);
+    if (put_text(out, line) != 0 || put(out, head->reason) != 0 || put_text(out, "\r\n") != 0)
         return -1;
     if (put_fields(head, NULL, out) < 0 || put_response_framing(head, body, out) != 0)
         return -1;

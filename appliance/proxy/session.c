@@ -100,8 +100,9 @@ void session_emit(struct session *session, enum denial denial, const char *detai
         x->bytes_out > 0 || session->tunnel != NULL; /* of raw TCP the server may be the first to speak */
     char covered[64];
 
-    snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
-    const struct audit audit = {
+    if (x->redacted > 0)
+        snprintf(covered, sizeof covered, "redacted %" PRIu64, x->redacted);
+    struct audit audit = {
         .kind = x->kind,
         .verdict = x->alarm || denial == DENIAL_SECRET_ELSEWHERE                       ? AUDIT_ALARM
                    : denial != DENIAL_NONE && (!forwarded || denial_by_search(denial)) ? AUDIT_BLOCK
@@ -132,10 +133,9 @@ void session_emit(struct session *session, enum denial denial, const char *detai
         .generation = x->generation,
         .single = x->hold != 0, /* the operator was told of this very line */
     };
-    struct audit line = audit;
 
-    memcpy(line.id, x->id, sizeof line.id);
-    audit_sink_emit(session->proxy->worker.audit, &line);
+    memcpy(audit.id, x->id, sizeof audit.id);
+    audit_sink_emit(session->proxy->worker.audit, &audit);
     session->reserved = false;
     hold_over(session);
     policy_unref(x->policy);

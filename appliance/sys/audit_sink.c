@@ -2,8 +2,8 @@
 /*
  * audit_sink: the queue between a worker's decisions and init.
  *
- * Theory of operation. A line is put into a byte queue (length-prefixed) and the queue is sent, one packet a
- * line, once per loop turn (uv_prepare) and whenever the socket is writable again. Nothing new is reserved
+ * Theory of operation. A line is put into a byte queue and the queue is sent, as many whole lines as a packet takes,
+ * once per loop turn (uv_prepare) and whenever the socket is writable again. Nothing new is reserved
  * while QUEUE_MAX bytes wait or RESERVED_MAX lines are promised; the queue has room for both at once, so an
  * emit of a reserved line always fits. Memory is used only for what waits. Equal denials meet in a small
  * table: the first of a second goes out at once, those behind it only count, and a timer writes one line with
@@ -25,7 +25,7 @@
 
 #define QUEUE_MAX       (1u << 20) /* bytes; with more than this waiting nothing new is reserved */
 #define RESERVED_MAX    8192       /* lines: a proxy holds one for each tunnel, as long as it lives */
-#define QUEUE_CAP       (QUEUE_MAX + RESERVED_MAX * (AUDIT_LINE_MAX + sizeof(uint32_t)))
+#define QUEUE_CAP       (QUEUE_MAX + (RESERVED_MAX + 1) * AUDIT_LINE_MAX)
 #define EQUAL_SLOTS     128
 #define OTHERS          DENIAL_COUNT /* slots behind them, one a reason, for all that finds those taken */
 #define EQUAL_KEY_MAX   448          /* bytes: host, rule, address, repository, ref, and the numbers */
@@ -37,7 +37,7 @@ struct equal {
     uint64_t until_ms;
     struct audit audit; /* its texts point into these */
     char host[128], detail[128], rule[192], protocol[16], address[48], pattern[136];
-    char repository[72], ref[264];
+    char repository[72], ref[264], method[8];
     uint64_t count; /* held back since the last line */
 };
 
@@ -74,12 +74,24 @@ static uint64_t wall_us(void)
 
 static void put_line(struct audit_sink *sink, const struct audit *audit)
 {
-    char line[sizeof(uint32_t) + AUDIT_LINE_MAX];
-    uint32_t len = (uint32_t)audit_format(audit, wall_us(), line + sizeof len);
+    char *line = buf_reserve(&sink->queue, AUDIT_LINE_MAX);
 
-    memcpy(line, &len, sizeof len);
-    if (buf_append(&sink->queue, line, sizeof len + len) != 0)
+    if (line == NULL)
         sink->broken = true; /* out of memory: take no more traffic */
+    else
+        buf_commit(&sink->queue, audit_format(audit, wall_us(), line));
+}
+
+/* As many of the queued lines as a packet takes: a whole number, and at least one. No line has an LF within. */
+static struct str next_packet(const struct audit_sink *sink)
+{
+    struct str queued = buf_str(&sink->queue);
+
+    if (queued.len <= AUDIT_PACKET_MAX)
+        return queued;
+    for (queued.len = AUDIT_PACKET_MAX; queued.ptr[queued.len - 1] != '\n';)
+        queued.len--;
+    return queued;
 }
 
 static void on_writable(uv_poll_t *poll, int status, int events);
@@ -87,17 +99,15 @@ static void on_writable(uv_poll_t *poll, int status, int events);
 static void send_queue(struct audit_sink *sink)
 {
     while (sink->queue.len > 0 && !sink->broken) {
-        struct str queued = buf_str(&sink->queue);
-        uint32_t len;
-        memcpy(&len, queued.ptr, sizeof len);
-        if (send(sink->sock, queued.ptr + sizeof len, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        struct str packet = next_packet(sink);
+        if (send(sink->sock, packet.ptr, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             if (errno == EINTR)
                 continue;
             if (errno != EAGAIN && errno != ENOBUFS)
                 sink->broken = true;
             break;
         }
-        buf_consume(&sink->queue, sizeof len + len);
+        buf_consume(&sink->queue, packet.len);
     }
     bool want = sink->queue.len > 0 && !sink->broken;
     if (want && !sink->polling)
@@ -231,6 +241,12 @@ void audit_sink_release(struct audit_sink *sink)
     give_back(sink);
 }
 
+/* Of an HTTP request it is the agent's: it would make differences. */
+static struct str method_of(const struct audit *audit)
+{
+    return audit->kind == AUDIT_GIT ? audit->method : str_of(NULL);
+}
+
 static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
 {
     struct {
@@ -242,7 +258,8 @@ static size_t equal_key(const struct audit *audit, char key[EQUAL_KEY_MAX])
                                 str_of(audit->protocol),
                                 audit->detail,
                                 audit->repository,
-                                audit->ref};
+                                audit->ref,
+                                method_of(audit)};
     size_t len = sizeof numbers;
 
     memcpy(key, &numbers, sizeof numbers);
@@ -295,6 +312,7 @@ static void equal_hold(struct equal *equal, const struct audit *audit)
         .detail = keep_str(equal->detail, sizeof equal->detail, audit->detail),
         .repository = keep_str(equal->repository, sizeof equal->repository, audit->repository),
         .ref = keep_str(equal->ref, sizeof equal->ref, audit->ref),
+        .method = keep_str(equal->method, sizeof equal->method, method_of(audit)),
         .rule = keep(equal->rule, sizeof equal->rule, audit->rule),
         .protocol = keep(equal->protocol, sizeof equal->protocol, audit->protocol),
         .address = keep(equal->address, sizeof equal->address, audit->address),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * audit_sink: a worker's way out for audit lines. Lines wait in a bounded queue and go to init over an
- * inherited SOCK_SEQPACKET socket, one line a packet. When init (that is: whoever reads the sidecar's stdout)
+ * inherited SOCK_SEQPACKET socket, each packet some whole lines. When init (that is: whoever reads the sidecar's stdout)
  * does not keep up the queue fills, audit_sink_reserve says no, and the worker stops taking traffic: a
  * decision without its line never happens. Equal denials within a second become one line with a count, and of
  * different ones only so many have lines of their own, so an agent cannot flood the log. What waited for the operator, of

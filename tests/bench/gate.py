@@ -10,8 +10,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
 from gate_rig import Rig  # noqa: E402
+from spaces import wait_for  # noqa: E402
 
-COMMITS, LARGE = 10000, 200 << 20
+COMMITS, LARGE, GATE = 10000, 200 << 20, 61005
 
 
 def history(commits, start=0, parent=None):
@@ -43,6 +44,29 @@ def compare(name, direct, through, rounds):
     print(f"{name:52} {one:7.2f} s  {two:7.2f} s  {two / one:5.2f}", flush=True)
 
 
+def bitmap(rig, name):
+    """Upkeep of the mirror is done."""
+    folder = os.path.join(rig.mirror(name), "objects")
+    wait_for(lambda: any(one.endswith(".bitmap") for one in os.listdir(os.path.join(folder, "pack"))) and
+             os.path.exists(os.path.join(folder, "info", "commit-graph")), f"the bitmap of {name}")
+
+
+def ahead(rig, name):
+    """The mirror is made by the gate itself, as at the start of a bottle."""
+    repos, other = dict(rig.repos), f"{name}-ahead"
+    rig.repos.clear()
+    rig.repos[other] = repos[name]
+    start = time.monotonic()
+    rig.apply(prefetch=True)
+    rig.gate.line(method="prefetch", repository=other, verdict="allow")
+    fetched = time.monotonic() - start
+    bitmap(rig, other)
+    print(f"  fetched {fetched:.2f} s behind the policy, with a bitmap after {time.monotonic() - start:.2f} s", flush=True)
+    rig.repos.update(repos)
+    rig.apply()
+    bitmap(rig, name)
+
+
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     rig = Rig()
@@ -64,7 +88,8 @@ def main():
             def first():
                 shutil.rmtree(rig.mirror(name), ignore_errors=True)
                 clone(rig.url(name))
-            compare(f"clone of {what}, the first through the gate", lambda: clone(f"file://{path}"), first, 1)
+            compare(f"clone of {what}, of which there is no mirror", lambda: clone(f"file://{path}"), first, rounds)
+            ahead(rig, name)
             compare(f"clone of {what}", lambda: clone(f"file://{path}"), lambda: clone(rig.url(name)), rounds)
         compare("ls-remote", lambda: rig.git("ls-remote", f"file://{many}"), lambda: rig.git("ls-remote", rig.url("many")), rounds * 3)
         for to in "direct", "through":
@@ -84,22 +109,28 @@ def main():
             pairs.append((timed(lambda: fetch("direct", f"file://{many}")), timed(lambda: fetch("through", rig.url("many")))))
         one, two = (min(column) for column in zip(*pairs))
         print(f"{'fetch of 100 new commits':52} {one:7.2f} s  {two:7.2f} s  {two / one:5.2f}")
-        source = os.path.join(work, "source")
-        clone(f"file://{many}", "source")
-        fast_import(source, history(COMMITS, 500000, rig.refs(many)["refs/heads/main"]))
-        rig.run("git", "-C", source, "repack", "-adq")
-        pairs = []
-        for number in range(rounds):
-            one = timed(lambda: rig.git("push", "--quiet", f"file://{many}", f"main:refs/heads/d{number}", at=source))
-            rig.run("git", "-C", many, "update-ref", "-d", f"refs/heads/d{number}")
-            rig.run("git", "-C", many, "reflog", "expire", "--expire=now", "--all")
-            rig.run("git", "-C", many, "gc", "--quiet", "--prune=now")
-            two = timed(lambda: rig.git("push", "--quiet", rig.url("many"), f"main:refs/heads/t{number}", at=source))
-            rig.run("git", "-C", many, "update-ref", "-d", f"refs/heads/t{number}")
-            rig.run("git", "-C", many, "gc", "--quiet", "--prune=now")
-            pairs.append((one, two))
-        one, two = (min(column) for column in zip(*pairs))
-        print(f"{f'push of {COMMITS} commits':52} {one:7.2f} s  {two:7.2f} s  {two / one:5.2f}")
+        for commits, times in (1, 5 * rounds), (100, 3 * rounds), (COMMITS, rounds):
+            source = os.path.join(work, f"source{commits}")
+            clone(f"file://{many}", source)
+            fast_import(source, history(commits, 500000, rig.refs(many)["refs/heads/main"]))
+            rig.run("git", "-C", source, "-c", "repack.writeBitmaps=false", "repack", "-adq")  # as a clone with a working tree has it
+
+            def push(to, url):
+                rig.git("push", "--quiet", url, f"main:refs/heads/{to}", at=source)
+
+            pairs = []
+            for _ in range(times):
+                pair = []
+                for to, url in ("direct", f"file://{many}"), ("through", rig.url("many")):
+                    pair.append(timed(lambda: push(to, url)))
+                    rig.run("git", "-C", many, "update-ref", "-d", f"refs/heads/{to}")
+                    rig.run("git", "-C", many, "reflog", "expire", "--expire=now", "--all")
+                    rig.run("git", "-C", many, "gc", "--quiet", "--prune=now")
+                    rig.git("ls-remote", rig.url("many"))  # the mirror forgets the ref, and then the objects
+                    rig.run("setpriv", f"--reuid={GATE}", f"--regid={GATE}", "--clear-groups", "git", "-C", rig.mirror("many"), "repack", "-adq")
+                pairs.append(pair)
+            one, two = (min(column) for column in zip(*pairs))
+            print(f"{f'push of {commits} commits':52} {one:7.3f} s {two:7.3f} s  {two / one:5.2f}", flush=True)
     finally:
         rig.close()
 

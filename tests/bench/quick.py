@@ -10,6 +10,8 @@ divided by what they did. The two take turns, so that what else runs on the mach
     quick.py [--rounds N] [--seconds S] [--json FILE]
 """
 import argparse
+import glob
+import gzip
 import json
 import os
 import re
@@ -30,12 +32,13 @@ from world import RESOLVER  # noqa: E402
 
 HOST, SERVER = "allowed.test", "203.0.113.10"
 UPLOAD = 512 << 20                   # bytes
+TEXT, TIMES = 64 << 20, 8            # bytes of what is fetched, and how often
 KEPT = 1000                          # connections
 CLIENTS = 16                         # at the same time
 TARGETS = {                          # figure: (in words, the ratio that is asked for, whether more is better)
     "kept": ("us of CPU a request, 1 KiB, kept connections", 1.2, False),
     "new": ("us of CPU a request, 1 KiB, a connection each", 0.7, False),
-    "down": ("MiB a second of CPU, to the client", 1.15, True),
+    "down": ("MiB a second of CPU, to the client (text)", 1.15, True),
     "up": ("MiB a second of CPU, to the server", 1.15, True),
 }
 MEMORY_MAX = 20                      # KiB a kept connection
@@ -48,7 +51,7 @@ http {{
   scgi_temp_path {dir}/t5; sendfile on; keepalive_timeout 75s; keepalive_requests 100000000; default_type text/plain;
   client_max_body_size 0;
   ssl_certificate {pem}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:s:1m;
-  server {{ listen 203.0.113.10:443 ssl backlog=4096; root {dir}; location = /kib {{ }} location = /big {{ }} }}
+  server {{ listen 203.0.113.10:443 ssl backlog=4096; root {dir}; location = /kib {{ }} location = /text {{ }} }}
 }}
 """
 HAPROXY = """
@@ -189,7 +192,8 @@ class Box:
             return (self.cpu() - begin) / 1000 / done
         amount = UPLOAD >> 20
         if figure == "down":
-            self.run("curl", "-sSf", "-k", "-o", "/dev/null", f"https://{HOST}/big")
+            amount = TEXT * TIMES >> 20
+            self.run("curl", "-sSf", "-k", "-o", "/dev/null", f"https://{HOST}/text?[1-{TIMES}]")
         else:
             self.run("curl", "-sSf", "-k", "-o", "/dev/null", "-H", "Expect:", "-T", os.path.join(self.lab.dir, "www", "big"),
                      f"https://{HOST}:8444/up")
@@ -267,14 +271,30 @@ class Haproxy(Box):
         return done.returncode == 0
 
 
+def documents():
+    """Text of the machine's own documents: some of each, up to 4 MiB."""
+    text = b""
+    for path in sorted(glob.glob("/usr/share/doc/*/changelog*.gz")):
+        with gzip.open(path) as file:
+            text += file.read(65536)
+        if len(text) >= 4 << 20:
+            break
+    if not text:
+        raise Failed("no documents in /usr/share/doc")
+    return text
+
+
 def servers(lab):
     """nginx for what is fetched, a sink for what is sent. Returns the file with certificate and key."""
     folder = os.path.join(lab.dir, "www")
     os.mkdir(folder)
     with open(os.path.join(folder, "kib"), "wb") as kib:
         kib.write(b"0123456789abcde\n" * 64)
-    with open(os.path.join(folder, "big"), "wb") as big:
+    with open(os.path.join(folder, "big"), "wb") as big:  # what is sent
         big.truncate(UPLOAD)
+    text = documents()
+    with open(os.path.join(folder, "text"), "wb") as file:
+        file.write((text * (TEXT // len(text) + 1))[:TEXT])
     world = lab.world
     conf = os.path.join(folder, "nginx.conf")
     pem, key = world.path("server.pem"), world.path("server.key")

@@ -31,18 +31,18 @@ static struct str base(void)
 }
 
 /* As stopper-dlpc has it: on a processor that the base is not for, all is compiled. */
-int rig_database(const struct dlp_known *known, size_t count)
+int rig_database(const struct dlp_known *known, size_t count, const struct dlp_prints *prints)
 {
     struct err err = {""};
     int fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     MUST(fd >= 0);
-    MUST(dlp_compile(known, count, base(), fd, &err) == 0 ||
-         dlp_compile(known, count, (struct str){NULL, 0}, fd, &err) == 0);
+    MUST(dlp_compile(known, count, prints, base(), fd, &err) == 0 ||
+         dlp_compile(known, count, prints, (struct str){NULL, 0}, fd, &err) == 0);
     return fd;
 }
 
-struct dlp_engine *rig_engine(void)
+struct dlp_engine *rig_engine_with(const struct dlp_prints *prints)
 {
     static const struct dlp_known known[] = {
         {"TOKEN", STR(RIG_TOKEN), DLP_INJECTED},
@@ -51,12 +51,45 @@ struct dlp_engine *rig_engine(void)
         {"DATABASE", STR(RIG_DATABASE), DLP_HOSTS},
     };
     struct err err = {""};
-    int fd = rig_database(known, sizeof known / sizeof known[0]);
+    int fd = rig_database(known, sizeof known / sizeof known[0], prints);
     struct dlp_engine *engine = dlp_engine_new(fd, &err);
 
     MUST(engine != NULL);
     close(fd);
     return engine;
+}
+
+const uint8_t rig_key[RIG_KEY_LEN] = {0xd0, 0x95, 0x4e, 0x31, 0x0f, 0xa3, 0xe6, 0x3a, 0xd7, 0x55, 0xdf, 0xbd,
+                                      0x3f, 0xe6, 0x9b, 0xf6, 0xd6, 0xd6, 0x2d, 0xf3, 0x07, 0x4e, 0xa5, 0x54,
+                                      0xda, 0x24, 0x8e, 0xcf, 0x9f, 0xcd, 0x56, 0x37, 0x7a, 0x91, 0x8b, 0x20,
+                                      0x59, 0x9e, 0xe5, 0x1e, 0x58, 0x7c, 0x62, 0x46, 0x5f, 0xf3, 0xf0, 0x09};
+
+struct dlp_engine *rig_engine_key(void)
+{
+    enum { COUNT = (8 * (RIG_KEY_LEN - DLP_PRINT_WINDOW)) / DLP_PRINT_STEP + 1 };
+    static uint64_t made[COUNT];
+    struct dlp_prints_key key = {.name = "rig", .prints = made, .count = COUNT};
+    struct dlp_prints prints = {.key = "a key of the rig", .count = 1, .keys = &key};
+    struct dlp_printer *printer = dlp_printer_new(prints.key);
+    struct err err = {""};
+
+    MUST(printer != NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t from = i * DLP_PRINT_STEP / 8, turn = i * DLP_PRINT_STEP % 8;
+        uint8_t window[DLP_PRINT_WINDOW];
+        for (size_t at = 0; at < sizeof window; at++)
+            window[at] = (uint8_t)((rig_key[from + at] << 8 |
+                                    (from + at + 1 < RIG_KEY_LEN ? rig_key[from + at + 1] : 0)) >>
+                                   (8 - turn));
+        MUST(dlp_print(printer, window, 1, &made[i]) == 0);
+    }
+    dlp_printer_free(printer);
+    return rig_engine_with(&prints);
+}
+
+struct dlp_engine *rig_engine(void)
+{
+    return rig_engine_with(NULL);
 }
 
 /* The window is a block of its own for each call, so that a sanitizer sees a byte read outside of it. */

@@ -54,7 +54,7 @@ static struct dlp_engine *engine_for_tests(void)
 {
     struct err err = {0};
     int fd = memfd_create("rules", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || dlp_compile(NULL, 0, (struct str){NULL, 0}, fd, &err) != 0)
+    if (fd < 0 || dlp_compile(NULL, 0, NULL, (struct str){NULL, 0}, fd, &err) != 0)
         die(fd < 0 ? "no memory file" : err.text);
     struct dlp_engine *engine = dlp_engine_new(fd, &err);
     if (engine == NULL)

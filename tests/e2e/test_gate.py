@@ -36,7 +36,7 @@ def manifest(host):
     os.chown(key, *([host.USER] * 2 if hasattr(host, "USER") else [0, 0]))
     with open(host.manifest, encoding="ascii") as file:
         text = file.read()
-    return host.write("gated.yaml", f"{text}git-gate:\n  repos:\n    app:\n      url: ssh://git@nowhere.test/app.git\n"
+    return host.write("gated.yaml", f"{text}git-gate:\n  prefetch: false\n  repos:\n    app:\n      url: ssh://git@nowhere.test/app.git\n"
                                     f"      key: {{provider: static, path: {key}}}\n      host_key: {KEY}\n")
 
 

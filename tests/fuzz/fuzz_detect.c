@@ -28,13 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             (void)(dlp_token_holds(&dlp_tokens[i], text) + dlp_tokens[i].check(text));
     (void)dlp_entropy_suspects(text);
     for (int html = 0; html < 2; html++) {
-        size_t len = dlp_plain(html == 1, text, plain), last = 0;
+        size_t len = dlp_plain(html == 1, text, plain, NULL, NULL), last = 0;
         require(len <= size);
         for (size_t i = 0; i < len; i++) {
             unsigned char c = (unsigned char)plain[i];
             require(c < 0x7f && (c >= ' ' || c == '\n' || c <= DLP_PLAIN_HIDDEN) && (c < 'A' || c > 'Z'));
             if (i % 16 == 0) {
-                size_t start = dlp_plain_start(html == 1, text, i);
+                size_t start = dlp_plain_start(html == 1, text, NULL, i);
                 require(start < size && start >= last);
                 last = start;
             }

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct dlp_carry carry;
 
     if (engine == NULL)
-        engine = rig_engine();
+        engine = rig_engine_key();
     if (size < 2)
         return 0;
     struct str text = {(const char *)data + 2, size - 2};

@@ -2,7 +2,9 @@
 """stopper-gate by itself, driven as init drives it, and a stand-in for stopper-push (gate/leg.h) that runs the upstream's git on
 bare repositories of this machine with the descriptors that it is handed. Everything of it is in a network namespace of its own."""
 import array
+import errno
 import fcntl
+import hashlib
 import json
 import os
 import select
@@ -14,8 +16,10 @@ import subprocess
 import tempfile
 import threading
 
+import pytest
+
 from proxy_rig import APPLIED, BUILD, DATABASE, HEAD, POLICY, READY, Space, database, sealed
-from spaces import WAIT, Failed, alive, wait_for
+from spaces import WAIT, Failed, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2VmYWtlZmFrZWZha2VmYWtlZmFrZWZha2VmYWtlZmFr"
@@ -38,6 +42,7 @@ mount -t tmpfs none "$1/root/run"
 mkdir -p "$1/root/run/stopper/empty" "$1/root/run/stopper-gate"
 mount --bind "$1/gate" "$1/root/gate"
 mount --bind "$1/bin" "$1/root/usr/local/bin"
+[ ! -e "$1/git" ] || mount --bind "$1/git" "$1/root/usr/bin/git"
 mount --bind "$1/leg" "$1/root/run/stopper-gate"
 chown 61005:61005 "$1/gate" && chmod 700 "$1/gate"
 exec 3<&{0} 4<&{1} 5<&{2} {0}<&- {1}<&- {2}<&- </dev/null >/dev/null
@@ -107,10 +112,13 @@ class Leg:
         self.processes.append(process)
         while fds:
             os.close(fds.pop())
-        while process.poll() is None:  # the session may go before its git
-            if select.select([sock], [], [], 0.02)[0]:
+        ended = os.pidfd_open(process.pid)
+        try:
+            if ended not in select.select([sock, ended], [], [])[0]:  # the session has gone before its git
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
+        finally:
+            os.close(ended)
         return ENDED, process.returncode if process.returncode >= 0 else 128 - process.returncode, ""
 
     def close(self):
@@ -139,8 +147,9 @@ def clean_environment():
 class Gate:
     """stopper-gate, and what init holds of it."""
 
-    def __init__(self, space, folder):
-        self.space, self.folder, self.generation, self.lines, self.kept = space, folder, 0, [], []
+    def __init__(self, space, folder, environment=None):
+        self.space, self.folder, self.environment = space, folder, environment
+        self.generation, self.lines, self.kept, self.past = 0, [], [], set()
         self.start()
 
     def start(self):
@@ -153,7 +162,7 @@ class Gate:
         with self.space:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "bash", "-c", START.format(*high),
                                              os.path.abspath(os.path.join(BUILD, "stopper-gate")), self.folder],
-                                            pass_fds=high, stdin=subprocess.DEVNULL)
+                                            pass_fds=high, stdin=subprocess.DEVNULL, env=self.environment)
         for fd in high:
             os.close(fd)
         for one in (channel, audit, listener):
@@ -192,10 +201,10 @@ class Gate:
         self.wait_message(lambda kind, generation, _: (kind, generation) == (HOLD_END, number))
 
     def _read(self, audit):
-        while line := audit.recv(8192):
-            assert line.endswith(b"\n") and line.count(b"\n") == 1
+        while packet := audit.recv(8192):
+            assert packet.endswith(b"\n") and len(packet) <= 7680
             with self.changed:
-                self.lines.append(json.loads(line))
+                self.lines += (line for line in map(json.loads, packet.splitlines()) if line.get("repository") not in self.past)
                 self.changed.notify_all()
 
     def apply(self, gate, known=None, **members):
@@ -218,8 +227,10 @@ class Gate:
             assert find(), f"no line with {members} in {self.lines[-20:]}"
             return find()
 
-    def forget(self):
+    def forget(self, past=()):
+        """The lines that there are, and those of these repositories that come late: a client does not wait for them."""
         with self.changed:
+            self.past.update(past)
             self.lines.clear()
 
     def children(self):
@@ -253,17 +264,22 @@ class Gate:
 
 
 class Rig:
-    """One gate, its upstreams, and folders for clones."""
+    """One gate, its upstreams, and folders for clones. environment: the gate's own; its sessions have none. git: a script that
+    the gate has in git's place."""
 
-    def __init__(self):
+    def __init__(self, environment=None, git=None):
         self.dir = tempfile.mkdtemp(prefix="stopper-gate-")
         os.chmod(self.dir, 0o755)
+        if git is not None:
+            with open(self.path("git"), "w", encoding="ascii") as file:
+                file.write(git)
+            os.chmod(self.path("git"), 0o755)
         for name in "root", "gate", "leg", "bin", "up", "work":
             os.mkdir(os.path.join(self.dir, name))
         self.space = Space()
         self.repos, self.template = {}, None
         self.leg = Leg(os.path.join(self.dir, "leg"), self.repos)
-        self.gate = Gate(self.space, self.dir)
+        self.gate = Gate(self.space, self.dir, environment)
 
     def begun(self, name):
         """An upstream with one commit on main: (its path, that commit)."""
@@ -287,10 +303,18 @@ class Rig:
         self.repos[name] = path
         return path
 
-    def apply(self, push=None, scanner=None, **members):
+    def apply(self, push=None, scanner=None, prefetch=False, storage_mb=None, **members):
         repos = [{"name": name, "url": f"ssh://git@up.test/org/{name}.git", "host_key": HOST_KEY, "push": (push or {}).get(name, {})}
                  for name in self.repos]
-        self.gate.apply({"repos": repos, **({"scanner": scanner} if scanner else {})}, **members)
+        self.gate.apply({"repos": repos, "prefetch": prefetch, **({"scanner": scanner} if scanner else {}),
+                         **({"storage_mb": storage_mb} if storage_mb else {})}, **members)
+
+    def dial(self):
+        sock = self.space.socket()
+        sock.settimeout(WAIT)
+        with self.space:
+            sock.connect(("127.0.0.1", 9418))
+        return sock
 
     def url(self, name, rest=""):
         return f"git://127.0.0.1/{name}:{rest}"
@@ -304,8 +328,8 @@ class Rig:
             raise Failed(f"git {' '.join(argv)}: status {done.returncode}\n{done.stdout}")
         return done.stdout
 
-    def run(self, *argv, **named):
-        return subprocess.run(argv, env=clean_environment(), check=True, capture_output=True, text=True, timeout=120, **named).stdout
+    def run(self, *argv, environment=None, **named):
+        return subprocess.run(argv, env={**clean_environment(), **(environment or {})}, check=True, capture_output=True, text=True, timeout=120, **named).stdout
 
     def refs(self, path):
         """Of a bare repository: name -> id."""
@@ -329,3 +353,177 @@ class Rig:
             self.leg.close()
             self.space.close()
             shutil.rmtree(self.dir)
+
+
+# ---- fixtures of the test files
+
+@pytest.fixture(scope="module")
+def shared_gate():
+    made = Rig()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def rig(shared_gate):
+    """One gate for all that leave it as it was; each test has an upstream of its own, "app", with one commit on main."""
+    shared_gate.leg.before = None
+    shared_gate.gate.forget(past=shared_gate.repos)
+    shared_gate.repos.clear()
+    shared_gate.number = getattr(shared_gate, "number", 0) + 1
+    fresh(shared_gate, f"app{shared_gate.number}")
+    return shared_gate
+
+
+@pytest.fixture
+def own():
+    """A gate that may be killed."""
+    made = Rig()
+    try:
+        fresh(made, "app1")
+        yield made
+    finally:
+        made.close()
+
+
+def fresh(rig, name):
+    rig.name = name
+    rig.up, rig.first = rig.begun(name)
+    rig.apply()
+    rig.gate.forget()
+    rig.leg.requests.clear()
+
+
+# ---- what tests do with it
+
+def clone(rig, name="one", *options):
+    at = rig.path("work", f"{rig.name}-{name}")
+    rig.git("clone", "--quiet", *options, rig.url(rig.name), at)
+    return at
+
+
+def others(rig):
+    """A clone of the upstream, by somebody who does not come through the gate."""
+    at = rig.path("work", f"{rig.name}-others")
+    rig.git("clone", "--quiet", rig.up, at)
+    return at
+
+
+def hook(rig, name, text):
+    path = os.path.join(rig.up, "hooks", name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + text)
+    os.chmod(path, 0o755)
+    return path
+
+
+def remote_words(output):
+    return [line for line in output.splitlines() if line.startswith("remote:")]
+
+
+def results(output):
+    """Of a push --porcelain: (flag, ref, summary)."""
+    return sorted((line.split("\t")[0], line.split("\t")[1].split(":")[1], line.split("\t")[2]) for line in output.splitlines()
+                  if line.count("\t") == 2)
+
+
+def same_mirror(rig):
+    return rig.refs(rig.mirror(rig.name)) == rig.refs(rig.up)
+
+
+def sessions(gate):
+    """The pids of sessions that run."""
+    def is_session(pid):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return file.read().split(b"\0")[1:2] == [b"session"]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    return [pid for pid in gate.children() if is_session(pid)]
+
+
+def leftovers(rig):
+    found = []
+    for folder, folders, files in os.walk(rig.mirror(rig.name)):
+        found += [os.path.join(folder, name) for name in folders + files if name.startswith("tmp_") or name.endswith(".lock")]
+    return found
+
+
+def nothing_left(rig):
+    """git receive-pack removes its quarantine behind its last word, which the client does not wait for."""
+    return wait_for(lambda: leftovers(rig) == [], "the end of what git leaves while it runs")
+
+
+def line_of(text, length=None):
+    """A line of git's protocol (gitprotocol-common(5)), whatever length it says."""
+    return f"{len(text) + 4 if length is None else length:04x}".encode() + text
+
+
+def request_of(rig, service):
+    """The first line of a connection."""
+    return line_of(f"git-{service} /{rig.name}:\0host=x\0".encode())
+
+
+def that_is_all(sock):
+    """Says that nothing more comes."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError as error:  # the other end was faster: it did not want all of what came
+        if error.errno != errno.ENOTCONN:
+            raise
+
+
+def to_the_end(sock):
+    """What comes until the other end closes."""
+    came = b""
+    try:
+        while part := sock.recv(65536):
+            came += part
+    except ConnectionResetError:  # there was more of ours than it wanted
+        pass
+    return came
+
+
+def ask(rig, raw, shut=False):
+    """What the gate answers to these bytes, until it closes."""
+    with rig.dial() as sock:
+        sock.sendall(raw)
+        if shut:
+            that_is_all(sock)
+        return to_the_end(sock)
+
+
+def pack(*objects, count=None):
+    """A pack of these (gitformat-pack(5)); of `count`, if it lies."""
+    body = b"PACK" + struct.pack("!II", 2, len(objects) if count is None else count) + b"".join(objects)
+    return body + hashlib.sha1(body).digest()
+
+
+def push_begun(rig):
+    """A connection to the gate that has asked to push and heard which refs there are."""
+    sock = rig.dial()
+    sock.sendall(request_of(rig, "receive-pack"))
+    advertised = b""
+    while not advertised.endswith(b"0000"):
+        came = sock.recv(65536)
+        assert came, advertised
+        advertised += came
+    return sock
+
+
+def half_a_push(rig, at):
+    """A push whose pack has begun and does not go on: git's own bytes, cut. Returns the socket, when the quarantine is there."""
+    pack = rig.path("work", "pack")
+    with open(pack, "wb") as file:
+        rig.space.run("git", "-C", at, "pack-objects", "--revs", "--stdout", "--all", input=b"", stdout=file)
+    with open(pack, "rb") as file:
+        data = file.read()
+    new = rig.git("rev-parse", "HEAD", at=at).strip()
+    sock = push_begun(rig)
+    command = f"{rig.first} {new} refs/heads/main\0 report-status".encode()
+    sock.sendall(line_of(command) + b"0000" + data[:len(data) // 2])
+    wait_for(lambda: leftovers(rig), "the quarantine")
+    return sock

@@ -20,7 +20,7 @@ POLICY = {"protocol": 1, "dns": {"upstreams": ["192.0.2.1"]},
           "routes": [{"host": "api.example.com", "tls": {"passthrough": True}},
                      {"host": "git.example.com", "allow_private": ["10.9.0.0/16"]}]}
 SIDECAR, AGENT, EGRESS, WORLD = "10.7.7.1", "10.7.7.2", "192.0.2.7", "192.0.2.1"
-PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"  # the form of one
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIDWAH1Qcut/1aIK9OCYu9D+h0rVnEp8MGud4a+Etv9fT\n-----END PRIVATE KEY-----\n"  # nobody's
 STRANGER = "203.0.113.9"  # an address of the world's, behind the sidecar's gateway
 
 

@@ -196,8 +196,8 @@ class Rig:
         return kind, generation, data[HEAD.size:].decode()
 
     def _read(self, audit):
-        while line := audit.recv(8192):
-            self.lines.append(json.loads(line))
+        while packet := audit.recv(8192):
+            self.lines += map(json.loads, packet.splitlines())
 
     def send(self, kind, content):
         fd = os.memfd_create("blob", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

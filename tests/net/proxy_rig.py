@@ -175,7 +175,7 @@ databases = {}  # by the known secrets: sealed memfds
 
 def database(known):
     """What is searched for, compiled by stopper-dlpc as init has it done. known: name -> value."""
-    source = json.dumps(known, sort_keys=True).encode()
+    source = json.dumps({"secrets": known}, sort_keys=True).encode()
     if source not in databases:
         made, given = sealed(), sealed(source)
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in (given, made)]

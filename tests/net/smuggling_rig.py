@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Request smuggling: an upstream that records bytes and understands nothing, behind the proxy in clear and over TLS."""
+import collections
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -65,6 +67,8 @@ def rig(certificates):
 class Leg:
     """One way through the proxy: in clear or over TLS."""
 
+    dials = collections.deque(maxlen=120)  # when, of all legs: they share a worker
+
     def __init__(self, rig, certificates, secure):
         self.rig, self.secure, self.port, self.dialled = rig, secure, 443 if secure else 80, 0
         context = None
@@ -82,8 +86,12 @@ class Leg:
         return text
 
     def client(self):
-        """Each dials an address of its own, so that no two denials are equal and counted in one line."""
+        """Each dials an address of its own, so that no two denials are equal and counted in one line; and no more of them in a
+        second than the proxy tells apart (sys/audit_sink.c: 128, for a second and a quarter)."""
         self.dialled += 1
+        if len(self.dials) == self.dials.maxlen:
+            wait_until(lambda: time.monotonic() - self.dials[0] > 1.5)
+        self.dials.append(time.monotonic())
         client = self.rig.client(self.port, self.address())
         if self.secure:
             client.stream = self.context.wrap_socket(client.stream, server_hostname="smuggle.test", suppress_ragged_eofs=False)

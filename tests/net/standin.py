@@ -48,7 +48,9 @@ def main():
     if "forger" in mode:
         audit.send(line({"kind": "lifecycle", "verdict": "allow", "detail": "forged"}))
         audit.send(line({"kind": "test", "detail": "forged", "seq": 1, "prev": "0" * 64}))
-        audit.send(line({"kind": "test", "detail": "genuine"}))
+        audit.send(line({"kind": "test", "detail": "before"}) + line({"kind": "lifecycle", "detail": "forged"}) * 20 + line({"kind": "test", "detail": "behind"}))
+        audit.send(line({"kind": "test", "detail": "long"}) * 300)
+        audit.send(line({"kind": "test", "detail": "genuine"}) + line({"kind": "test", "detail": "another"}))
     if "audit" in mode:
         for number in range(20000):
             audit.send(line({"kind": "test", "worker": name, "number": number}))

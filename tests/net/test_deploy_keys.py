@@ -13,11 +13,13 @@ import subprocess
 
 import pytest
 
-from git_upstream import HOST, PORT, Upstream
+from git_upstream import HOST, PORT, Upstream, keygen
 from gitea_api import VARIABLE, Forge, manifest
 from host import Host
 from lab import program
 from spaces import WAIT, tied, wait_for
+from test_gate_keys import made_key
+from test_secrets import memory
 
 TOKEN = "0e6d1e9b2c7f4a35880fd9a1"
 STOPPER_FAILED, USAGE = 125, 2
@@ -202,6 +204,19 @@ def test_the_key_opens_the_repository_until_it_is_deleted(rig, lab):
                 "git -c user.name=A -c user.email=a@lab.test commit -q --allow-empty -m second && git push -q origin HEAD:agent")
         assert rig.hostctl("exec", "box", "--", "sh", "-c", push) == (0, "", "")
         assert set(upstream.refs("app")) == {"refs/heads/main", "refs/heads/agent"}
+        # The key itself does not get out, though only init has seen it; another one would.
+        root = f"/proc/{rig.host.space.pid}/root/proc"
+        key = made_key("".join(memory(root, pid)[1] for pid in rig.host.processes()["stopper-init"]), "app")
+        push = ("cd /tmp/app && printf '%s\\n' '{}' >notes && git add notes && "
+                "git -c user.name=A -c user.email=a@lab.test commit -qm notes && git push -q origin HEAD:{}")
+        status, _, err = rig.hostctl("exec", "box", "--", "sh", "-c", push.format("\n".join(key.splitlines()[1:-1]), "leak"))
+        assert status == 1 and 'rule "gate_key:app" of known_secrets in "notes"' in err, err
+        keygen(os.path.join(upstream.dir, "another"))
+        with open(os.path.join(upstream.dir, "another"), encoding="ascii") as file:
+            other = file.read()
+        push = push.replace("cd /tmp/app", "cd /tmp/app && git reset -q --hard HEAD^")
+        assert rig.hostctl("exec", "box", "--", "sh", "-c", push.format("\n".join(other.splitlines()[1:-1]), "fine")) == (0, "", "")
+        assert set(upstream.refs("app")) == {"refs/heads/main", "refs/heads/agent", "refs/heads/fine"}
         assert bottle.end() == (0, "") and rig.forge.keys == []
         refused = rig.up(file="real.yaml").runs()
         rig.forge.changed([])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pushes that wait for the operator, as he and the agent have them: a bottle by `hostctl up`, the real git in it, pending, approve,
-deny, watch and logs. What init does with each record is in test_holds_push.py, what the gate asks in test_gate.py."""
+deny, watch and logs. What init does with each record is in test_holds_push.py, what the gate asks in test_gate_findings.py."""
 import json
 import re
 import subprocess

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The git-gate as its users have it: `hostctl up` with repositories on a real server, the real git inside, by the URLs that the
-server has. What the gate does with a push in every case is in test_gate.py; here is that all parts of it fit."""
+server has. What the gate does with a push in every case is in test_gate_fetch_push.py and its neighbours; here is that
+all parts of it fit."""
 import json
 import os
 import pty
@@ -90,6 +91,11 @@ def good(bottle, script, *words, **named):
     return done["out"]
 
 
+def test_the_repository_is_fetched_before_the_agent_asks(bottle):
+    line = bottle.audit.wait(kind="git", method="prefetch")
+    assert (line["verdict"], line["repository"], line["host"]) == ("allow", "app", HOST)
+
+
 def test_the_agent_clones_commits_and_pushes_by_the_servers_own_url(bottle, upstream):
     before = upstream.refs("app")
     out = good(bottle, 'cd /tmp && git clone -q "$1" app && cd app && cat README && git remote get-url origin && git config remote.origin.url'
@@ -139,10 +145,24 @@ def test_the_configuration_lies_below_the_users_own(bottle, upstream):
     assert bottle.host.hostctl("exec", bottle.name, "--", "git", "ls-remote", upstream.url("app"), "main").stdout.endswith("refs/heads/main\n")
 
 
-def test_status_names_the_repositories(bottle, upstream):
-    said = bottle.host.hostctl("status", bottle.name)
-    assert f"repository app {upstream.url('app')}\n" in said.stdout, said
-    assert json.loads(bottle.host.hostctl("status", "--json", bottle.name).stdout)["repositories"] == [{"name": "app", "url": upstream.url("app")}]
+def test_status_names_the_repositories_and_what_became_of_the_last_requests(bottle, upstream):
+    done = sh(bottle, 'rm -rf /tmp/t; git clone -q "$1" /tmp/t && cd /tmp/t && git commit -q --allow-empty -m x && git push origin HEAD:refs/heads/other',
+              upstream.url("app"))
+    assert done["status"] == 1 and "push.allow" in done["err"], done
+    bottle.audit.wait(kind="git", verdict="block", ref="refs/heads/other")
+
+    def last(method):
+        line = [line for line in bottle.audit.lines if line["kind"] == "git" and line.get("method") == method][-1]
+        return {"time": line["time"], "event_id": line["id"], "verdict": line["verdict"]} | ({"reason": line["reason"]} if "reason" in line else {})
+
+    def told():
+        return json.loads(bottle.host.hostctl("status", "--json", bottle.name).stdout)["repositories"]
+    wait_for(lambda: told() == [{"name": "app", "url": upstream.url("app"), "fetch": last("fetch"), "push": last("push")}], "the last lines")
+    fetch, push = last("fetch"), last("push")
+    assert (fetch["verdict"], push["verdict"], push["reason"]) == ("allow", "block", "git-refused")
+    said = bottle.host.hostctl("status", bottle.name).stdout
+    assert (f"repository app {upstream.url('app')}\n           fetch {fetch['time']} allow, event {fetch['event_id']}\n"
+            f"           push {push['time']} block git-refused, event {push['event_id']}\n") in said, said
 
 
 def test_apply_changes_the_gate_and_says_that_the_agents_urls_stay(bottle, upstream):

@@ -63,7 +63,10 @@ def probes_error(rig, address, port):
 
 
 def test_each_gets_its_section_and_nothing_that_is_not_its_own(gated):
-    policies = [line for line in gated.audit.lines if line["kind"] == "test" and "policy" in line]
+    def told():
+        return [line for line in gated.audit.lines if line["kind"] == "test" and "policy" in line]
+    wait_for(lambda: len(told()) >= len(workers(gated)) - 1, "a line of each but the meter")
+    policies = told()
     gate = next(line for line in policies if "push" in json.dumps(line["policy"].get("gate", {})))
     assert gate["policy"]["gate"] == GATED["gate"] and gate["policy"]["routes"] == [] and gate["database"] == 1
     assert not {"authority", "secrets", "keys"} & set(gate)

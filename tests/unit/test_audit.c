@@ -256,6 +256,76 @@ START_TEST(a_text_that_does_not_fit_is_cut_and_an_object_that_does_not_is_an_err
 }
 END_TEST
 
+/* The string of one character, as it is written, without its quotation marks. */
+static size_t written(const char *text, size_t len, char out[32])
+{
+    struct json_out one;
+
+    json_out_begin(&one, out, 32);
+    json_out_str(&one, "", (struct str){text, len}, 20);
+    size_t all = (size_t)json_out_end(&one);
+    memmove(out, out + 5, all - 7);
+    return all - 7;
+}
+
+START_TEST(texts_of_any_kind_are_cut_at_the_character_that_does_not_fit)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+    } pieces[] = {{"a", 1},  {"zz ~", 4}, {"\"", 1},       {"\\", 1},
+                  {"\n", 1}, {"\x7f", 1}, {"\xc3\xa9", 2}, {"\xff", 1}};
+    char text[64], want[128], got[128], part[32];
+    uint32_t dice = 1;
+
+    for (int round = 0; round < 3000; round++) {
+        size_t len = 0, max = 6 + round % 40, used = 0;
+        bool cut = false;
+        for (size_t count = (size_t)round % 12; count > 0; count--) {
+            dice = dice * 1664525 + 1013904223;
+            memcpy(text + len, pieces[dice >> 24 & 7].text, pieces[dice >> 24 & 7].len);
+            len += pieces[dice >> 24 & 7].len;
+        }
+        strcpy(want, "{\"k\":\"");
+        for (size_t at = 0, step; at < len && !cut; at += step) {
+            step = text[at] == '\xc3' ? 2 : 1;
+            size_t size = written(text + at, step, part);
+            cut = used + size + (at + step < len ? 6 : 0) > max;
+            size_t end = strlen(want);
+            snprintf(want + end, sizeof want - end, "%.*s", cut ? 6 : (int)size, cut ? "\\u2026" : part);
+            used += size;
+        }
+        strcat(want, "\"}");
+        struct json_out out;
+        json_out_begin(&out, got, sizeof got);
+        json_out_str(&out, "k", (struct str){text, len}, max);
+        ck_assert_int_gt(json_out_end(&out), 0);
+        ck_assert_str_eq(got, want);
+    }
+}
+END_TEST
+
+START_TEST(each_line_has_its_own_time)
+{
+    static const struct {
+        uint64_t wall_us;
+        const char *text;
+    } times[] = {{WALL, "2023-11-14T22:13:20.123Z"},
+                 {WALL + 876543, "2023-11-14T22:13:20.999Z"},
+                 {WALL + 876544, "2023-11-14T22:13:21.000Z"},
+                 {WALL, "2023-11-14T22:13:20.123Z"},
+                 {0, "1970-01-01T00:00:00.000Z"},
+                 {4102444799007000u, "2099-12-31T23:59:59.007Z"}};
+    char line[AUDIT_LINE_MAX];
+
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        audit_format(&(struct audit){.kind = AUDIT_DNS}, times[i].wall_us, line);
+        ck_assert_int_eq(memcmp(line, "{\"time\":\"", 9), 0);
+        ck_assert_int_eq(memcmp(line + 9, times[i].text, strlen(times[i].text)), 0);
+    }
+}
+END_TEST
+
 START_TEST(every_denial_has_a_name_a_sentence_and_a_hint)
 {
     for (int i = 1; i < DENIAL_COUNT; i++) {
@@ -275,4 +345,5 @@ SUITE_MAIN("audit", a_decision_is_written_member_by_member, an_agents_bytes_cann
            findings_are_counted_by_rule_and_a_rules_name_is_no_way_out_of_its_string,
            a_line_of_git_has_its_own_members_in_the_place_of_a_connections, ids_differ,
            a_text_that_does_not_fit_is_cut_and_an_object_that_does_not_is_an_error,
+           texts_of_any_kind_are_cut_at_the_character_that_does_not_fit, each_line_has_its_own_time,
            every_denial_has_a_name_a_sentence_and_a_hint)

@@ -104,5 +104,23 @@ START_TEST(a_denial_is_counted_by_its_own_reason_and_count_alone)
 }
 END_TEST
 
-SUITE_MAIN("audit_line", a_denial_is_counted_by_its_own_reason_and_count_alone, what_workers_write_is_sound,
+START_TEST(no_byte_that_is_not_printable_is_let_in_anywhere)
+{
+    static const char sound[] = "{\"kind\":\"http\",\"a\":\"0123456789abcdef\"}\n";
+    char line[sizeof sound];
+
+    for (size_t at = 20; at < 36; at++)
+        for (int byte = 0; byte < 256; byte++) {
+            memcpy(line, sound, sizeof sound);
+            line[at] = (char)byte;
+            bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+            if (plain || byte < 0x20 || byte >= 0x7f)
+                ck_assert_msg(audit_line_sound((struct str){line, sizeof line - 1}, &tally) == plain,
+                              "0x%02x at %zu", (unsigned)byte, at);
+        }
+}
+END_TEST
+
+SUITE_MAIN("audit_line", no_byte_that_is_not_printable_is_let_in_anywhere,
+           a_denial_is_counted_by_its_own_reason_and_count_alone, what_workers_write_is_sound,
            what_breaks_the_stream_or_speaks_for_init_is_not, a_line_that_leaves_no_room_for_the_seal_is_not)

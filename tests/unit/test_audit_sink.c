@@ -16,7 +16,7 @@
 static uv_loop_t loop;
 static int pair[2];
 static struct audit_sink *sink;
-static unsigned rooms;
+static unsigned rooms, packets;
 
 static void on_room(void *ctx)
 {
@@ -49,18 +49,35 @@ static void emit(enum audit_verdict verdict, const char *host)
     audit_sink_emit(sink, &audit);
 }
 
+/* The next line that is there, without its LF; NULL when there is none. */
+static char *next_line(void)
+{
+    static char packet[AUDIT_PACKET_MAX + 1];
+    static char *at = packet;
+
+    if (*at == '\0') {
+        ssize_t got = recv(pair[1], packet, sizeof packet, MSG_DONTWAIT);
+        if (got <= 0)
+            return NULL;
+        ck_assert_int_le(got, AUDIT_PACKET_MAX);
+        ck_assert_int_eq(packet[got - 1], '\n');
+        packet[got] = '\0';
+        at = packet;
+        packets++;
+    }
+    char *line = at, *end = strchr(at, '\n');
+    *end = '\0';
+    at = end + 1;
+    return line;
+}
+
 /* Reads the lines that are there; returns how many hold `text`. */
 static unsigned lines_with(const char *text)
 {
-    char line[AUDIT_LINE_MAX + 1];
     unsigned found = 0;
-    ssize_t got;
 
-    while ((got = recv(pair[1], line, AUDIT_LINE_MAX, MSG_DONTWAIT)) > 0) {
-        line[got] = '\0';
-        ck_assert_int_eq(line[got - 1], '\n');
+    for (const char *line; (line = next_line()) != NULL;)
         found += strstr(line, text) != NULL;
-    }
     return found;
 }
 
@@ -87,6 +104,28 @@ START_TEST(every_allowed_decision_is_a_line)
         emit(AUDIT_ALLOW, "same.example");
     turn(1);
     ck_assert_uint_eq(lines_with("same.example"), 20);
+    close_sink();
+}
+END_TEST
+
+START_TEST(the_lines_of_one_turn_share_packets)
+{
+    char host[400];
+
+    open_sink();
+    packets = 0;
+    for (int i = 0; i < 20; i++)
+        emit(AUDIT_ALLOW, "same.example");
+    turn(1);
+    ck_assert_uint_eq(lines_with("same.example"), 20);
+    ck_assert_uint_eq(packets, 1);
+    for (int i = 0; i < 20; i++) {
+        snprintf(host, sizeof host, "%0399d", i);
+        emit(AUDIT_ALLOW, host);
+    }
+    turn(1);
+    ck_assert_uint_eq(lines_with("0000"), 20);
+    ck_assert_uint_eq(packets, 1 + 2);
     close_sink();
 }
 END_TEST
@@ -138,10 +177,9 @@ END_TEST
 
 START_TEST(a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else)
 {
-    char host[600], line[AUDIT_LINE_MAX + 1];
+    char host[600];
     uint64_t told = 0;
     unsigned lines = 0, alarms = 0;
-    ssize_t got;
 
     open_sink();
     for (int i = 0; i < 20000; i++) {
@@ -153,8 +191,7 @@ START_TEST(a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else
     }
     turn(1);
     turn(1600);
-    while ((got = recv(pair[1], line, AUDIT_LINE_MAX, MSG_DONTWAIT)) > 0) {
-        line[got] = '\0';
+    for (const char *line; (line = next_line()) != NULL;) {
         const char *count = strstr(line, "\"count\":");
         lines++;
         alarms += strstr(line, "\"alarm\"") != NULL;
@@ -277,8 +314,8 @@ START_TEST(a_line_without_its_reservation_ends_the_worker)
 }
 END_TEST
 
-SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, equal_denials_become_one_line_with_their_count,
-           refs_are_told_apart_and_so_are_repositories,
+SUITE_MAIN("audit_sink", every_allowed_decision_is_a_line, the_lines_of_one_turn_share_packets,
+           equal_denials_become_one_line_with_their_count, refs_are_told_apart_and_so_are_repositories,
            a_flood_of_different_denials_becomes_few_lines_and_hides_nothing_else,
            denials_by_other_entries_of_a_route_are_not_equal, counts_are_written_at_the_end_too,
            a_stalled_reader_stops_the_reservations_and_loses_nothing,

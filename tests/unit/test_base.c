@@ -65,7 +65,7 @@ static struct dlp_engine *engine_made(struct str from, size_t count)
     struct err err = {""};
     int fd = memory();
 
-    ck_assert_msg(dlp_compile(known, count, from, fd, &err) == 0, "%s", err.text);
+    ck_assert_msg(dlp_compile(known, count, NULL, from, fd, &err) == 0, "%s", err.text);
     struct dlp_engine *engine = dlp_engine_new(fd, &err);
     ck_assert_msg(engine != NULL, "%s", err.text);
     close(fd);
@@ -155,10 +155,11 @@ static void refused(const char *bytes, size_t len, const char *words)
     struct err err = {""};
     int fd = memory();
 
-    ck_assert_int_eq(dlp_compile(known, 2, (struct str){bytes, len}, fd, &err), -1);
+    ck_assert_int_eq(dlp_compile(known, 2, NULL, (struct str){bytes, len}, fd, &err), -1);
     ck_assert_str_eq(err.text, words);
     if (fits_here())
-        ck_assert_msg(dlp_compile(known, 2, (struct str){base, base_len}, fd, &err) == 0, "%s", err.text);
+        ck_assert_msg(dlp_compile(known, 2, NULL, (struct str){base, base_len}, fd, &err) == 0, "%s",
+                      err.text);
     close(fd);
 }
 

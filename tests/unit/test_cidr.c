@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_cidr: prefixes, and the classes that decide which addresses may ever be dialled. */
 #include "core/cidr.h"
+
+#include <arpa/inet.h>
+
 #include "tests/unit/suite.h"
 
 START_TEST(addresses_have_their_class)
@@ -103,5 +106,26 @@ START_TEST(only_a_part_of_a_private_range_is_private)
 }
 END_TEST
 
-SUITE_MAIN("cidr", addresses_have_their_class, malformed_prefixes_are_refused,
-           a_prefix_contains_its_addresses_and_no_others, only_a_part_of_a_private_range_is_private)
+START_TEST(addresses_are_written_as_the_system_writes_them)
+{
+    static const uint8_t bytes[] = {0, 1, 9, 10, 99, 100, 101, 199, 200, 255};
+    char want[IP_TEXT], got[IP_TEXT];
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            const uint8_t four[4] = {bytes[i], bytes[k], bytes[sizeof bytes - 1 - i], bytes[k]};
+            struct ip ip = ip_from_v4(four);
+            ip_format(&ip, got);
+            ck_assert_ptr_nonnull(inet_ntop(AF_INET, four, want, sizeof want));
+            ck_assert_str_eq(got, want);
+        }
+    struct ip six;
+    ck_assert_int_eq(ip_parse(str_of("2001:db8::1"), &six), 0);
+    ip_format(&six, got);
+    ck_assert_str_eq(got, "2001:db8::1");
+}
+END_TEST
+
+SUITE_MAIN("cidr", addresses_are_written_as_the_system_writes_them, addresses_have_their_class,
+           malformed_prefixes_are_refused, a_prefix_contains_its_addresses_and_no_others,
+           only_a_part_of_a_private_range_is_private)

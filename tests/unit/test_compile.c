@@ -171,14 +171,15 @@ START_TEST(repositories_become_the_gate)
          "      key: {provider: gitea, forge_token_env: T}\n"
          "      push: {allow: [refs/heads/agent/*, refs/tags/*], deny: [refs/heads/agent/x], force: false, "
          "delete: "
-         "false, protect_paths: ['a/**'], max_pack_mb: 100}\n  scanner: /usr/bin/gitleaks\n",
+         "false, protect_paths: ['a/**'], max_pack_mb: 100}\n  scanner: /usr/bin/gitleaks\n  prefetch: "
+         "false\n  storage_mb: 100\n",
          GATED "{\"name\":\"a\",\"url\":\"ssh://git@h.example/org/a.git\",\"host_key\":\"" KEY "\"},"
                "{\"name\":\"b\",\"url\":\"ssh://git@10.1.2.3:2222/b\",\"host_key\":\"" KEY "\",\"push\":{"
                "\"allow\":[\"refs/heads/agent/*\",\"refs/tags/*\"],\"deny\":[\"refs/heads/agent/x\"],"
                "\"force\":false,\"delete\":false,\"protect_paths\":[\"a/**\"],\"max_pack_mb\":100}}],"
-               "\"scanner\":\"/usr/bin/gitleaks\"}}"},
+               "\"scanner\":\"/usr/bin/gitleaks\",\"prefetch\":false,\"storage_mb\":100}}"},
         {"git-gate:\n  repos:\n    a: {url: ssh://git@h/a, " REPO
-         ", push: {force: true, delete: true, protect_paths: []}}\n  on_finding: block\n",
+         ", push: {force: true, delete: true, protect_paths: []}}\n  on_finding: block\n  prefetch: true\n",
          GATED "{\"name\":\"a\",\"url\":\"ssh://git@h/a\",\"host_key\":\"" KEY "\"}]}}"},
         /* on_finding: supervise has the bottle ask, and nothing else */
         {"git-gate:\n  repos:\n    a: {url: ssh://git@h/a, " REPO "}\n  on_finding: supervise\n",

@@ -20,6 +20,7 @@
 #define HOST_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBHk3Z0k3fF4qkq7gWwFqJqWJm5hvqFh4k0s5cV5Wc9u"
 
 static struct err err;
+static bool made;
 
 /* What a program says on its stdout, which has to end with 0. */
 static void say(const char *command, char *out, size_t size)
@@ -44,6 +45,7 @@ static struct policy *policy_of(const char *text)
 START_TEST(ssh_keygen_reads_the_key_back)
 {
     char folder[] = "/tmp/stopper-deploy-XXXXXX", path[64], command[200], out[300], line[DEPLOY_LINE_MAX];
+    char print[DEPLOY_PRINT_MAX];
     char longest[GATE_NAME_MAX + 1];
     struct secret *text;
 
@@ -63,6 +65,10 @@ START_TEST(ssh_keygen_reads_the_key_back)
         say(command, out, sizeof out);
         ck_assert_str_eq(out, line);
         ck_assert_int_eq(strncmp(line, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI", 37), 0);
+        snprintf(command, sizeof command, "ssh-keygen -l -f %s | cut -d' ' -f2", path);
+        say(command, out, sizeof out);
+        ck_assert_int_eq(deploy_key_print(line, print), 0);
+        ck_assert_str_eq(print, out);
         /* That the two halves belong together: what one signs the other verifies. */
         snprintf(command, sizeof command,
                  "cd %s && echo x >data && rm -f data.sig && ssh-keygen -q -Y sign -f key -n t data "
@@ -81,18 +87,19 @@ START_TEST(a_name_has_one_key_for_life)
 {
     struct gate_keys keys = {0};
     char first[DEPLOY_LINE_MAX];
-    const char *line = gate_keys_deploy(&keys, "app", &err);
+    const char *line = gate_keys_deploy(&keys, "app", &made, &err);
 
-    ck_assert_msg(line != NULL, "%s", err.text);
+    ck_assert_msg(line != NULL && made, "%s", err.text);
     ck_assert_str_eq(line + strlen(line) - strlen(" stopper:app"), " stopper:app");
     snprintf(first, sizeof first, "%s", line);
-    ck_assert_str_ne(gate_keys_deploy(&keys, "other", &err), first);
-    ck_assert_str_eq(gate_keys_deploy(&keys, "app", &err), first);
+    ck_assert_str_ne(gate_keys_deploy(&keys, "other", &made, &err), first);
+    ck_assert_str_eq(gate_keys_deploy(&keys, "app", &made, &err), first);
+    ck_assert(!made);
     ck_assert_uint_eq(keys.made->count, 2);
-    ck_assert_ptr_null(gate_keys_deploy(&keys, "-x", &err));
+    ck_assert_ptr_null(gate_keys_deploy(&keys, "-x", &made, &err));
     ck_assert_str_eq(err.text, "the name is not a repository's");
     gate_keys_fini(&keys);
-    ck_assert_str_ne(gate_keys_deploy(&keys, "app", &err), first);
+    ck_assert_str_ne(gate_keys_deploy(&keys, "app", &made, &err), first);
     gate_keys_fini(&keys);
 }
 END_TEST
@@ -121,8 +128,8 @@ START_TEST(keys_and_repositories_are_each_others)
     ck_assert_int_eq(taken(&keys, "{}", policy), -1);
     ck_assert_int_eq(taken(&keys, "{\"app\":null}", policy), -1);
     ck_assert_str_eq(err.text, "keys: app: no key was made with this name (deploy-key)");
-    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "app", &err));
-    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "other", &err));
+    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "app", &made, &err));
+    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "other", &made, &err));
     ck_assert_int_eq(taken(&keys, "{\"app\":null}", policy), 0);
     ck_assert_int_eq(taken(&keys, "{\"app\":null,\"other\":null}", policy), -1);
     ck_assert_str_eq(err.text, "keys: other: no repository of the policy has this name");
@@ -142,7 +149,7 @@ START_TEST(what_stopper_push_gets_is_what_there_was)
     struct keys *got;
     struct str text;
 
-    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "app", &err));
+    ck_assert_ptr_nonnull(gate_keys_deploy(&keys, "app", &made, &err));
     int fd = gate_keys_memfd(keys.made);
     ck_assert_int_eq(channel_map(fd, KEYS_MAX_JSON, &text), 0);
     ck_assert_int_eq(keys_parse(text, &got, &err), 0);

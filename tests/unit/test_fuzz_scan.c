@@ -16,7 +16,7 @@ static struct dlp_engine *engine;
 
 __attribute__((constructor)) static void make(void)
 {
-    engine = rig_engine();
+    engine = rig_engine_key();
     LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
 }
 
@@ -28,6 +28,9 @@ START_TEST(changed_messages_do_no_harm)
         STR("\xc0\x1f"
             "eyJhIjoiYiJ9 a3g5X1FtNHZUejgxTHNXMHBSYjdZY05kNjJIag== "
             "6b78395f516d3476547a38314c7357307052623759634e643632486a"),
+        STR("\x00\x21" RIG_KEY "\n\xd0\x95\x4e\x31\x0f\xa3\xe6\x3a\xd7\x55\xdf\xbd\x3f\xe6\x9b\xf6\xd6\xd6"
+            "\x2d\xf3\x07\x4e\xa5\x54\xda"
+            "d0954e310fa3e63ad755dfbd3fe69bf6d6d62df3074ea5 " RIG_KEY "\\n" RIG_KEY),
         STR("\x43\x05\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\xae\xb0\x8c\x0f\xcc\x35\x29\x0b\xa9\xb2\x30"
             "\xf4"
             "\x29\x0e\x37\x28\x08"),
@@ -84,14 +87,14 @@ static size_t write_layers(uint64_t *state, struct str secret, char *out, char *
 START_TEST(random_writings_are_found)
 {
     static char body[2 * TEXT_MAX], written[TEXT_MAX];
-    static const struct str secrets[] = {STR(RIG_TOKEN), STR(RIG_CANARY), STR(GITHUB)};
-    static const char *const names[] = {"TOKEN", "CANARY", "github-token"};
+    static const struct str secrets[] = {STR(RIG_TOKEN), STR(RIG_CANARY), STR(GITHUB), STR(RIG_KEY)};
+    static const char *const names[] = {"TOKEN", "CANARY", "github-token", "gate_key:rig"};
     struct dlp_message message = {.detectors = DLP_TOKENS | DLP_KNOWN};
     uint64_t state = 0x2545f4914f6cdd1du;
 
     for (int round = 0; round < 1500; round++) {
         char what[256];
-        size_t which = fuzz_dice(&state, 3), len = write_layers(&state, secrets[which], written, what);
+        size_t which = fuzz_dice(&state, 4), len = write_layers(&state, secrets[which], written, what);
         size_t front = fuzz_dice(&state, 3) == 0 ? DLP_STEP - fuzz_dice(&state, (unsigned)len + 50)
                                                  : fuzz_dice(&state, 300);
         ck_assert_msg(len < DLP_HOLD, "%zu bytes: %s", len, what);

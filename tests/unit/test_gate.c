@@ -152,12 +152,15 @@ START_TEST(a_gate_is_read_whole)
         "{\"repos\":[{" REPO "},{\"name\":\"b\",\"url\":\"ssh://git@10.0.0.9:2222/b\",\"host_key\":\"" KEY
         "\",\"push\":{\"allow\":[\"refs/heads/x/*\",\"refs/tags/**\"],\"deny\":[\"refs/heads/x/y\"],"
         "\"force\":false,\"delete\":false,\"protect_paths\":[\".github/**\"],\"max_pack_mb\":7}}],"
-        "\"on_finding\":\"supervise\",\"scanner\":\"/usr/bin/gitleaks\"}"));
+        "\"on_finding\":\"supervise\",\"scanner\":\"/usr/bin/"
+        "gitleaks\",\"prefetch\":false,\"storage_mb\":7}"));
     const struct gate *gate = policy->gate;
 
     ck_assert_uint_eq(gate->repo_count, 2);
     ck_assert(gate->supervise);
     ck_assert_str_eq(gate->scanner, "/usr/bin/gitleaks");
+    ck_assert(gate->no_prefetch);
+    ck_assert_uint_eq(gate->storage_mb, 7);
     const struct gate_repo *app = gate_find(gate, str_of("app")), *b = gate_find(gate, str_of("b"));
     ck_assert(app == &gate->repos[0] && b == &gate->repos[1]);
     ck_assert_ptr_null(gate_find(gate, str_of("ap")));
@@ -181,7 +184,8 @@ START_TEST(a_gate_is_read_whole)
     ck_assert_ptr_null(gate_at(NULL, "h.example"));
     policy_unref(policy);
     policy = parse(POLICY("{\"repos\":[{" REPO "}]}"));
-    ck_assert(!policy->gate->supervise && policy->gate->scanner == NULL);
+    ck_assert(!policy->gate->supervise && policy->gate->scanner == NULL && !policy->gate->no_prefetch);
+    ck_assert_uint_eq(policy->gate->storage_mb, 20480);
     policy_unref(policy);
     policy = parse("{\"protocol\":1,\"routes\":[]}");
     ck_assert_ptr_null(policy->gate);
@@ -213,6 +217,12 @@ START_TEST(what_is_not_understood_is_an_error)
         {"{\"repos\":[{" REPO "}],\"on_finding\":\"log\"}",
          "policy: gate: on_finding: the values are \"block\" and \"supervise\""},
         {"{\"repos\":[{" REPO "}],\"scanner\":\"gitleaks\"}", "policy: gate: scanner: not an absolute path"},
+        {"{\"repos\":[{" REPO "}],\"storage_mb\":0}",
+         "policy: gate: storage_mb: expected an integer from 1 to 16777216"},
+        {"{\"repos\":[{" REPO "}],\"storage_mb\":\"7\"}",
+         "policy: gate: storage_mb: expected an integer from 1 to 16777216"},
+        {"{\"repos\":[{" REPO "}],\"prefetch\":1}",
+         "policy: gate: prefetch: expected true or false, found an integer"},
         {"{\"repos\":[{" REPO "}],\"scanner\":\"/a b\"}",
          "policy: gate: scanner: a space or a control character"},
         {IN_PUSH("[]"), "policy: gate: repos: [0]: push: expected an object, found an array"},

@@ -20,7 +20,7 @@ static const char whole[] =
     "*\"],\"force\":false,\"delete\":false,\"protect_paths\":"
     "[\".gitmodules\"],\"max_pack_mb\":7}},{\"name\":\"b\",\"url\":\"ssh://git@h.test/b\",\"host_key\":\"" KEY
     "\"}],"
-    "\"on_finding\":\"supervise\",\"scanner\":\"/usr/bin/gitleaks\"}";
+    "\"on_finding\":\"supervise\",\"scanner\":\"/usr/bin/gitleaks\",\"prefetch\":false,\"storage_mb\":7}";
 
 static void read_text(struct str text, struct policy *policy)
 {
@@ -59,7 +59,8 @@ START_TEST(all_of_it_arrives)
     read_text(str_of(whole), &before);
     read_back(before.gate, &after);
     ck_assert_uint_eq(after.gate->repo_count, 2);
-    ck_assert(after.gate->supervise);
+    ck_assert(after.gate->supervise && after.gate->no_prefetch);
+    ck_assert_uint_eq(after.gate->storage_mb, 7);
     ck_assert_str_eq(after.gate->scanner, "/usr/bin/gitleaks");
     for (size_t i = 0; i < 2; i++) {
         const struct gate_repo *one = &before.gate->repos[i], *other = &after.gate->repos[i];

@@ -30,6 +30,7 @@ static const char *const folders[] = {"outside",
                                       "a.git/objects/tmp_objdir-incoming-Ab12/pack",
                                       "b.git.new",
                                       "b.git.new/refs",
+                                      "b.git.old",
                                       "notes"};
 static const char *const stay[] = {"outside/kept.lock",
                                    "a.git/HEAD",
@@ -38,9 +39,12 @@ static const char *const stay[] = {"outside/kept.lock",
                                    "a.git/objects/pack/pack-1.pack",
                                    "notes/x.lock",
                                    "lock"};
-static const char *const go[] = {"a.git/packed-refs.lock", "a.git/refs/heads/main.lock",
+static const char *const go[] = {"a.git/packed-refs.lock",
+                                 "a.git/refs/heads/main.lock",
                                  "a.git/objects/pack/tmp_pack_1",
-                                 "a.git/objects/tmp_objdir-incoming-Ab12/pack/pack-2.pack", "b.git.new/HEAD"};
+                                 "a.git/objects/tmp_objdir-incoming-Ab12/pack/pack-2.pack",
+                                 "b.git.new/HEAD",
+                                 "b.git.old/HEAD"};
 
 static void make(const char *const *files, size_t count)
 {
@@ -65,7 +69,7 @@ START_TEST(leftovers_go_and_nothing_else)
     ck_assert_int_eq(symlink(link, at("a.git/objects/tmp_objdir-incoming-Ab12/link")), 0);
     ck_assert_int_eq(symlink(link, at("c.git")), 0);
 
-    ck_assert_int_eq(sweep_all(root), 10);
+    ck_assert_int_eq(sweep_all(root), 12);
     for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++)
         ck_assert_msg(access(at(stay[i]), F_OK) == 0, "%s", stay[i]);
     for (size_t i = 0; i < sizeof go / sizeof go[0]; i++)
@@ -75,6 +79,15 @@ START_TEST(leftovers_go_and_nothing_else)
     ck_assert_int_eq(sweep_all(root), 0);
     ck_assert_int_eq(sweep_mirror(at("a.git")), 0);
     ck_assert_int_eq(sweep_mirror(at("none.git")), 0);
+    static const char *const again[] = {"b.git.new/HEAD"};
+    ck_assert_int_eq(mkdir(at("b.git.new"), 0700), 0);
+    make(again, 1);
+    ck_assert_int_eq(sweep_mirror(at("b.git")), 1); /* one that never was, but for what lies beside */
+    ck_assert(access(at("b.git.new"), F_OK) != 0);
+    ck_assert_int_eq(mkdir(at("b.git.old"), 0700), 0);
+    ck_assert_int_eq(sweep_beside(at("b.git"), SWEEP_OLD), 0);
+    ck_assert_int_eq(sweep_beside(at("b.git"), SWEEP_OLD), 0);
+    ck_assert(access(at("b.git.old"), F_OK) != 0);
 
     unlink(at("c.git"));
     unlink(at("a.git/refs/link"));

@@ -386,6 +386,68 @@ START_TEST(the_methods_are_those_that_llhttp_knows)
 }
 END_TEST
 
-SUITE_MAIN("h1_head", the_methods_are_those_that_llhttp_knows, requests_are_understood_or_refused,
-           a_bad_field_leaves_nothing_of_an_earlier_head, responses_are_understood_or_refused,
-           heads_are_bounded, a_request_names_one_host_or_is_refused, over_tls_absolute_form_is_https)
+/* The same by looking at each byte: the rule as it is written down. */
+static long end_by_bytes(const char *bytes, size_t len)
+{
+    size_t line = 0, lines = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\0' || (bytes[i] == '\n') != (i > 0 && bytes[i - 1] == '\r'))
+            return -1;
+        if (bytes[i] != '\n')
+            continue;
+        if (i - line == 1)
+            return lines > 0 ? (long)i + 1 : -1;
+        line = i + 1;
+        lines++;
+    }
+    return 0;
+}
+
+START_TEST(an_end_is_found_wherever_the_pieces_are_cut)
+{
+    static const char letters[] = {'a', 'b', '\r', '\n', '\0', '\t', '\f', '\x80', '\xff', ':'};
+    uint32_t dice = 1;
+    char text[24];
+
+    for (int round = 0; round < 200000; round++) {
+        struct h1_scan scan = {0};
+        enum h1_error error;
+        size_t len = 0, cut;
+        while (len < sizeof text - 1 && (dice >> 27 || len < 3)) {
+            dice = dice * 1664525 + 1013904223;
+            if (dice >> 31) /* else random ones hardly ever hold a line */
+                text[len++] = '\r';
+            text[len++] = dice >> 31 ? '\n' : letters[(dice >> 16) % sizeof letters];
+        }
+        dice = dice * 1664525 + 1013904223;
+        cut = (dice >> 16) % (len + 1);
+        long end = h1_head_end(&scan, text, cut, &error);
+        ck_assert_int_eq(end, end_by_bytes(text, cut));
+        if (end == 0)
+            ck_assert_int_eq(h1_head_end(&scan, text, len, &error), end_by_bytes(text, len));
+    }
+}
+END_TEST
+
+START_TEST(names_are_of_the_characters_that_the_rfc_lists)
+{
+    static const char tchars[] =
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    struct h1_field field;
+
+    for (int byte = 0; byte < 256; byte++) {
+        char line[] = {'x', (char)byte, 'y', ':', 'v'};
+        bool is = byte != 0 && strchr(tchars, byte) != NULL;
+        if (byte != ':')
+            ck_assert_msg((h1_field_parse((struct str){line, sizeof line}, &field) == 0) == is, "0x%02x",
+                          (unsigned)byte);
+    }
+}
+END_TEST
+
+SUITE_MAIN("h1_head", an_end_is_found_wherever_the_pieces_are_cut,
+           names_are_of_the_characters_that_the_rfc_lists, the_methods_are_those_that_llhttp_knows,
+           requests_are_understood_or_refused, a_bad_field_leaves_nothing_of_an_earlier_head,
+           responses_are_understood_or_refused, heads_are_bounded, a_request_names_one_host_or_is_refused,
+           over_tls_absolute_form_is_https)

@@ -191,8 +191,8 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
         "    - {host: a.example, cookies: allow}\n    - {host: b.example, cookies: allow}\n"
         "env: {A: base, B: base, C: {from_env: X}, D: {from_env: X}}\nskills: [one, two]\nsupervise: true\n"
         "git-gate:\n  user: {name: Base, email: base@example}\n  repos:\n" REPO("r1", "h.example")
-            REPO("r2", "h.example")
-                REPO("r3", "i.example") "  on_finding: block\n  scanner: /usr/bin/base\n");
+            REPO("r2", "h.example") REPO("r3", "i.example") "  on_finding: block\n  scanner: /usr/bin/base\n "
+                                                            " prefetch: false\n  storage_mb: 9\n");
     write_config("bottles", "top",
                  "extends: base\negress:\n  routes:\n    - host: B.example\n    - host: c.example\n"
                  "env: {B: top, C: top}\nsupervise: false\ngit-gate:\n  user: {name: Top}\n  repos:\n" REPO(
@@ -227,6 +227,8 @@ START_TEST(a_child_goes_over_its_parents_by_host_field_and_name)
     ck_assert_str_eq(manifest->repos[1].name.text, "s1");
     ck_assert_int_eq(manifest->on_finding, FINDING_BLOCK);
     ck_assert_str_eq(manifest->scanner, "/usr/bin/top");
+    ck_assert(manifest->no_prefetch);
+    ck_assert_uint_eq(manifest->storage_mb, 9);
     report_fini(&report);
     manifest_free(manifest);
     tear_down();

@@ -133,7 +133,9 @@ END_TEST
     "a\","                                                                                                   \
     "\"host_key\":\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi\"}]}}"
 #define KEYS                                                                                                 \
-    "{\"app\":\"-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIP7n\\n-----END PRIVATE KEY-----\\n\"}"
+    "{\"app\":\"-----BEGIN PRIVATE "                                                                         \
+    "KEY-----\\nMC4CAQAwBQYDK2VwBCIEIDWAH1Qcut/1aIK9OCYu9D+h0rVnEp8MGud4a+Etv9fT\\n-----END PRIVATE "        \
+    "KEY-----\\n\"}"
 
 START_TEST(a_policy_needs_the_keys_of_its_repositories)
 {

@@ -50,7 +50,7 @@ static struct seen look(const char *text, bool html)
         ck_assert(source != NULL && plain != NULL);
         memcpy(source, text, len);
         source = realloc(source, len > 0 ? len : 1);
-        size_t made = dlp_plain(mode == 1, (struct str){source, len}, plain);
+        size_t made = dlp_plain(mode == 1, (struct str){source, len}, plain, NULL, NULL);
         ck_assert_uint_le(made, len);
         seen.text = plain;
         finder_scan(finder, (struct str){plain, made}, SIZE_MAX, see, &seen);
@@ -109,7 +109,7 @@ static void same_by_bytes(const char *text, size_t len)
 
     ck_assert_ptr_nonnull(source);
     memcpy(source, text, len);
-    size_t made = dlp_plain(false, (struct str){source, len}, plain);
+    size_t made = dlp_plain(false, (struct str){source, len}, plain, NULL, NULL);
     ck_assert_uint_eq(made, plain_by_bytes(text, len, wanted));
     ck_assert_mem_eq(plain, wanted, made);
     free(source);
@@ -189,7 +189,7 @@ START_TEST(text_becomes_plain)
     for (size_t i = 0; i < sizeof plains / sizeof plains[0]; i++) {
         size_t len = strlen(plains[i].text);
         char *plain = malloc(len + 1);
-        size_t made = dlp_plain(plains[i].html, (struct str){plains[i].text, len}, plain);
+        size_t made = dlp_plain(plains[i].html, (struct str){plains[i].text, len}, plain, NULL, NULL);
         plain[made] = '\0';
         ck_assert_str_eq(plain, plains[i].plain);
         free(plain);
@@ -204,11 +204,11 @@ START_TEST(a_byte_of_plain_text_is_found_again)
     static const size_t where[] = {0, 1, 2, 7, 9, 13, 21};
     char plain[32];
     size_t len = strlen(text);
-    ck_assert_uint_eq(dlp_plain(true, str_of(text), plain), sizeof where / sizeof where[0]);
+    ck_assert_uint_eq(dlp_plain(true, str_of(text), plain, NULL, NULL), sizeof where / sizeof where[0]);
     ck_assert_int_eq(memcmp(plain, "a &\nbcd", 7), 0);
     for (size_t i = 0; i < sizeof where / sizeof where[0]; i++)
-        ck_assert_uint_eq(dlp_plain_start(true, str_of(text), i), where[i]);
-    ck_assert_uint_eq(dlp_plain_start(true, str_of(text), 99), len);
+        ck_assert_uint_eq(dlp_plain_start(true, str_of(text), NULL, i), where[i]);
+    ck_assert_uint_eq(dlp_plain_start(true, str_of(text), NULL, 99), len);
 }
 END_TEST
 
@@ -224,11 +224,11 @@ START_TEST(any_bytes_become_plain)
             text[i] = alphabet[(size_t)rand() % (sizeof alphabet - 1)];
         for (int html = 0; html < 2; html++) {
             struct str in = {text, len};
-            size_t made = dlp_plain(html == 1, in, plain), last = 0;
+            size_t made = dlp_plain(html == 1, in, plain, NULL, NULL), last = 0;
             bool sound = made <= len;
             for (size_t i = 0; sound && i < made; i++) {
                 unsigned char c = (unsigned char)plain[i];
-                size_t start = dlp_plain_start(html == 1, in, i);
+                size_t start = dlp_plain_start(html == 1, in, NULL, i);
                 sound = c < 0x7f && (c >= 0x20 || c == '\n' || c <= DLP_PLAIN_HIDDEN) &&
                         (c < 'A' || c > 'Z') && start < len && start >= last;
                 last = start;

@@ -14,7 +14,10 @@
 #define POLICY                                                                                               \
     "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[{\"host\":\"a.example\","          \
     "\"allow_private\":[\"10.0.0.0/8\"],\"tls\":{\"passthrough\":true}}]}"
-#define PEM     "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP7n\n-----END PRIVATE KEY-----\n"
+#define PEM                                                                                                  \
+    "-----BEGIN PRIVATE "                                                                                    \
+    "KEY-----\nMC4CAQAwBQYDK2VwBCIEIDWAH1Qcut/1aIK9OCYu9D+h0rVnEp8MGud4a+Etv9fT\n-----END PRIVATE "          \
+    "KEY-----\n"
 #define KEY     "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
 #define SIDECAR "\"sidecar\":{\"agent_address\":\"10.7.7.1\",\"own\":[\"10.7.7.0/30\",\"192.0.2.7/32\"]}"
 
@@ -288,7 +291,7 @@ START_TEST(what_is_searched_for_is_compiled_once_for_equal_secrets)
 {
     set_up();
     stage_with(WITH("", ""));
-    section_is(store.next.source, "{\"LOGIN\":\"pa55word\",\"TOKEN\":\"tok-3f9A77c1\"}");
+    section_is(store.next.source, "{\"secrets\":{\"LOGIN\":\"pa55word\",\"TOKEN\":\"tok-3f9A77c1\"}}");
     ck_assert(!policy_version_ready(&store.next) && !policy_version_share(&store.next, &store.current));
     policy_version_database(&store.next, channel_memfd("database", str_of("x")));
     ck_assert(policy_version_ready(&store.next));
@@ -299,13 +302,64 @@ START_TEST(what_is_searched_for_is_compiled_once_for_equal_secrets)
     policy_store_commit(&store);
     /* The value as a whole is a secret where it is used as one. */
     stage_with(WITH("", ",{\"host\":\"b.example\",\"auth\":{\"scheme\":\"raw\",\"secret\":\"LOGIN\"}}"));
-    section_is(store.next.source, "{\"LOGIN\":\"user:pa55word\",\"TOKEN\":\"tok-3f9A77c1\"}");
+    section_is(store.next.source, "{\"secrets\":{\"LOGIN\":\"user:pa55word\",\"TOKEN\":\"tok-3f9A77c1\"}}");
     ck_assert(!policy_version_share(&store.next, &store.current));
     policy_store_drop(&store);
     stage_with(WITH(NOTHING, ""));
     ck_assert_int_eq(store.next.source, -1);
     ck_assert(policy_version_ready(&store.next) && !policy_version_share(&store.next, &store.current));
     policy_store_drop(&store);
+}
+END_TEST
+
+/* The source of the version that is staged: of keys there are prints, and nothing else. */
+static json_t *source(void)
+{
+    struct str bytes;
+
+    ck_assert_int_eq(channel_map(store.next.source, 1 << 20, &bytes), 0);
+    ck_assert_ptr_null(memmem(bytes.ptr, bytes.len, "NYAfVBy63", 9)); /* of the key's own text */
+    json_t *made = json_loadb(bytes.ptr, bytes.len, 0, NULL);
+    munmap((void *)bytes.ptr, bytes.len);
+    ck_assert_ptr_nonnull(made);
+    return made;
+}
+
+START_TEST(keys_of_repositories_are_searched_for_by_their_prints)
+{
+    static const char policy[] =
+        "{\"protocol\":1,\"dns\":{\"upstreams\":[\"192.0.2.53\"]},\"routes\":[],\"gate\":{\"repos\":[" REPO
+        "}]}}";
+    char digest[sizeof store.next.source_digest];
+
+    set_up();
+    store.keeps = true;
+    ck_assert(store.has_print_key);
+    ck_assert_msg(stage(policy) == 0, "%s", err.text);
+    json_t *one = source(), *prints = json_object_get(one, "prints");
+    const char *of_app = json_string_value(json_object_get(json_object_get(prints, "keys"), "app"));
+    ck_assert_uint_eq(strlen(json_string_value(json_object_get(prints, "key"))), 32);
+    ck_assert_uint_eq(strlen(of_app), 65 * 16); /* a seed of 256 bits has 65 windows of 128 */
+    ck_assert_uint_eq(strspn(of_app, "0123456789abcdef"), 65 * 16);
+    strcpy(digest, store.next.source_digest);
+    policy_store_commit(&store);
+    ck_assert_int_eq(stage(policy), 0);
+    ck_assert_str_eq(store.next.source_digest, digest); /* so that nothing is compiled again */
+    policy_store_drop(&store);
+
+    policy_store_commit(&store); /* nothing is current any more */
+    set_up();                    /* another bottle */
+    store.keeps = true;
+    ck_assert_int_eq(stage(policy), 0);
+    json_t *other = source();
+    ck_assert(!json_equal(json_object_get(other, "prints"), prints));
+    policy_store_drop(&store);
+    json_decref(one);
+    json_decref(other);
+
+    store.has_print_key = false;
+    ck_assert_int_eq(stage(policy), -1);
+    ck_assert_str_eq(err.text, "there is no randomness for fingerprints of keys");
 }
 END_TEST
 
@@ -493,7 +547,8 @@ START_TEST(closed_is_what_is_staged_and_nothing_else_changes)
 END_TEST
 
 SUITE_MAIN("policy_store", closed_is_what_is_staged_and_nothing_else_changes,
-           what_is_searched_for_is_compiled_once_for_equal_secrets, each_kind_of_worker_gets_its_own_section,
+           what_is_searched_for_is_compiled_once_for_equal_secrets,
+           keys_of_repositories_are_searched_for_by_their_prints, each_kind_of_worker_gets_its_own_section,
            each_proxy_gets_its_part_of_a_budget_and_status_tells_the_whole,
            raw_ports_go_to_all_that_have_routes, the_gate_and_its_leg_get_repositories_and_no_routes,
            where_the_host_is_goes_to_all, a_section_cannot_be_written,

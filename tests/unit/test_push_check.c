@@ -94,6 +94,7 @@ START_TEST(refs_are_pushed_by_their_rules)
         {NULL, NULL, "refs/heads/a\x1b[31mb", "x", "name", false, false},
         {NULL, NULL, "refs/heads/a\nb", "x", "name", false, false},
         {NULL, NULL, "HEAD", "x", "name", false, false},
+        {"refs/heads/agent/*", NULL, "refs/heads/agent/a:refs/heads/main", "x", "name", false, false},
         {NULL, NULL, "refs/heads/\xc3\xa4", "x", NULL, false, false},
     };
 
@@ -114,7 +115,8 @@ START_TEST(refs_are_pushed_by_their_rules)
         struct push_check *check = rig_check(&rig);
         answers(check, rows[i].rule == NULL ? PUSH_CLEAN : PUSH_REFUSED, rows[i].ref);
         if (rows[i].rule != NULL)
-            says(check, PUSH_REF_RULE, rows[i].rule, PUSH_TO_REFUSE, "git-gate.repos.app.push.",
+            says(check, PUSH_REF_RULE, rows[i].rule, PUSH_TO_REFUSE,
+                 strcmp(rows[i].rule, "name") == 0 ? "git-check-ref-format(1)" : "git-gate.repos.app.push.",
                  check->refs[0]);
         for (const char *c = rig_said(check); *c != '\0'; c++)
             ck_assert(((unsigned char)*c >= ' ' && (unsigned char)*c < 0x7f) || *c == '\n');

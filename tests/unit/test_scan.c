@@ -133,6 +133,62 @@ START_TEST(nothing_of_it_leaves_wherever_it_is_cut)
 }
 END_TEST
 
+/* A picture in base64 is one word of any length. What is written in it begins far before a step's end, and ends behind. */
+START_TEST(what_goes_on_in_a_long_word_is_found)
+{
+    enum { LONG = 3 * DLP_STEP };
+    static char word[LONG], spaced[256], percent[1024], json[8192], digits[16384];
+    static const char *const alphabets[] = {"+/", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdef"};
+    size_t token = 0;
+
+    while (strcmp(dlp_tokens[token].name, "atlassian-api-token") != 0)
+        token++;
+    snprintf(spaced, sizeof spaced, " %s ", dlp_tokens[token].positive);
+    struct str text = {percent, write_percent(str_of(spaced), 1, percent)};
+    text = (struct str){json, write_json(text, 1, json)};
+    for (size_t kind = 0; kind < 3; kind++) {
+        size_t len = kind == 0   ? write_base64(text, alphabets[0], digits)
+                     : kind == 1 ? write_base32(text, alphabets[1], digits)
+                                 : write_hex(text, alphabets[2], digits);
+        while (digits[len - 1] == '=')
+            len--;
+        ck_assert_uint_gt(len, 2300);
+        for (size_t behind = 1; behind < len; behind += behind < 200 ? 23 : 301) {
+            unsigned state = 1;
+            for (size_t i = 0; i < LONG; i++)
+                word[i] =
+                    "ghijklmnopqrstuvGHIJKLMNOPQRSTUV"[(state = state * 1103515245u + 12345u) >> 16 & 31];
+            size_t start = 2 * DLP_STEP - len + behind;
+            memcpy(word + start, digits, len);
+            struct rig_result result = rig_body(engine, &outbound, (struct str){word, LONG}, DLP_STEP);
+            ck_assert_msg(rig_covers(engine, &result, "atlassian-api-token", start + 400, start + len - 100),
+                          "kind %zu, %zu of %zu behind the step's end", kind, behind, len);
+            ck_assert_uint_le(result.left, start);
+        }
+    }
+}
+END_TEST
+
+/* The shortest piece of a known secret that is found, in the least room: nothing around it belongs to the stretch. */
+START_TEST(letters_that_stand_apart_are_found_wherever_they_lie)
+{
+    static const char piece[] = "\x01"
+                                "7f-3a-9c-2e-5b-8d\x01";
+    static char text[8192];
+
+    for (size_t at = 4096; at < 4096 + 256; at++) {
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = "something "[i % 10];
+        memcpy(text + at, piece, sizeof piece - 1);
+        struct rig_result result = rig_body(engine, &outbound, (struct str){text, sizeof text}, sizeof text);
+        ck_assert_msg(rig_covers(engine, &result, "CANARY", at + 1, at + sizeof piece - 2), "at %zu", at);
+        text[at + 2] = '-'; /* one letter less */
+        result = rig_body(engine, &outbound, (struct str){text, sizeof text}, sizeof text);
+        ck_assert_uint_eq(result.count, 0);
+    }
+}
+END_TEST
+
 START_TEST(a_dripped_secret_does_not_leave)
 {
     static struct cell cell;
@@ -164,5 +220,6 @@ START_TEST(no_more_is_held_than_is_said)
 END_TEST
 
 SUITE_MAIN("scan", every_known_secret_is_found_in_every_writing, every_token_is_found_in_every_writing,
-           nothing_of_it_leaves_wherever_it_is_cut, a_dripped_secret_does_not_leave,
+           nothing_of_it_leaves_wherever_it_is_cut, what_goes_on_in_a_long_word_is_found,
+           letters_that_stand_apart_are_found_wherever_they_lie, a_dripped_secret_does_not_leave,
            no_more_is_held_than_is_said)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dlp/engine.h"
 #include "tests/dlp/rig.h"
 #include "tests/dlp/writing.h"
 #include "tests/unit/suite.h"
@@ -73,6 +74,94 @@ START_TEST(an_ordinary_head_passes)
         struct dlp_scan *scan = begin(&carry);
         ck_assert_int_eq(give(scan, ordinary, ORDINARY), DLP_PASS);
         dlp_scan_end(scan);
+    }
+}
+END_TEST
+
+/* The answer for one field behind the ordinary ones. */
+static enum dlp_answer answer_to(unsigned detectors, struct dlp_carry *carry, struct given last)
+{
+    struct dlp_message message = {.detectors = detectors, .carry = carry};
+    struct given given[ORDINARY + 1];
+    struct dlp_scan *scan = dlp_scan_begin(engine, &message);
+
+    memcpy(given, ordinary, sizeof ordinary);
+    given[ORDINARY] = last;
+    enum dlp_answer answer = give(scan, given, ORDINARY + 1);
+    dlp_scan_end(scan);
+    return answer;
+}
+
+START_TEST(a_head_in_which_nothing_was_is_remembered_and_no_other)
+{
+    const struct given clean = {DLP_VALUE, "X-Number", "1"}, secret = {DLP_VALUE, "X-Number", GITHUB};
+    char number[16], *large = malloc(2 * DLP_CLEAN_MAX);
+    unsigned before = engine->next_clean;
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, clean), DLP_PASS);
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, secret), DLP_FOUND);
+    }
+    ck_assert_uint_eq(engine->next_clean, before + 1);
+    for (int i = 0; i < 100; i++) { /* more than there is room for */
+        snprintf(number, sizeof number, "%d", i / 2 % 20);
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, (struct given){DLP_VALUE, "X-Number", number}),
+                         DLP_PASS);
+    }
+    ck_assert_uint_gt(engine->next_clean, before + 20);
+    before = engine->next_clean;
+    memset(large, '-', 2 * DLP_CLEAN_MAX);
+    large[2 * DLP_CLEAN_MAX - 1] = '\0';
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, (struct given){DLP_VALUE, "X-Large", large}), DLP_PASS);
+        memcpy(large + DLP_CLEAN_MAX, GITHUB, sizeof GITHUB - 1);
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, (struct given){DLP_VALUE, "X-Large", large}), DLP_FOUND);
+        memset(large + DLP_CLEAN_MAX, '-', sizeof GITHUB - 1);
+    }
+    ck_assert_uint_eq(engine->next_clean, before);
+    free(large);
+}
+END_TEST
+
+START_TEST(what_is_remembered_is_the_whole_head_and_what_was_looked_for)
+{
+    static const struct given values[] = {{DLP_PATH, "", "/a"}, {DLP_VALUE, "X", "b%0ac"}},
+                              cut[] = {{DLP_PATH, "", "/aXb%0ac"}, {DLP_VALUE, "", ""}},
+                              moved[] = {{DLP_PATH, "", "/aX"}, {DLP_PATH, "", "b%0ac"}};
+    struct dlp_scan *scan;
+
+    for (int i = 0; i < 2; i++) {
+        scan = begin(NULL);
+        ck_assert_int_eq(give(scan, values, 2), DLP_PASS);
+        dlp_scan_end(scan);
+        scan = begin(NULL);
+        ck_assert_int_eq(give(scan, cut, 2), DLP_VIOLATION);
+        dlp_scan_end(scan);
+        scan = begin(NULL);
+        ck_assert_int_eq(give(scan, moved, 2), DLP_VIOLATION);
+        dlp_scan_end(scan);
+        ck_assert_int_eq(answer_to(DLP_KNOWN, NULL, (struct given){DLP_VALUE, "X", GITHUB}), DLP_PASS);
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, (struct given){DLP_VALUE, "X", GITHUB}), DLP_FOUND);
+    }
+}
+END_TEST
+
+/* The end of a secret, which is nothing by itself, comes again behind its beginning. */
+START_TEST(a_head_that_is_known_still_goes_on_where_the_last_one_ended)
+{
+    for (int cut = 1; cut < 20; cut++) {
+        struct dlp_carry carry = {.clock = 0};
+        char front[64], end[64];
+        snprintf(front, sizeof front, "%.*s", cut, GITHUB);
+        snprintf(end, sizeof end, "%s", &GITHUB[cut]);
+        const struct given last = {DLP_VALUE, "X-Piece", end}, first = {DLP_VALUE, "X-Piece", front};
+        enum dlp_answer alone = answer_to(DLP_TOKENS, NULL, last);
+        unsigned remembered = engine->next_clean;
+        ck_assert_int_eq(answer_to(DLP_TOKENS, NULL, last), alone);
+        ck_assert_uint_eq(engine->next_clean, remembered);
+        ck_assert_int_eq(alone, DLP_PASS);
+        ck_assert_int_eq(answer_to(DLP_TOKENS, &carry, first), DLP_PASS);
+        ck_assert_int_eq(answer_to(DLP_TOKENS, &carry, last), DLP_FOUND);
     }
 }
 END_TEST
@@ -267,7 +356,9 @@ START_TEST(too_many_fields_are_refused)
 }
 END_TEST
 
-SUITE_MAIN("scan_fields", an_ordinary_head_passes, a_secret_on_each_surface_is_found,
+SUITE_MAIN("scan_fields", an_ordinary_head_passes, a_head_in_which_nothing_was_is_remembered_and_no_other,
+           what_is_remembered_is_the_whole_head_and_what_was_looked_for,
+           a_head_that_is_known_still_goes_on_where_the_last_one_ended, a_secret_on_each_surface_is_found,
            a_secret_in_a_field_name_is_found, a_secret_split_over_fields_is_found,
            a_secret_split_over_messages_is_found, a_secret_split_over_bodies_is_found,
            line_ends_are_not_smuggled, too_many_fields_are_refused)

@@ -162,11 +162,12 @@ static void bench_body(struct dlp_engine *engine, double seconds, const char *na
 }
 
 /* What an answer is searched for: phrases that address an agent. */
-static void bench_answer(struct dlp_engine *engine, double seconds, const char *text)
+static void bench_answer(struct dlp_engine *engine, double seconds, const char *name, const char *type,
+                         const char *text)
 {
     bench_message(
-        engine, seconds, "documents, inbound",
-        &(struct dlp_message){.detectors = DLP_PHRASES, .inbound = true, .content_type = STR("text/plain")},
+        engine, seconds, name,
+        &(struct dlp_message){.detectors = DLP_PHRASES, .inbound = true, .content_type = str_of(type)},
         (struct str){text, SIZE}, SIZE);
 }
 
@@ -308,8 +309,11 @@ int main(int argc, char **argv)
         bench_body(engine, seconds, "random bytes, deflate", "deflate", (struct str){zipped, len}, SIZE);
         free(zipped);
     }
-    if (only == NULL || strcmp(only, "inbound") == 0)
-        bench_answer(engine, seconds, text);
+    if (only == NULL || strcmp(only, "inbound") == 0) {
+        bench_answer(engine, seconds, "documents, inbound", "text/plain", text);
+        bench_answer(engine, seconds, "conversation, inbound", "application/json", bodies[3].body);
+        bench_answer(engine, seconds, "documents as HTML, inbound", "text/html", text);
+    }
     if (only == NULL || strcmp(only, "request") == 0)
         bench_request(engine, seconds, "a request", bodies[3].body);
     if (only == NULL || strcmp(only, "request") == 0)

@@ -220,7 +220,8 @@ static void search_reading(const struct reading *reading)
 static uint64_t next_begin(const struct reading *reading, enum dlp_reading which)
 {
     uint64_t end = reading->offset + reading->text.len, least = end > DLP_HOLD ? end - DLP_HOLD : 0;
-    uint64_t begin = reading->scan->read[which] < reading->offset ? reading->scan->read[which] : reading->offset;
+    uint64_t begin =
+        reading->scan->read[which] < reading->offset ? reading->scan->read[which] : reading->offset;
     size_t len = reading->plain.len;
 
     if (reading->open < reading->source.len)

@@ -216,18 +216,15 @@ static void search_reading(const struct reading *reading)
 }
 
 /* Where the next piece has to be read from: behind it are the bytes that a phrase can have which goes on there. What hides in markup
- * that has no end yet is known when it ends. A piece too short to tell, behind a pause, leaves what an earlier one told. */
-static uint64_t next_begin(const struct reading *reading, enum dlp_reading which)
+ * that has no end yet is known when it ends. A reading with less than that moves nothing: it may go on from one before a pause. */
+static uint64_t next_begin(const struct reading *reading, uint64_t before)
 {
     uint64_t end = reading->offset + reading->text.len, least = end > DLP_HOLD ? end - DLP_HOLD : 0;
-    uint64_t begin =
-        reading->scan->read[which] < reading->offset ? reading->scan->read[which] : reading->offset;
     size_t len = reading->plain.len;
 
     if (reading->open < reading->source.len)
         len = reading->places->all[dlp_places_find_source(reading->places, reading->open)].out;
-    if (len > DLP_PHRASE_KEPT)
-        begin = place(reading, len - DLP_PHRASE_KEPT);
+    uint64_t begin = len > DLP_PHRASE_KEPT ? place(reading, len - DLP_PHRASE_KEPT) : before;
     return begin > least ? begin : least;
 }
 
@@ -264,7 +261,7 @@ void dlp_scan_phrases(struct dlp_scan *scan, struct str text, uint64_t offset)
             (struct str){engine->texts[0], dlp_unescape(reading.text, engine->texts[0], reading.escapes)};
     make_plain(&reading, engine->plain);
     search_reading(&reading);
-    scan->read[DLP_READ_TEXT] = next_begin(&reading, DLP_READ_TEXT);
+    scan->read[DLP_READ_TEXT] = next_begin(&reading, scan->read[DLP_READ_TEXT]);
 
     reading = reading_of(scan, DLP_READ_PAGE, text, offset);
     if (!scan->html || memchr(reading.text.ptr, '<', reading.text.len) == NULL) {
@@ -274,5 +271,5 @@ void dlp_scan_phrases(struct dlp_scan *scan, struct str text, uint64_t offset)
     reading.html = true;
     make_plain(&reading, engine->plain);
     search_reading(&reading);
-    scan->read[DLP_READ_PAGE] = next_begin(&reading, DLP_READ_PAGE);
+    scan->read[DLP_READ_PAGE] = next_begin(&reading, scan->read[DLP_READ_PAGE]);
 }

@@ -28,7 +28,8 @@ for f in "${own[@]}"; do
     head -n $at "$f" | grep -q 'SPDX-License-Identifier: GPL-3.0-or-later' || wrong "$f: no SPDX line on top"
 done
 mapfile -t inc < <(files '*.inc')
-for f in "${c[@]}" "${inc[@]}"; do
+mapfile -t python < <(files "*.py")
+for f in "${c[@]}" "${inc[@]}" "${python[@]}"; do
     lines=$(wc -l <"$f")
     [ "$lines" -le 600 ] || wrong "$f: $lines lines; a file stays under 600"
 done

@@ -91,6 +91,8 @@ struct conn {
     bool starved;  /* it waits for that room */
     bool line_due; /* the room of its own line is reserved, and the line not written */
     uint64_t hold; /* the number under which init is asked for it; 0 = it is not */
+    bool gone;     /* no process of the session is left */
+    bool heard;    /* nor anything that it said and that was not read */
     bool ended;    /* the session has said TALK_END */
     struct talk_end end;
 };

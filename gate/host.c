@@ -201,21 +201,14 @@ static void take(struct conn *conn, const struct channel_msg *msg)
     }
 }
 
-/* What counts of it now is how it ended. */
-static void take_last(struct conn *conn)
+/* It is gone, and waits for no answer: what counts of it now is what it pushed, and how it ended. */
+static void take_last(struct conn *conn, const struct channel_msg *msg)
 {
-    static struct channel_msg msg;
-
-    while (channel_recv(conn->channel, &msg) > 0) {
-        struct str text = {msg.text, msg.text_len};
-        if (msg.fd >= 0)
-            close(msg.fd);
-        if (msg.type == TALK_REF)
-            on_ref(conn, msg.generation, text);
-        else if (msg.type == TALK_END)
-            on_end(conn, text);
-    }
+    if (msg->type == TALK_PLAN || msg->type == TALK_REF || msg->type == TALK_END)
+        take(conn, msg);
 }
+
+static void session_over(struct conn *conn);
 
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
@@ -233,12 +226,19 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     int got = status == 0 ? channel_recv(conn->channel, &msg) : 0;
     if (got <= 0) { /* it has ended, or will: nobody is left behind */
         uv_poll_stop(poll);
-        host_kill(conn);
+        conn->heard = true;
+        if (conn->gone)
+            session_over(conn);
+        else
+            host_kill(conn);
         return;
     }
     if (msg.fd >= 0)
         close(msg.fd);
-    take(conn, &msg);
+    if (conn->gone)
+        take_last(conn, &msg);
+    else
+        take(conn, &msg);
 }
 
 void host_room(struct conn *conn)
@@ -283,14 +283,13 @@ static void on_session_closed(uv_handle_t *handle)
         conn_end(conn);
 }
 
-/* All of its processes are gone; what it said last may still lie there. */
+/* All of its processes are gone, and all that it said is heard. */
 static void session_over(struct conn *conn)
 {
     struct place *place = conn->place;
 
     uv_poll_stop(&conn->channel_poll);
     uv_poll_stop(&conn->life_poll);
-    take_last(conn);
     while (waitpid(conn->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     conn->pid = 0;
@@ -315,12 +314,18 @@ static void session_over(struct conn *conn)
     uv_close((uv_handle_t *)&conn->life_poll, on_session_closed);
 }
 
-/* Nothing is ever written to this pipe: it says when the last that holds it has gone. */
+/* Nothing is ever written to this pipe: it says when the last that holds it has gone. A session that was refused waits for nobody, so
+ * that all that it said may lie unread then, its refs too: their lines need room, which is waited for as before. */
 static void on_life(uv_poll_t *poll, int status, int events)
 {
+    struct conn *conn = poll->data;
+
     (void)status;
     (void)events;
-    session_over(poll->data);
+    uv_poll_stop(poll);
+    conn->gone = true;
+    if (conn->heard)
+        session_over(conn);
 }
 
 /* ---- the beginning */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The refs that a push names, spoken to stopper-gate by hand: git itself would not send these. Each probe is used on what works too."""
 import os
+import signal
 
 from gate_rig import clone, line_of, nothing_left, pack, push_begun, remote_words, same_mirror, sessions, to_the_end
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
@@ -11,12 +12,17 @@ NO_NAME = b"it is no name of a ref below refs/ (git-check-ref-format(1))"
 AT_ONCE = 2048  # refs of one push (gate/talk.h)
 
 
-def push_raw(rig, *names, new=None, old=NONE):
-    """A push that sets each of these to a commit, as bytes; returns what the gate says, until it closes."""
+def commands(rig, *names, new=None, old=NONE):
+    """Of a push that sets each of these to a commit."""
     lines = [old + b" " + (new or rig.first).encode() + b" " + name for name in names]
     lines[0] += b"\0 report-status side-band-64k"
+    return lines
+
+
+def push_raw(rig, *names, **ids):
+    """Such a push, as bytes; returns what the gate says, until it closes."""
     with push_begun(rig) as sock:
-        sock.sendall(b"".join(map(line_of, lines)) + b"0000" + pack())
+        sock.sendall(b"".join(map(line_of, commands(rig, *names, **ids))) + b"0000" + pack())
         return to_the_end(sock)
 
 
@@ -45,6 +51,24 @@ def test_what_is_no_name_of_a_ref_is_refused_by_name(rig):
         assert line["ref"].isprintable() and line["detail"].endswith(NO_NAME.decode()), (what, line)
         assert of_bytes(rig, rig.up) == {b"refs/heads/main"}, what
     assert b"ok refs/heads/good" in push_raw(rig, b"refs/heads/good") and same_mirror(rig)
+
+
+def test_a_gate_that_was_kept_from_running_tells_of_each_ref_that_a_session_refused(rig):
+    """A refusal waits for nobody: the session may have said all, and ended, before the gate reads a word of it."""
+    names = [b"refs/heads/good", *(b"refs/heads/bad.%d." % number for number in range(12))]
+    with push_begun(rig) as sock:
+        rig.gate.process.send_signal(signal.SIGSTOP)
+        try:
+            sock.sendall(b"".join(map(line_of, commands(rig, *names))) + b"0000" + pack())
+            assert to_the_end(sock).count(b" pre-receive hook declined") == len(names)
+            wait_for(lambda: sessions(rig.gate) == [], "the end of the session")
+        finally:
+            rig.gate.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: len(rig.gate.lines) >= len(names), "a line for each")
+    assert [line["ref"].encode() for line in rig.gate.lines] == names
+    assert all((line["verdict"], line["reason"]) == ("block", "git-refused") for line in rig.gate.lines), rig.gate.lines
+    assert b"ok refs/heads/good" in push_raw(rig, b"refs/heads/good") and same_mirror(rig)  # the control: not when it is alone
+    assert rig.gate.line(ref="refs/heads/good", verdict="allow")
 
 
 def test_what_git_has_for_a_name_is_one(rig):

@@ -150,4 +150,5 @@ def test_a_base_that_does_not_fit_is_passed_over_and_it_says_so(rig, clock):
     first = "stopper-init: stopper-dlpc: dlp: this is no database, or one of another version: all is compiled anew\n"
     other(whole[:-1], "CUT", first)
     other(None, "MISSING", first + "stopper-init: stopper-dlpc: there is no base: all is compiled anew\n")
+    clock.start()  # init reads its workers' lines after pauses
     assert init.audit.wait(kind="test", database=3)

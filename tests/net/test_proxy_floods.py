@@ -231,7 +231,7 @@ def test_ten_thousand_connections(plenty, record_property):
                 clients.append(rig.client(send=HEAD if len(clients) % 2 else b""))
             seen = behaved.answered
             wait_until(lambda: behaved.answered >= seen + 10 or behaved.trouble)
-            assert 4000 < connections(rig) <= 4096
+            wait_until(lambda: 4000 < connections(rig) <= 4096)  # what waits to be accepted is established too
         peak = rig.worker.memory("VmHWM")
         print(f"\n10,000 connections: {before} KiB before, {peak} KiB at the peak; {behaved.answered} requests of another answered meanwhile")
         record_property("peak_KiB", peak)

@@ -213,13 +213,30 @@ static void on_source_closed(uv_handle_t *handle)
     free(source);
 }
 
-static void source_close(struct source *source)
+static void source_remove(struct source *source)
 {
     struct source **at = &source->mux->sources;
     while (*at != source)
         at = &(*at)->next;
     *at = source->next;
+}
+
+static void source_close(struct source *source)
+{
+    source_remove(source);
     uv_close((uv_handle_t *)&source->poll, on_source_closed);
+}
+
+/* Behind all others. Whenever reading stops, for a pause or for stdout, it stops for those too that had not had their turn; it goes on
+ * in the order of the list, so nobody is left out for long, whatever the others say. */
+static void source_to_end(struct source *source)
+{
+    source_remove(source);
+    struct source **at = &source->mux->sources;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = source;
+    source->next = NULL;
 }
 
 /* Takes the first line of what a worker has sent. Returns its length, or 0 when it is none that may stand here. */
@@ -298,6 +315,7 @@ static void on_lines(uv_poll_t *poll, int status, int events)
         if (mux->queue.len >= BYTES_AT_ONCE || !source_read(source, &ended))
             break;
     mux->gathering = false;
+    source_to_end(source);
     put_done(mux);
     pause_if_busy(mux);
     if (ended)

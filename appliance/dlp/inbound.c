@@ -109,6 +109,7 @@ static void search_part(const struct reading *reading, size_t from, size_t to)
 static void make_plain(struct reading *reading, char *room)
 {
     room[0] = SENTINEL;
+    reading->places->within = reading->offset > 0;
     reading->plain.ptr = room + 1;
     reading->plain.len = dlp_plain(reading->html, reading->source, room + 1, reading->places, &reading->open);
 }

@@ -6,6 +6,7 @@
 #ifndef DLP_PLACES_H
 #define DLP_PLACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct dlp_place {
 #define DLP_PLACES_ROOM(len) ((len) / DLP_PLACES_APART + 2)
 
 struct dlp_places {
+    bool within; /* the owner's: the source is the middle of a text, so that a blank in front of its words parts them from others */
     size_t count;
     struct dlp_place *all; /* the owner's; the first is the beginning of both */
 };

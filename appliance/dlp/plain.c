@@ -402,7 +402,8 @@ static bool is_free(const struct reader *reader)
 
 size_t dlp_plain(bool html, struct str in, char *out, struct dlp_places *places, size_t *open)
 {
-    struct reader reader = {.in = in, .html = html, .fresh = true, .open = in.len};
+    bool within = places != NULL && places->within;
+    struct reader reader = {.in = in, .html = html, .fresh = !within, .begun = within, .open = in.len};
 
     if (places != NULL)
         dlp_places_begin(places);
@@ -422,8 +423,9 @@ size_t dlp_plain_start(bool html, struct str in, const struct dlp_places *places
 {
     struct dlp_place from =
         places != NULL ? places->all[dlp_places_find(places, at)] : (struct dlp_place){0, 0};
+    bool middle = from.in > 0 || (places != NULL && places->within);
     struct reader reader = {
-        .in = in, .at = from.in, .html = html, .fresh = from.in == 0, .begun = from.in > 0, .open = in.len};
+        .in = in, .at = from.in, .html = html, .fresh = !middle, .begun = middle, .open = in.len};
     struct made made = next(&reader);
 
     for (at -= from.out; made.any && at > 0; at--)

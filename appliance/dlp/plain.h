@@ -29,7 +29,7 @@
 #define DLP_PLAIN_HIDDEN '\x02'
 
 /* Writes the plain form of `in` to `out`, which has room for in.len bytes. Returns how many there are: never more. Where they are
- * asked for (not NULL): places of both, with room for DLP_PLACES_ROOM(in.len), and in *open where in `in` the first comment or
+ * asked for (not NULL): places of both, with room for DLP_PLACES_ROOM(in.len) and `within` set, and in *open where in `in` the first comment or
  * element begins that does not end in it (in.len: none), and is text therefore. */
 size_t dlp_plain(bool html, struct str in, char *out, struct dlp_places *places, size_t *open);
 

@@ -33,9 +33,10 @@
 
 struct look {
     struct buf known; /* "ID REF\n", what the mirror has */
-    size_t at;        /* how far the upstream's list was the same */
-    size_t count, differing;
-    bool over;               /* there were too many to compare */
+    size_t at;        /* how far the upstream's list has come in it */
+    size_t count, differing,
+        gone;  /* of the upstream's; of those that are new or moved; of the mirror's that it has not */
+    bool over; /* there were too many to compare */
     char head[TALK_REF_MAX]; /* the branch that the upstream's HEAD is, or "" */
     char head_id[TALK_ID];   /* its object, or "" */
 };
@@ -69,20 +70,42 @@ static int on_known(void *ctx, struct str line)
     return 0;
 }
 
-/* "ID TAB REF": the next that the mirror has? Peeled tags and HEAD are no refs of their own. */
-static void compare(struct look *look, struct str id, struct str ref)
+/* The next that the mirror has. Returns how many bytes it takes, or 0 when there is none. */
+static size_t next_known(const struct look *look, struct str *id, struct str *ref)
 {
     struct str known = buf_str(&look->known);
-    size_t len = id.len + ref.len + 2;
+    const char *at = known.ptr + look->at;
+    const char *end = look->at < known.len ? memchr(at, '\n', known.len - look->at) : NULL;
+    const char *blank = end != NULL ? memchr(at, ' ', (size_t)(end - at)) : NULL;
+
+    if (blank == NULL)
+        return 0;
+    *id = (struct str){at, (size_t)(blank - at)};
+    *ref = (struct str){blank + 1, (size_t)(end - blank - 1)};
+    return (size_t)(end - at) + 1;
+}
+
+/* "ID TAB REF": has the mirror the same? Peeled tags and HEAD are no refs of their own. One that differs does not make those behind it
+ * differ. */
+static void compare(struct look *look, struct str id, struct str ref)
+{
+    struct str known_id, known_ref;
+    size_t len;
+    int order = 1;
 
     if (ref.len >= 3 && memcmp(ref.ptr + ref.len - 3, "^{}", 3) == 0)
         return;
     look->count++;
-    const char *at = known.ptr + look->at;
-    if (known.len - look->at >= len && memcmp(at, id.ptr, id.len) == 0 && at[id.len] == ' ' &&
-        memcmp(at + id.len + 1, ref.ptr, ref.len) == 0 && at[len - 1] == '\n')
+    while ((len = next_known(look, &known_id, &known_ref)) > 0 && (order = str_order(known_ref, ref)) < 0) {
+        look->gone++;
         look->at += len;
-    else
+    }
+    if (len == 0 || order != 0) {
+        look->differing++;
+        return;
+    }
+    look->at += len;
+    if (!str_equal(known_id, id))
         look->differing++;
 }
 
@@ -295,7 +318,7 @@ static int bring(struct session *session, struct look *look, bool made, struct e
     if (!made) {
         if (make(session, err) != 0)
             return -1;
-    } else if (look->over || look->differing > 0 || look->at != look->known.len) {
+    } else if (look->over || look->differing > 0 || look->gone > 0 || look->at != look->known.len) {
         if (fetch(session, err) != 0)
             return -1;
         if (look->differing > LOOSE_MAX)

@@ -196,6 +196,17 @@ def test_the_first_time_refs_come_into_one_file_and_too_many_new_ones_at_once_as
     files = [name for _, _, names in os.walk(os.path.join(rig.mirror(rig.name), "refs")) for name in names]
     assert same_mirror(rig) and files == [] and not os.path.exists(mark)
     assert sorted(os.listdir(rig.path("gate"))).count(f"{rig.name}.git") == 1 and not beside(rig)
+    with open(mark, "w", encoding="ascii"):
+        pass
+    at = rig.path("work", f"{rig.name}-one")
+    moved = rig.commit(at)
+    rig.run("git", "-C", at, "push", "--quiet", rig.up, "HEAD:main", "HEAD:aaa")  # in front of all tags
+    rig.run("git", "-C", rig.up, "update-ref", "-d", "refs/tags/t000007")
+    assert f"{moved}\trefs/heads/main\n" in rig.git("ls-remote", rig.url(rig.name))
+    assert same_mirror(rig) and os.path.exists(mark)  # three that differ are no reason to make it again
+    rig.run("git", "-C", rig.up, "update-ref", "-d", "refs/heads/aaa")
+    assert "refs/heads/aaa" not in rig.git("ls-remote", rig.url(rig.name))
+    assert same_mirror(rig) and os.path.exists(mark)
 
 
 def beside(rig):

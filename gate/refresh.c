@@ -26,7 +26,8 @@
 #define REF_COUNT 300000     /* refs of an upstream: git takes 1 KiB of memory for each */
 #define NEW_MAX                                                                                              \
     100000 /* that differ: git fetch writes each into a file of its own; beyond them the mirror is made again */
-#define LOOSE_MAX 256    /* refs that have changed at once: then they are packed into one file */
+#define LOOSE_MAX 256    /* refs in files of their own; beyond them they are packed into one */
+#define DEPTH_MAX 64     /* folders in each other, as in gate/sweep.c */
 #define PACKS_MAX 50     /* packs of a mirror; beyond them they are put together */
 #define LOOK_MS   120000 /* that an upstream may take to say which refs it has */
 #define HEAD_MAX  1100   /* bytes of the file HEAD */
@@ -294,20 +295,50 @@ static size_t packs(const struct session *session)
     return count;
 }
 
-/* Every fetch and every push leaves a pack. When they are many the small ones become one, so that none has to be looked for in all;
- * the large ones stay as they are. Who reads in one that goes finds the new one. */
+/* Adds the refs that are files of their own, below a folder, to *count; no more are counted than matter. */
+static void loose(int parent, const char *name, unsigned depth, size_t *count)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    for (struct dirent *entry; dir != NULL && *count <= LOOSE_MAX && (entry = readdir(dir)) != NULL;) {
+        if (entry->d_name[0] == '.') /* no part of a ref's name begins so */
+            continue;
+        if (entry->d_type == DT_DIR && depth < DEPTH_MAX)
+            loose(fd, entry->d_name, depth + 1, count);
+        else
+            ++*count;
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* Every fetch and every push leaves a pack, and a file for each ref. When they are many the small packs become one, so that none has
+ * to be looked for in all; the large ones stay as they are, and who reads in one that goes finds the new one. Refs become one file. */
 static void tidy(struct session *session)
 {
-    const char *const argv[] = {"--git-dir", session->git_dir, "repack", "--geometric=2", "-d", "-q", NULL};
+    const char *const repack[] = {"--git-dir", session->git_dir, "repack", "--geometric=2", "-d", "-q", NULL};
+    const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
+    char refs[sizeof session->git_dir + sizeof "/refs"];
+    size_t count = 0;
 
+    snprintf(refs, sizeof refs, "%s/refs", session->git_dir);
+    loose(AT_FDCWD, refs, 0, &count);
+    if (count > LOOSE_MAX)
+        git(session, pack);
     if (packs(session) > PACKS_MAX)
-        git(session, argv);
+        git(session, repack);
+}
+
+static bool differs(const struct look *look)
+{
+    return look->over || look->differing > 0 || look->gone > 0 || look->at != look->known.len;
 }
 
 static int bring(struct session *session, struct look *look, bool made, struct err *err)
 {
-    const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
-
     if (look_at_upstream(session, look, err) != 0)
         return -1;
     if (made && look->differing > NEW_MAX) {
@@ -318,11 +349,9 @@ static int bring(struct session *session, struct look *look, bool made, struct e
     if (!made) {
         if (make(session, err) != 0)
             return -1;
-    } else if (look->over || look->differing > 0 || look->gone > 0 || look->at != look->known.len) {
-        if (fetch(session, err) != 0)
+    } else {
+        if (differs(look) && fetch(session, err) != 0)
             return -1;
-        if (look->differing > LOOSE_MAX)
-            git(session, pack);
         tidy(session);
     }
     return head_set(session, look) == 0 ? 0 : err_set(err, "the mirror's HEAD cannot be set");

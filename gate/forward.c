@@ -20,6 +20,8 @@
 #define COMMITS_MANY   1000 /* of a push; then their trees are more than those of the commit before them */
 #define ARGUMENTS_MAX  (24 + 2 * RELAY_OPTIONS + 2 * TALK_REFS_MAX)
 #define ARGUMENTS_SIZE (1 << 20) /* bytes of all of them; a system takes twice that */
+/* Behind an object's id (gitrevisions(7)): no ref has such a name. git push would take one that is named as the id for what is to go. */
+#define ITSELF         "^{object}"
 
 struct arguments {
     const char *list[ARGUMENTS_MAX];
@@ -70,8 +72,8 @@ static void arguments_make(struct arguments *a, const struct session *session, c
     add(a, "--end-of-options");
     add(a, "%s", session->repo->url);
     for (size_t i = 0; i < forward->count; i++)
-        add(a, "%s:%s", is_zero(forward->updates[i]->new_id) ? "" : forward->updates[i]->new_id,
-            forward->updates[i]->ref);
+        add(a, "%s%s:%s", is_zero(forward->updates[i]->new_id) ? "" : forward->updates[i]->new_id,
+            is_zero(forward->updates[i]->new_id) ? "" : ITSELF, forward->updates[i]->ref);
     a->list[a->count] = NULL;
 }
 
@@ -79,6 +81,14 @@ static void settle(struct update *update, enum talk_outcome outcome, struct str 
 {
     update->outcome = outcome;
     snprintf(update->reason, sizeof update->reason, "%.*s", (int)reason.len, reason.ptr);
+}
+
+static bool is_sent_as(const struct update *update, struct str from)
+{
+    size_t len = strlen(update->new_id);
+
+    return from.len == len + sizeof ITSELF - 1 && memcmp(from.ptr, update->new_id, len) == 0 &&
+           memcmp(from.ptr + len, ITSELF, sizeof ITSELF - 1) == 0;
 }
 
 /* The update that a line is about: by the ref that it names; or, where the upstream made another of it, by what was sent. */
@@ -91,7 +101,7 @@ static struct update *find(struct forward *forward, struct str from, struct str 
             return forward->updates[i];
     for (size_t i = 0; i < forward->count; i++) {
         struct update *u = forward->updates[i];
-        if (u->outcome != 0 || from.len == 0 || !str_equal(str_of(u->new_id), from))
+        if (u->outcome != 0 || !is_sent_as(u, from))
             continue;
         if (found != NULL)
             return NULL;

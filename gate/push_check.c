@@ -62,7 +62,7 @@ static int look(struct push_run *run)
 {
     if (push_refs_judge(run) != 0 || is_refused(run)) /* no object needs to be looked at */
         return run->failed ? -1 : 0;
-    if (push_refs_follow(run) != 0 || is_refused(run))
+    if (push_refs_exist(run) != 0 || push_refs_follow(run) != 0 || is_refused(run))
         return run->failed ? -1 : 0;
     if (push_look(run) != 0)
         return -1;

@@ -116,6 +116,20 @@ static uint32_t named(const struct look *look, struct str object, const char *wo
     return push_ids_find(&look->run->ids, id);
 }
 
+/* The tag that a tag names, when only the mirror has it: no walk of commits comes by it. */
+static int note_tag(struct look *look, struct str tag)
+{
+    static const char head[] = "object ", type[] = "\ntype tag\n";
+    size_t digits = 2 * look->run->id_bytes;
+    const char *id = tag.ptr + sizeof head - 1;
+    struct push_change object = {.commit = ""};
+
+    if (tag.len < sizeof head - 1 + digits + sizeof type - 1 || memcmp(tag.ptr, head, sizeof head - 1) != 0 ||
+        memcmp(id + digits, type, sizeof type - 1) != 0 || push_id_read(id, digits, object.id) == 0)
+        return 0;
+    return note_object(look->run, &object);
+}
+
 static int look_at_words(struct look *look, uint32_t index, struct str object)
 {
     struct push_id *id = &look->ids->all[index];
@@ -136,6 +150,8 @@ static int look_at_words(struct look *look, uint32_t index, struct str object)
         uint32_t target = named(look, object, "object ");
         if (target != PUSH_NO_ID && look->run->ids.all[target].type != PUSH_TREE)
             look->run->ids.all[target].reached = 1;
+        if (look->ids == &look->run->ids && note_tag(look, object) != 0)
+            return -1;
     }
     return push_scan_text(look->run, &place, object);
 }

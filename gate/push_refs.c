@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* push_refs: see push_refs.h. The names are the push's, and nobody has looked at them yet. */
+#define _GNU_SOURCE
 #include "gate/push_refs.h"
 
 #include <dirent.h>
@@ -19,6 +20,7 @@
 #include "gate/push_walk.h"
 
 #define FOLLOW_MAX 1024 /* refs that move, each of which git is asked about */
+#define NAMED_MAX  16   /* refs that git is asked for by name; for more it lists all */
 
 static struct push_place place_of(size_t update)
 {
@@ -56,17 +58,22 @@ static const char *first_match(const struct gate_patterns *patterns, const char 
     return NULL;
 }
 
+static void refuse_name(struct push_run *run, size_t update, const char *why)
+{
+    struct push_place place = place_of(update);
+    struct push_finding *found = push_found_add(run, PUSH_REF_RULE, "name", &place, 0);
+
+    if (found != NULL)
+        snprintf(found->text, sizeof found->text, "%s", why);
+}
+
 static void judge_name(struct push_run *run, size_t i)
 {
     const struct push_update *update = &run->in->updates[i];
     const struct gate_push *rules = &run->in->repo->push;
 
     if (!push_refname_good(update->ref) || strlen(update->ref) > PUSH_REF_MAX) {
-        struct push_place place = place_of(i);
-        struct push_finding *found = push_found_add(run, PUSH_REF_RULE, "name", &place, 0);
-        if (found != NULL)
-            snprintf(found->text, sizeof found->text,
-                     "it is no name of a ref below refs/ (git-check-ref-format(1))");
+        refuse_name(run, i, "it is no name of a ref below refs/ (git-check-ref-format(1))");
         return;
     }
     const char *deny = first_match(&rules->deny, update->ref);
@@ -143,6 +150,77 @@ int push_refs_judge(struct push_run *run)
                      (unsigned long long)run->check->pack_bytes, in->repo->name, in->repo->push.max_pack_mb);
     }
     return scan_words(run);
+}
+
+/* Updates by their refs' names, of those that are to be there. */
+struct sought {
+    size_t *updates, count;
+    bool *there; /* of each update */
+    const struct push_update *all;
+};
+
+static int by_name(const void *one, const void *other, void *all)
+{
+    const struct push_update *updates = all;
+
+    return strcmp(updates[*(const size_t *)one].ref, updates[*(const size_t *)other].ref);
+}
+
+static int on_there(struct push_run *run, struct str line, void *user)
+{
+    struct sought *sought = user;
+    size_t low = 0, high = sought->count;
+
+    (void)run;
+    while (low < high) { /* the first that is not before it: a push may name a ref twice */
+        size_t middle = low + (high - low) / 2;
+        if (str_order(str_of(sought->all[sought->updates[middle]].ref), line) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < sought->count && str_equal(str_of(sought->all[sought->updates[low]].ref), line); low++)
+        sought->there[sought->updates[low]] = true;
+    return 0;
+}
+
+/* Lists refs of the mirror: a few by name (and what is below them), or all. */
+static int list(struct push_run *run, struct sought *sought)
+{
+    const char *ask[2 + NAMED_MAX + 1] = {"for-each-ref", "--format=%(refname)"};
+    struct push_child child;
+
+    for (size_t i = 0; sought->count <= NAMED_MAX && i < sought->count; i++)
+        ask[2 + i] = sought->all[sought->updates[i]].ref;
+    if (push_git_start(&run->git, PUSH_IN_MIRROR, ask, -1, -1, &child, &run->check->error) != 0)
+        return push_fail(run, NULL);
+    int status = push_each_line(run, &child, "git for-each-ref", on_there, sought);
+    push_child_stop(&child);
+    return status;
+}
+
+int push_refs_exist(struct push_run *run)
+{
+    size_t count = run->in->update_count;
+    struct sought sought = {.updates = calloc(count, sizeof *sought.updates),
+                            .there = calloc(count, sizeof *sought.there),
+                            .all = run->in->updates};
+    int status = sought.updates != NULL && sought.there != NULL ? 0 : push_fail(run, "no memory");
+
+    for (size_t i = 0; status == 0 && i < count; i++)
+        if (!is_zero(run->in->updates[i].old_id))
+            sought.updates[sought.count++] = i;
+    if (status == 0 && sought.count > 0) {
+        qsort_r(sought.updates, sought.count, sizeof *sought.updates, by_name, (void *)(uintptr_t)sought.all);
+        status = list(run, &sought);
+    }
+    for (size_t i = 0; status == 0 && i < sought.count; i++)
+        if (!sought.there[sought.updates[i]])
+            refuse_name(run, sought.updates[i],
+                        "the upstream has no ref of this name that could move; fetch first");
+    free(sought.updates);
+    free(sought.there);
+    return status;
 }
 
 /* Whether `old` is an ancestor of `new`: 1, 0 (also when one of them is no commit), or -1: the run has failed. */

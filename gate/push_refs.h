@@ -9,6 +9,10 @@
  * run has failed. */
 int push_refs_judge(struct push_run *run);
 
+/* Whether the upstream has what moves or is deleted. To git push the name of another ref may end with that of one that is not there
+ * (refs/heads/refs/heads/x for refs/heads/x). The same. */
+int push_refs_exist(struct push_run *run);
+
 /* Whether what moves follows what was there, where the rules ask for it. The same. */
 int push_refs_follow(struct push_run *run);
 

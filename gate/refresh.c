@@ -26,16 +26,18 @@
 #define REF_COUNT 300000     /* refs of an upstream: git takes 1 KiB of memory for each */
 #define NEW_MAX                                                                                              \
     100000 /* that differ: git fetch writes each into a file of its own; beyond them the mirror is made again */
-#define LOOSE_MAX 256    /* refs that have changed at once: then they are packed into one file */
+#define LOOSE_MAX 256    /* refs in files of their own; beyond them they are packed into one */
+#define DEPTH_MAX 64     /* folders in each other, as in gate/sweep.c */
 #define PACKS_MAX 50     /* packs of a mirror; beyond them they are put together */
 #define LOOK_MS   120000 /* that an upstream may take to say which refs it has */
 #define HEAD_MAX  1100   /* bytes of the file HEAD */
 
 struct look {
     struct buf known; /* "ID REF\n", what the mirror has */
-    size_t at;        /* how far the upstream's list was the same */
-    size_t count, differing;
-    bool over;               /* there were too many to compare */
+    size_t at;        /* how far the upstream's list has come in it */
+    size_t count, differing,
+        gone;  /* of the upstream's; of those that are new or moved; of the mirror's that it has not */
+    bool over; /* there were too many to compare */
     char head[TALK_REF_MAX]; /* the branch that the upstream's HEAD is, or "" */
     char head_id[TALK_ID];   /* its object, or "" */
 };
@@ -69,20 +71,42 @@ static int on_known(void *ctx, struct str line)
     return 0;
 }
 
-/* "ID TAB REF": the next that the mirror has? Peeled tags and HEAD are no refs of their own. */
-static void compare(struct look *look, struct str id, struct str ref)
+/* The next that the mirror has. Returns how many bytes it takes, or 0 when there is none. */
+static size_t next_known(const struct look *look, struct str *id, struct str *ref)
 {
     struct str known = buf_str(&look->known);
-    size_t len = id.len + ref.len + 2;
+    const char *at = known.ptr + look->at;
+    const char *end = look->at < known.len ? memchr(at, '\n', known.len - look->at) : NULL;
+    const char *blank = end != NULL ? memchr(at, ' ', (size_t)(end - at)) : NULL;
+
+    if (blank == NULL)
+        return 0;
+    *id = (struct str){at, (size_t)(blank - at)};
+    *ref = (struct str){blank + 1, (size_t)(end - blank - 1)};
+    return (size_t)(end - at) + 1;
+}
+
+/* "ID TAB REF": has the mirror the same? Peeled tags and HEAD are no refs of their own. One that differs does not make those behind it
+ * differ. */
+static void compare(struct look *look, struct str id, struct str ref)
+{
+    struct str known_id, known_ref;
+    size_t len;
+    int order = 1;
 
     if (ref.len >= 3 && memcmp(ref.ptr + ref.len - 3, "^{}", 3) == 0)
         return;
     look->count++;
-    const char *at = known.ptr + look->at;
-    if (known.len - look->at >= len && memcmp(at, id.ptr, id.len) == 0 && at[id.len] == ' ' &&
-        memcmp(at + id.len + 1, ref.ptr, ref.len) == 0 && at[len - 1] == '\n')
+    while ((len = next_known(look, &known_id, &known_ref)) > 0 && (order = str_order(known_ref, ref)) < 0) {
+        look->gone++;
         look->at += len;
-    else
+    }
+    if (len == 0 || order != 0) {
+        look->differing++;
+        return;
+    }
+    look->at += len;
+    if (!str_equal(known_id, id))
         look->differing++;
 }
 
@@ -271,20 +295,50 @@ static size_t packs(const struct session *session)
     return count;
 }
 
-/* Every fetch and every push leaves a pack. When they are many the small ones become one, so that none has to be looked for in all;
- * the large ones stay as they are. Who reads in one that goes finds the new one. */
+/* Adds the refs that are files of their own, below a folder, to *count; no more are counted than matter. */
+static void loose(int parent, const char *name, unsigned depth, size_t *count)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    for (struct dirent *entry; dir != NULL && *count <= LOOSE_MAX && (entry = readdir(dir)) != NULL;) {
+        if (entry->d_name[0] == '.') /* no part of a ref's name begins so */
+            continue;
+        if (entry->d_type == DT_DIR && depth < DEPTH_MAX)
+            loose(fd, entry->d_name, depth + 1, count);
+        else
+            ++*count;
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+/* Every fetch and every push leaves a pack, and a file for each ref. When they are many the small packs become one, so that none has
+ * to be looked for in all; the large ones stay as they are, and who reads in one that goes finds the new one. Refs become one file. */
 static void tidy(struct session *session)
 {
-    const char *const argv[] = {"--git-dir", session->git_dir, "repack", "--geometric=2", "-d", "-q", NULL};
+    const char *const repack[] = {"--git-dir", session->git_dir, "repack", "--geometric=2", "-d", "-q", NULL};
+    const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
+    char refs[sizeof session->git_dir + sizeof "/refs"];
+    size_t count = 0;
 
+    snprintf(refs, sizeof refs, "%s/refs", session->git_dir);
+    loose(AT_FDCWD, refs, 0, &count);
+    if (count > LOOSE_MAX)
+        git(session, pack);
     if (packs(session) > PACKS_MAX)
-        git(session, argv);
+        git(session, repack);
+}
+
+static bool differs(const struct look *look)
+{
+    return look->over || look->differing > 0 || look->gone > 0 || look->at != look->known.len;
 }
 
 static int bring(struct session *session, struct look *look, bool made, struct err *err)
 {
-    const char *const pack[] = {"--git-dir", session->git_dir, "pack-refs", "--all", NULL};
-
     if (look_at_upstream(session, look, err) != 0)
         return -1;
     if (made && look->differing > NEW_MAX) {
@@ -295,11 +349,9 @@ static int bring(struct session *session, struct look *look, bool made, struct e
     if (!made) {
         if (make(session, err) != 0)
             return -1;
-    } else if (look->over || look->differing > 0 || look->at != look->known.len) {
-        if (fetch(session, err) != 0)
+    } else {
+        if (differs(look) && fetch(session, err) != 0)
             return -1;
-        if (look->differing > LOOSE_MAX)
-            git(session, pack);
         tidy(session);
     }
     return head_set(session, look) == 0 ? 0 : err_set(err, "the mirror's HEAD cannot be set");

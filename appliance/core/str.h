@@ -36,6 +36,15 @@ static inline bool str_equal(struct str a, struct str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* As strcmp, by bytes. */
+static inline int str_order(struct str a, struct str b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len > 0 ? memcmp(a.ptr, b.ptr, len) : 0;
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 /* Equality of two runs of bytes with ASCII letters folded; never looks at the locale. */
 bool str_same_letters(const char *a, const char *b, size_t len);
 

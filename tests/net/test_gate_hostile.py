@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from gate_rig import ask, clone, line_of, nothing_left, pack, push_begun, request_of, same_mirror, sessions, that_is_all, to_the_end
+from gate_rig import ask, clone, hook, line_of, nothing_left, pack, push_begun, request_of, same_mirror, sessions, that_is_all, to_the_end
 from gate_rig import rig, shared_gate  # noqa: F401 (fixtures)
 from spaces import wait_for
 
@@ -175,3 +175,30 @@ def test_a_command_whose_length_lies_moves_nothing(rig, what):
     assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
     assert not [line for line in rig.gate.lines if "ref" in line and line["repository"] == rig.name]
     assert b"ok refs/heads/x" in push(line_of(line))  # the same probe, with a length that is right
+
+
+def test_a_tag_that_only_the_mirror_has_is_looked_at_when_another_names_it(rig):
+    """Who writes a pack by hand leaves out what an earlier push left there, which the upstream refused."""
+    one = clone(rig)
+    secret = "correct-horse-battery-7391"
+    rig.git("tag", "-m", f"it is {secret}", "inner", at=one)
+    inner = rig.git("rev-parse", "inner", at=one).strip()
+    refuses = hook(rig, "pre-receive", "exit 1\n")
+    rig.git("push", "origin", "inner", at=one, ok=False)
+    os.remove(refuses)
+    rig.apply(known={"word": secret})
+
+    def push(message):
+        text = f"object {inner}\ntype tag\ntag outer\ntagger A <a@example.com> 1 +0000\n\n{message}\n".encode()
+        path = rig.path("work", "outer")
+        with open(path, "wb") as file:
+            file.write(text)
+        new = rig.git("hash-object", "-t", "tag", path, at=one).strip()
+        with push_begun(rig) as sock:
+            sock.sendall(line_of(f"{'0' * 40} {new} refs/tags/outer\0 report-status side-band-64k".encode()) + b"0000" + pack(packed(4, len(text), text)))
+            return to_the_end(sock)
+    answer = push("one")
+    assert b"ng refs/tags/outer" in answer and b'rule "word" of known_secrets in tag message' in answer, answer
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first}
+    rig.apply()
+    assert b"ok refs/tags/outer" in push("two")

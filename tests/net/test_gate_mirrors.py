@@ -182,7 +182,7 @@ def test_the_first_time_refs_come_into_one_file_and_too_many_new_ones_at_once_as
     written(rig.up, rig.first, 3000)
     rig.apply()
     clone(rig)
-    files = [name for _, _, names in os.walk(os.path.join(rig.mirror(rig.name), "refs")) for name in names]
+    files = loose(rig)
     assert same_mirror(rig) and len(rig.refs(rig.up)) == 3001 and files == []
     with open(os.path.join(rig.mirror(rig.name), "config"), encoding="ascii") as file:
         assert "remote" not in file.read()
@@ -193,9 +193,40 @@ def test_the_first_time_refs_come_into_one_file_and_too_many_new_ones_at_once_as
     assert os.path.exists(mark)
     written(rig.up, rig.first, 104000)
     assert rig.git("ls-remote", rig.url(rig.name)).count("\n") == 104002
-    files = [name for _, _, names in os.walk(os.path.join(rig.mirror(rig.name), "refs")) for name in names]
+    files = loose(rig)
     assert same_mirror(rig) and files == [] and not os.path.exists(mark)
     assert sorted(os.listdir(rig.path("gate"))).count(f"{rig.name}.git") == 1 and not beside(rig)
+    with open(mark, "w", encoding="ascii"):
+        pass
+    at = rig.path("work", f"{rig.name}-one")
+    moved = rig.commit(at)
+    rig.run("git", "-C", at, "push", "--quiet", rig.up, "HEAD:main", "HEAD:aaa")  # in front of all tags
+    rig.run("git", "-C", rig.up, "update-ref", "-d", "refs/tags/t000007")
+    assert f"{moved}\trefs/heads/main\n" in rig.git("ls-remote", rig.url(rig.name))
+    assert same_mirror(rig) and os.path.exists(mark)  # three that differ are no reason to make it again
+
+
+def loose(rig):
+    """Refs of the mirror that are files of their own."""
+    return [name for _, _, names in os.walk(os.path.join(rig.mirror(rig.name), "refs")) for name in names]
+
+
+def test_what_pushes_leave_is_put_together_though_the_upstream_has_nothing_new(rig):
+    rig.apply()
+    at = clone(rig)
+    for number in range(300):
+        rig.run("git", "-C", at, "update-ref", f"refs/tags/deep/t{number}", rig.first)
+    rig.git("push", "--quiet", "--tags", at=at)
+    assert len(loose(rig)) == 300 and same_mirror(rig)
+    for number in range(55):
+        blob = rig.run("git", "-C", at, "hash-object", "-w", "--stdin", input=f"{number}\n")
+        rig.run("git", "-C", at, "pack-objects", "-q", os.path.join(rig.mirror(rig.name), "objects", "pack", "pack"), input=blob)
+    assert len(in_packs(rig, ".pack")) > 50
+    rig.leg.requests.clear()
+    rig.git("ls-remote", rig.url(rig.name))
+    assert rig.leg.requests == [(1, rig.name, 2)]  # nothing was fetched
+    assert loose(rig) == [] and len(in_packs(rig, ".pack")) < 10 and same_mirror(rig)
+    assert rig.run("git", "-C", rig.mirror(rig.name), "cat-file", "-t", blob.strip()) == "blob\n"
 
 
 def beside(rig):

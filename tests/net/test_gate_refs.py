@@ -103,6 +103,54 @@ def test_a_name_that_two_gits_would_read_in_two_ways_moves_nothing(rig):
     assert b"ok refs/heads/agent/x" in push_raw(rig, b"refs/heads/agent/x", new=new)
 
 
+def test_a_ref_that_is_named_as_a_commit_is_not_what_is_pushed(rig):
+    """Before the colon git push looks for a ref of that name first, and for an object then: a way around push.force."""
+    rig.apply(push={rig.name: {"force": False}})
+    one = clone(rig)
+    rig.git("checkout", "--quiet", "--orphan", "other", at=one)
+    other = rig.commit(one, text="nothing that follows main\n")
+    rig.git("checkout", "--quiet", "main", at=one)
+    follows = rig.commit(one)
+    rig.git("push", "--quiet", "origin", "other", at=one)
+    assert "push.force" in rig.git("push", "--force", "origin", "other:main", at=one, ok=False)
+    rig.git("push", "--quiet", "origin", f"{other}:refs/heads/{follows}", at=one)
+    rig.git("push", "--quiet", "origin", "main", at=one)
+    assert rig.refs(rig.up) == {"refs/heads/main": follows, "refs/heads/other": other, f"refs/heads/{follows}": other}
+    assert same_mirror(rig) and rig.gate.line(method="push", ref="refs/heads/main", verdict="allow")["new"] == follows
+
+
+def test_what_is_pushed_is_itself_and_not_what_it_names(rig):
+    """A tag, a tree and a blob of the agent's get there as they are."""
+    one = clone(rig)
+    rig.git("tag", "-m", "a tag", "t", at=one)
+    rig.git("tag", "-m", "a tag of it", "tt", "t", at=one)
+    ids = [rig.git("rev-parse", name, at=one).strip() for name in ("tt", "HEAD^{tree}", "HEAD:file")]
+    names = ["refs/tags/tt", "refs/tags/tree", "refs/tags/blob"]
+    rig.git("push", "--quiet", "origin", *(f"{new}:{name}" for new, name in zip(ids, names)), at=one)
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first, **dict(zip(names, ids))} and same_mirror(rig)
+
+
+def test_a_ref_behind_the_name_of_another_is_not_moved_in_its_place(rig):
+    """Behind the colon git push takes refs/heads/refs/heads/x for a refs/heads/x that the upstream has not: a way around push.allow."""
+    rig.apply(push={rig.name: {"allow": ["refs/heads/agent/*"]}})
+    one = clone(rig)
+    new = rig.commit(one)
+    rig.git("push", "--quiet", "origin", "HEAD:refs/heads/agent/a", at=one)
+    for folder in "refs", "refs/heads", "refs/tags", "refs/remotes":
+        rig.run("git", "-C", rig.up, "update-ref", f"{folder}/refs/heads/agent/x", rig.first)
+        before = rig.refs(rig.up)
+        assert "push.allow" in rig.git("push", "--force", "origin", f"HEAD:{folder}/refs/heads/agent/x", at=one, ok=False)
+        for old in NONE, rig.first.encode():
+            for wanted in new.encode(), NONE:
+                answer = push_raw(rig, b"refs/heads/agent/x", new=wanted.decode(), old=old)
+                assert b"ng refs/heads/agent/x" in answer, (folder, old, wanted, answer)
+                assert rig.refs(rig.up) == before, (folder, old, wanted)
+        rig.run("git", "-C", rig.up, "update-ref", "-d", f"{folder}/refs/heads/agent/x")
+    assert b"ok refs/heads/agent/x" in push_raw(rig, b"refs/heads/agent/x", new=new)
+    assert b"ok refs/heads/agent/x" in push_raw(rig, b"refs/heads/agent/x", new=rig.first, old=new.encode())
+    assert rig.refs(rig.up)["refs/heads/agent/x"] == rig.first
+
+
 def test_a_line_end_in_a_name_does_not_make_two_of_it(rig):
     """Hooks are told of refs in lines."""
     second = b" ".join([NONE, rig.first.encode(), b"refs/heads/b"])

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* push_refs: see push_refs.h. The names are the push's, and nobody has looked at them yet. */
-#define _GNU_SOURCE
 #include "gate/push_refs.h"
 
 #include <dirent.h>

@@ -20,7 +20,8 @@ struct dlp_place {
 #define DLP_PLACES_ROOM(len) ((len) / DLP_PLACES_APART + 2)
 
 struct dlp_places {
-    bool within; /* the owner's: the source is the middle of a text, so that a blank in front of its words parts them from others */
+    bool
+        within; /* the owner's: the source is the middle of a text, so that a blank in front of its words parts them from others */
     size_t count;
     struct dlp_place *all; /* the owner's; the first is the beginning of both */
 };

@@ -151,7 +151,7 @@ START_TEST(an_order_behind_much_that_parts_words_is_found)
     static const struct {
         const char *type, *part;
         size_t count;
-    } gaps[] = {{"text/plain", " ", 1500},    {"text/plain", "\n", 1500},       {"text/plain", " ", 70000},
+    } gaps[] = {{"text/plain", " ", 1500},    {"text/plain", "\n", 1500},     {"text/plain", " ", 70000},
                 {"text/html", "&#32;", 1500}, {"text/html", "&nbsp;", 20000}, {"text/html", "<br>", 1000},
                 {"text/plain", ">", 1500},    {"text/plain", "/", 1500}};
 

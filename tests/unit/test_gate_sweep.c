@@ -99,4 +99,40 @@ START_TEST(leftovers_go_and_nothing_else)
 }
 END_TEST
 
-SUITE_MAIN("gate_sweep", leftovers_go_and_nothing_else)
+/* So many folders in each other, below a path. */
+static void dig(const char *path, unsigned depth)
+{
+    int fd = open(at(path), O_RDONLY | O_DIRECTORY);
+
+    for (unsigned i = 0; i < depth; i++) {
+        ck_assert_int_eq(mkdirat(fd, "d", 0700), 0);
+        int next = openat(fd, "d", O_RDONLY | O_DIRECTORY);
+        ck_assert_int_ge(next, 0);
+        close(fd);
+        fd = next;
+    }
+    close(fd);
+}
+
+START_TEST(a_ref_of_many_folders_is_no_hindrance)
+{
+    char command[600];
+
+    strcpy(root, "/tmp/stopper-sweep-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    ck_assert_int_eq(mkdir(at("a.git"), 0700), 0);
+    ck_assert_int_eq(mkdir(at("a.git/refs"), 0700), 0);
+    ck_assert_int_eq(mkdir(at("a.git.old"), 0700), 0);
+    ck_assert_int_eq(mkdir(at("a.git.old/deep-0"), 0700), 0);
+    dig("a.git/refs", 100);
+    dig("a.git.old", 300);
+    dig("a.git.old/deep-0", 70);
+    ck_assert_int_eq(sweep_all(root), 300 + 70 + 2);
+    ck_assert(access(at("a.git.old"), F_OK) != 0 && access(at("a.git/refs/d/d"), F_OK) == 0);
+    ck_assert_int_eq(sweep_mirror(at("a.git")), 0);
+    snprintf(command, sizeof command, "rm -r %s", root);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+SUITE_MAIN("gate_sweep", leftovers_go_and_nothing_else, a_ref_of_many_folders_is_no_hindrance)

@@ -108,6 +108,16 @@ static bool may_go(struct session *session, int words)
     return refuse(session, why, words);
 }
 
+/* git sends an option as it came, but takes none with a line end to send on; nobody's options have control characters. */
+static bool options_sound(const struct relay_call *call)
+{
+    for (size_t i = 0; i < call->option_count; i++)
+        for (const unsigned char *at = (const unsigned char *)call->options[i]; *at != '\0'; at++)
+            if (*at < ' ' || *at == 0x7f)
+                return false;
+    return true;
+}
+
 static uint8_t pre_receive(struct session *session, struct relay_call *call)
 {
     const char *wrong =
@@ -119,7 +129,9 @@ static uint8_t pre_receive(struct session *session, struct relay_call *call)
         refuse(session, wrong, words);
         return 1;
     }
-    int looked = inspect_look(session, call, &err);
+    int looked = options_sound(call)
+                     ? inspect_look(session, call, &err)
+                     : err_set(&err, "a push option holds a line end or another control character");
     plan(session);
     if (looked != 0) {
         refuse(session, err.text, words);

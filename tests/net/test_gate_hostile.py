@@ -175,3 +175,24 @@ def test_a_command_whose_length_lies_moves_nothing(rig, what):
     assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
     assert not [line for line in rig.gate.lines if "ref" in line and line["repository"] == rig.name]
     assert b"ok refs/heads/x" in push(line_of(line))  # the same probe, with a length that is right
+
+
+def push_with(rig, capability, option):
+    """The answer to a push of one ref, with this line behind the commands."""
+    line = f"{'0' * 40} {rig.first} refs/heads/x\0 report-status side-band-64k {capability}".encode()
+    with push_begun(rig) as sock:
+        sock.sendall(line_of(line) + b"0000" + line_of(option) + b"0000" + pack())
+        that_is_all(sock)
+        return to_the_end(sock)
+
+
+@pytest.mark.parametrize("option", [b"ci.skip\nmore", b"a\x1b[2Jb", b"a\rb", b"tab\there", b"del\x7f"], ids=repr)
+def test_a_push_option_with_control_characters_is_refused_before_anything_goes_on(rig, option):
+    rig.run("git", "-C", rig.up, "config", "receive.advertisePushOptions", "true")
+    words = "a push option holds a line end or another control character"
+    answer = push_with(rig, "push-options", option)
+    assert f"git-gate: the push is refused: {words}\n".encode() in answer and b"ng refs/heads/x pre-receive hook declined" in answer, answer
+    assert rig.gate.line(method="push", verdict="block", reason="git-refused")["detail"] == words
+    assert 2 not in [service for service, *_ in rig.leg.requests] and rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
+    assert b"ok refs/heads/x" in push_with(rig, "push-options", "ci.skip=\u00e4 b".encode())  # the same probe with one that is sound
+    assert rig.refs(rig.up)["refs/heads/x"] == rig.first

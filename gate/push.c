@@ -108,18 +108,56 @@ static bool may_go(struct session *session, int words)
     return refuse(session, why, words);
 }
 
+/* git sends an option as it came, but takes none with a line end to send on; nobody's options have control characters. */
+static bool options_sound(const struct relay_call *call)
+{
+    for (size_t i = 0; i < call->option_count; i++)
+        for (const unsigned char *at = (const unsigned char *)call->options[i]; *at != '\0'; at++)
+            if (*at < ' ' || *at == 0x7f)
+                return false;
+    return true;
+}
+
+/* git puts a certificate into the mirror, not into the quarantine, whether it was asked to take one or not. Nothing else there is
+ * loose: a push and a fetch leave packs. */
+static void forget_certificate(const struct session *session, const char *id)
+{
+    char path[sizeof session->git_dir + TALK_ID + 16];
+    size_t len = strspn(id, "0123456789abcdef");
+
+    if (id[len] != '\0' || len >= TALK_ID || len < 40)
+        return;
+    snprintf(path, sizeof path, "%s/objects/%.2s/%s", session->git_dir, id, id + 2);
+    unlink(path);
+    *strrchr(path, '/') = '\0';
+    rmdir(path); /* when nothing is left in it */
+}
+
+/* Returns NULL, or what is wrong with a push beside its objects. */
+static const char *wrong_beside(const struct session *session, const struct relay_call *call)
+{
+    if (call->certificate[0] != '\0') {
+        forget_certificate(session, call->certificate);
+        return "it is signed, which the gate does not offer: the upstream would not see the certificate";
+    }
+    if (call->over)
+        return "it has too many push options, or too long ones";
+    return options_sound(call) ? NULL : "a push option holds a line end or another control character";
+}
+
 static uint8_t pre_receive(struct session *session, struct relay_call *call)
 {
     const char *wrong =
         session->updates == NULL ? read_commands(session, call->fds[0]) : "it was called twice";
     int words = call->fds[2];
     struct err err;
+    const char *beside = wrong_beside(session, call);
 
     if (wrong != NULL) {
         refuse(session, wrong, words);
         return 1;
     }
-    int looked = inspect_look(session, call, &err);
+    int looked = beside == NULL ? inspect_look(session, call, &err) : err_set(&err, "%s", beside);
     plan(session);
     if (looked != 0) {
         refuse(session, err.text, words);

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NAMED 2 /* texts that are no push options */
+
 static void close_all(int *fds)
 {
     for (size_t i = 0; i < RELAY_FDS; i++) {
@@ -42,21 +44,24 @@ static bool take_fds(struct msghdr *msg, int *fds)
 /* The texts behind the head: as many as announced, and nothing behind them. */
 static bool take_texts(struct relay_call *call, const struct relay_head *head, size_t len)
 {
-    size_t at = 0, count = 0;
+    size_t at = 0, count = 0, options = head->options != RELAY_OVER ? head->options : 0;
 
-    if (head->options > RELAY_OPTIONS || len == 0 || call->text[len - 1] != '\0')
+    if (options > RELAY_OPTIONS || len == 0 || call->text[len - 1] != '\0')
         return false;
-    while (at < len && count <= head->options) {
+    while (at < len && count < options + NAMED) {
         const char *text = call->text + at;
         at += strlen(text) + 1;
         if (count == 0)
             call->quarantine = text;
+        else if (count == 1)
+            call->certificate = text;
         else
-            call->options[count - 1] = text;
+            call->options[count - NAMED] = text;
         count++;
     }
-    call->option_count = head->options;
-    return at == len && count == head->options + 1;
+    call->option_count = options;
+    call->over = head->options == RELAY_OVER;
+    return at == len && count == options + NAMED;
 }
 
 int relay_receive(int sock, struct relay_call *call)

@@ -8,26 +8,30 @@
 #ifndef GATE_RELAY_H
 #define GATE_RELAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/str.h"
 
 #define RELAY_VARIABLE "STOPPER_RELAY"
-#define RELAY_FDS      4     /* stdin, stdout, stderr, answer */
-#define RELAY_OPTIONS  64    /* push options of one push */
-#define RELAY_TEXT     32768 /* bytes: the quarantine's path and the push options, each with its NUL */
-#define RELAY_SSH      "ssh" /* what the relay is called as: the last part of its argv[0] */
-#define RELAY_PRE      "pre-receive"
-#define RELAY_PROC     "proc-receive"
-#define RELAY_FAILED   255 /* its exit status when there is no session, or none any more */
+#define RELAY_FDS      4  /* stdin, stdout, stderr, answer */
+#define RELAY_OPTIONS  64 /* push options of one push */
+#define RELAY_OVER                                                                                           \
+    (RELAY_OPTIONS + 1) /* options, of which none are told: there are more, or they are too long */
+#define RELAY_TEXT                                                                                           \
+    32768 /* bytes: the quarantine's path, the certificate's id and the push options, each with its NUL */
+#define RELAY_SSH    "ssh" /* what the relay is called as: the last part of its argv[0] */
+#define RELAY_PRE    "pre-receive"
+#define RELAY_PROC   "proc-receive"
+#define RELAY_FAILED 255 /* its exit status when there is no session, or none any more */
 
 enum relay_kind { RELAY_IS_SSH = 1, RELAY_IS_PRE, RELAY_IS_PROC };
 
-/* The packet: this, then GIT_QUARANTINE_PATH ("" without one) and the push options, each ended by a NUL. */
+/* The packet: this, then GIT_QUARANTINE_PATH, GIT_PUSH_CERT ("" without one) and the push options, each ended by a NUL. */
 struct relay_head {
     uint32_t kind;    /* enum relay_kind */
-    uint32_t options; /* how many */
+    uint32_t options; /* how many; or RELAY_OVER */
 };
 
 /* One call, received. */
@@ -35,8 +39,11 @@ struct relay_call {
     enum relay_kind kind;
     int fds[RELAY_FDS]; /* -1 = closed; the receiver's */
     const char *quarantine;
+    const char
+        *certificate; /* the id of the object that git made of a signed push's; "" = it is not signed */
     const char *options[RELAY_OPTIONS]; /* of a push; borrow `text` */
     size_t option_count;
+    bool over; /* there are more, and none is here */
     char text[RELAY_TEXT];
 };
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,22 +41,24 @@ static int add(char *text, size_t *len, const char *value)
     return 0;
 }
 
-/* The quarantine and the push options (githooks(5), pre-receive). Returns how many options, or -1 when there are too many. */
-static int gather(char *text, size_t *len)
+/* The push options (githooks(5), pre-receive). Returns how many, or RELAY_OVER when they have no room. */
+static unsigned gather(char *text, size_t *len)
 {
     const char *counted = getenv("GIT_PUSH_OPTION_COUNT");
     long count = counted != NULL ? strtol(counted, NULL, 10) : 0;
+    size_t before = *len;
     char name[48];
+    bool over = count < 0 || count > RELAY_OPTIONS;
 
-    if (count < 0 || count > RELAY_OPTIONS || add(text, len, getenv("GIT_QUARANTINE_PATH")) != 0)
-        return -1;
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; !over && i < count; i++) {
         snprintf(name, sizeof name, "GIT_PUSH_OPTION_%ld", i);
         const char *value = getenv(name);
-        if (value == NULL || add(text, len, value) != 0)
-            return -1;
+        over = value == NULL || add(text, len, value) != 0;
     }
-    return (int)count;
+    if (!over)
+        return (unsigned)count;
+    *len = before;
+    return RELAY_OVER;
 }
 
 static int call(int sock, struct relay_head head, char *text, size_t len)
@@ -97,10 +100,11 @@ int main(int argc, char **argv)
     if (argc < 1 || number == NULL)
         return fail("is started by git, which stopper-gate started");
     struct relay_head head = {.kind = kind_of(argv[0])};
-    int options = head.kind == RELAY_IS_PRE ? gather(text, &len) : add(text, &len, NULL);
-    if (options < 0)
-        return fail("too many push options, or too long");
-    head.options = (uint32_t)options;
+    bool pre = head.kind == RELAY_IS_PRE;
+    if (add(text, &len, pre ? getenv("GIT_QUARANTINE_PATH") : NULL) != 0 ||
+        add(text, &len, pre ? getenv("GIT_PUSH_CERT") : NULL) != 0)
+        return fail("paths are too long");
+    head.options = pre ? gather(text, &len) : 0;
     int answer = call(atoi(number), head, text, len);
     if (answer < 0)
         return fail("cannot reach the gate");

@@ -58,6 +58,33 @@ def test_ref_rules_are_said_with_the_ref(rig):
     assert set(rig.refs(rig.up)) == {"refs/heads/main", "refs/heads/agent/x"} and same_mirror(rig)
 
 
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 5\n"
+ELSEWHERE = {
+    "a submodule": (".gitmodules", '[submodule "x"]\n\tpath = x\n\turl = {}\n', "ssh://git@other.test/org/lib.git",
+                    'a submodule of "ssh://git@other.test/org/lib.git", which no entry of git-gate.repos has as its url,'),
+    "an endpoint of git-lfs": (".lfsconfig", "[lfs]\n\turl = {}\n", "https://other.test/lfs", 'an LFS endpoint or filter ("https://other.test/lfs"), '
+                               "and no entry of git-gate.repos or egress.routes can let LFS content through,"),
+    "a pointer of git-lfs": ("large.bin", POINTER, "", "a Git LFS pointer: no entry of git-gate.repos or egress.routes can let LFS content "
+                             "through, so commit the file itself;"),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_would_be_got_from_elsewhere_is_refused_and_names_what_is_missing(rig, what):
+    name, text, url, words = ELSEWHERE[what]
+    one = clone(rig)
+    rig.commit(one, name=name, text=text.format(url))
+    output = rig.git("push", "origin", "main", at=one, ok=False)
+    assert f'remote: git-gate: refs/heads/main: refused: {words} in "{name}", commit ' in output, output
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and same_mirror(rig) and nothing_left(rig)
+    assert 2 not in [service for service, *_ in rig.leg.requests]
+    assert rig.gate.line(method="push", verdict="block", ref="refs/heads/main")["path"] == name
+    rig.git("reset", "--quiet", "--hard", rig.first, at=one)
+    new = rig.commit(one, name=".gitmodules", text=f'[submodule "x"]\n\tpath = x\n\turl = ssh://git@up.test/org/{rig.name}.git\n')
+    rig.git("push", "--quiet", "origin", "main", at=one)  # the control: one that is declared
+    assert rig.refs(rig.up) == {"refs/heads/main": new}
+
+
 def pushed(rig, at, *words):
     """A push in a thread of its own; its output is in the list when it is joined."""
     output = []

@@ -202,3 +202,58 @@ def test_a_tag_that_only_the_mirror_has_is_looked_at_when_another_names_it(rig):
     assert rig.refs(rig.up) == {"refs/heads/main": rig.first}
     rig.apply()
     assert b"ok refs/tags/outer" in push("two")
+
+
+def push_with(rig, capability, *options):
+    """The answer to a push of one ref, with these lines behind the commands."""
+    line = f"{'0' * 40} {rig.first} refs/heads/x\0 report-status side-band-64k {capability}".encode()
+    with push_begun(rig) as sock:
+        sock.sendall(line_of(line) + b"0000" + b"".join(line_of(option) for option in options) + b"0000" + pack())
+        that_is_all(sock)
+        return to_the_end(sock)
+
+
+@pytest.mark.parametrize("option", [b"ci.skip\nmore", b"a\x1b[2Jb", b"a\rb", b"tab\there", b"del\x7f"], ids=repr)
+def test_a_push_option_with_control_characters_is_refused_before_anything_goes_on(rig, option):
+    rig.run("git", "-C", rig.up, "config", "receive.advertisePushOptions", "true")
+    words = "a push option holds a line end or another control character"
+    answer = push_with(rig, "push-options", option)
+    assert f"git-gate: the push is refused: {words}\n".encode() in answer and b"ng refs/heads/x pre-receive hook declined" in answer, answer
+    assert rig.gate.line(method="push", verdict="block", reason="git-refused")["detail"] == words
+    assert 2 not in [service for service, *_ in rig.leg.requests] and rig.refs(rig.up) == {"refs/heads/main": rig.first} and nothing_left(rig)
+    assert b"ok refs/heads/x" in push_with(rig, "push-options", "ci.skip=\u00e4 b".encode())  # the same probe with one that is sound
+    assert rig.refs(rig.up)["refs/heads/x"] == rig.first
+
+
+CERTIFICATE = "certificate version 0.1\npusher agent\nnonce none\n{more}\n{zero} {new} refs/heads/x\n-----BEGIN PGP SIGNATURE-----\n\nbm9uZQ==\n" \
+    "-----END PGP SIGNATURE-----\n"
+
+
+@pytest.mark.parametrize("options", [0, 65], ids=["alone", "with more options than there may be"])
+def test_a_signed_push_that_nobody_offered_to_take_is_refused_and_its_certificate_forgotten(rig, options):
+    def objects():
+        return rig.run("git", "-C", rig.mirror(rig.name), "cat-file", "--batch-all-objects", "--batch-check")
+    rig.run("git", "-C", rig.up, "config", "receive.advertisePushOptions", "true")
+    clone(rig)
+    before = objects()
+    lines = CERTIFICATE.format(zero="0" * 40, new=rig.first, more="push-option x\n" * options).splitlines(keepends=True)
+    with push_begun(rig) as sock:
+        sock.sendall(line_of(b"push-cert\0 report-status side-band-64k push-options") + b"".join(line_of(line.encode()) for line in lines)
+                     + line_of(b"push-cert-end\n") + b"0000" + line_of(b"x") * options + b"0000" + pack())
+        that_is_all(sock)
+        answer = to_the_end(sock)
+    words = "it is signed, which the gate does not offer: the upstream would not see the certificate"
+    assert f"git-gate: the push is refused: {words}\n".encode() in answer and b"ng refs/heads/x pre-receive hook declined" in answer, answer
+    assert rig.gate.line(method="push", verdict="block", reason="git-refused")["detail"] == words
+    wait_for(lambda: not sessions(rig.gate), "its end")
+    assert objects() == before and nothing_left(rig)
+    assert 2 not in [service for service, *_ in rig.leg.requests] and rig.refs(rig.up) == {"refs/heads/main": rig.first}
+    assert b"ok refs/heads/x" in push_with(rig, "push-options", b"x")  # the same without a certificate
+
+
+def test_more_push_options_than_there_may_be_are_refused_in_a_sentence(rig):
+    rig.run("git", "-C", rig.up, "config", "receive.advertisePushOptions", "true")
+    for options in [b"x"] * 65, [b"y" * 30000, b"z" * 3000]:
+        assert b"git-gate: the push is refused: it has too many push options, or too long ones\n" in push_with(rig, "push-options", *options)
+    assert rig.refs(rig.up) == {"refs/heads/main": rig.first} and 2 not in [service for service, *_ in rig.leg.requests]
+    assert b"ok refs/heads/x" in push_with(rig, "push-options", *[b"x"] * 64)  # the same with as many as there may be

@@ -60,16 +60,23 @@ static uint64_t found_at(const struct search *search, size_t at)
     return place(search->reading, search->at + (at > search->lead ? at - search->lead : 0));
 }
 
+/* Where the phrase begins that ends at `to`; SIZE_MAX: there is none, of those that vectorscan does not tell as a whole. When PCRE2 has
+ * no memory, or takes too many steps, there is one. */
 static size_t begin_of(const struct search *search, size_t phrase, size_t to)
 {
     struct dlp_engine *engine = search->reading->scan->engine;
     const pcre2_code *code = dlp_expression(engine, (uint32_t)(dlp_token_count + phrase));
     size_t from = to > dlp_phrases[phrase].max_len ? to - dlp_phrases[phrase].max_len : 0;
+    int found =
+        code == NULL
+            ? PCRE2_ERROR_NOMEMORY
+            : pcre2_match(code, (PCRE2_SPTR)search->part.ptr, to, from,
+                          PCRE2_NO_UTF_CHECK | (dlp_phrases[phrase].end != NULL ? PCRE2_ENDANCHORED : 0),
+                          engine->match, engine->limits);
 
-    if (code != NULL && pcre2_match(code, (PCRE2_SPTR)search->part.ptr, to, from, PCRE2_NO_UTF_CHECK,
-                                    engine->match, engine->limits) >= 0)
+    if (found >= 0)
         return pcre2_get_ovector_pointer(engine->match)[0];
-    return from;
+    return found == PCRE2_ERROR_NOMATCH && dlp_phrases[phrase].end != NULL ? SIZE_MAX : from;
 }
 
 static int on_phrase(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
@@ -78,10 +85,15 @@ static int on_phrase(unsigned id, unsigned long long from, unsigned long long to
     const struct search *search = context;
     const struct reading *reading = search->reading;
     uint64_t last = found_at(search, (size_t)to - 1), leave = reading->scan->leave;
+    size_t begin = dlp_phrases[id].end != NULL ? begin_of(search, id, (size_t)to) : 0;
 
+    if (begin == SIZE_MAX)
+        return 0;
     if (!dlp_phrase_seen(&reading->scan->score, id, last) || (reading->redactable && last < leave))
         return 0; /* not enough, or told before it left */
-    uint64_t start = found_at(search, begin_of(search, id, (size_t)to));
+    if (dlp_phrases[id].end == NULL)
+        begin = begin_of(search, id, (size_t)to);
+    uint64_t start = found_at(search, begin);
     bool across = reading->redactable && start < leave; /* it began before a pause */
     dlp_scan_note(reading->scan, &(struct dlp_finding){.rule = dlp_rule_phrase(id),
                                                        .detector = DLP_PHRASES,

@@ -42,9 +42,19 @@
     "follow"
 #define AI_NAME "(?:i|\\.i\\.|llm|gpt|laude|opilot|gemini|odex|language" S "model|oding)" S
 
+/* Of a turn's first line, and of text for the agent. */
+#define NEXT_TURN "\\n(?:assistant|ai|system):" S
+#define TO_AGENT                                                                                             \
+    "(?:\\b" AGENT S "(?:agents?|assistants?|models?)\\b|system" S "prompt|(?:ignore|disregard)" S           \
+    "(?:all|any|previous|prior|the|your)\\b|do" S "not" S "tell)"
+
 #define PHRASE(name, max_len, weight, expression, anchors, positive, negative)                               \
     {                                                                                                        \
-        name, expression, max_len, weight, anchors, positive, negative                                       \
+        name, expression, max_len, weight, anchors, NULL, positive, negative                                 \
+    }
+#define PHRASE_BY_END(name, max_len, weight, expression, end, anchors, positive, negative)                   \
+    {                                                                                                        \
+        name, expression end, max_len, weight, anchors, end, positive, negative                              \
     }
 
 const struct dlp_phrase dlp_phrases[] = {

@@ -31,6 +31,9 @@ struct dlp_phrase {
     const char *
         anchors; /* expressions of letters and \\s, with '|' between: each match has one of them in it, also where an
                                escape of JSON takes its beginning away (tests/unit/test_phrase_anchors.c) */
+    /* Of an expression of which vectorscan loses matches (tests/unit/test_vectorscan.c): its last part, which it finds; PCRE2 says
+     * then whether the whole ends there. Otherwise NULL. */
+    const char *end;
     const char *positive; /* as a response would write it */
     const char *negative; /* something like it that is not meant */
 };

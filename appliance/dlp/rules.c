@@ -40,6 +40,8 @@ uint64_t dlp_tables_digest(void)
         digest = mix(digest, dlp_phrases[i].name, strlen(dlp_phrases[i].name) + 1);
         digest = mix(digest, dlp_phrases[i].expression, strlen(dlp_phrases[i].expression) + 1);
         digest = mix(digest, dlp_phrases[i].anchors, strlen(dlp_phrases[i].anchors) + 1);
+        if (dlp_phrases[i].end != NULL)
+            digest = mix(digest, dlp_phrases[i].end, strlen(dlp_phrases[i].end) + 1);
     }
     return digest;
 }

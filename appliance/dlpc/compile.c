@@ -127,7 +127,8 @@ static int sort_phrases(struct work *work, struct err *err)
         const struct dlp_phrase *phrase = &dlp_phrases[i];
         if (check(phrase->name, phrase->expression, 0, phrase->max_len, err) < 0)
             return -1;
-        list_add(&work->lists[DLP_BASE_PHRASES], phrase->expression, 0, i);
+        list_add(&work->lists[DLP_BASE_PHRASES], phrase->end != NULL ? phrase->end : phrase->expression, 0,
+                 i);
         list_add(&work->lists[DLP_BASE_ANCHORS], phrase->anchors, 0, i);
     }
     return 0;

@@ -14,6 +14,7 @@ struct piece {
 struct reader {
     struct automaton *automaton;
     const char *expression, *at;
+    bool caseless;
 };
 
 static void fail(const struct reader *reader)
@@ -77,8 +78,8 @@ static int escape(struct reader *reader, bool *set)
         char digits[3] = {reader->at[0], reader->at[1], '\0'};
         reader->at += 2;
         c = (char)strtol(digits, NULL, 16);
-    } else if (c == 'n') {
-        c = '\n';
+    } else if (c == 'n' || c == 'r') {
+        c = c == 'n' ? '\n' : '\r';
     } else if (c == '\0' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
         fail(reader);
     }
@@ -111,6 +112,28 @@ static void bracket(struct reader *reader, bool *set)
 
 static struct piece choice(struct reader *reader);
 
+/* Behind the opening parenthesis. */
+static struct piece group(struct reader *reader)
+{
+    bool outer = reader->caseless, caseless = strncmp(reader->at, "?i:", 3) == 0;
+
+    if (!caseless && strncmp(reader->at, "?:", 2) != 0)
+        fail(reader);
+    reader->at += caseless ? 3 : 2;
+    reader->caseless = outer || caseless;
+    struct piece piece = choice(reader);
+    reader->caseless = outer;
+    if (*reader->at++ != ')')
+        fail(reader);
+    return piece;
+}
+
+static void add_other_case(bool *set)
+{
+    for (int c = 'a'; c <= 'z'; c++)
+        set[c] = set[c - 32] = set[c] || set[c - 32];
+}
+
 static struct piece atom(struct reader *reader)
 {
     struct automaton *automaton = reader->automaton;
@@ -120,15 +143,8 @@ static struct piece atom(struct reader *reader)
         reader->at += c == '\\';
         return nothing(automaton);
     }
-    if (c == '(') {
-        if (strncmp(reader->at, "?:", 2) != 0)
-            fail(reader);
-        reader->at += 2;
-        struct piece piece = choice(reader);
-        if (*reader->at++ != ')')
-            fail(reader);
-        return piece;
-    }
+    if (c == '(')
+        return group(reader);
     if (c == '\0' || strchr("*+?{}|)", c) != NULL)
         fail(reader);
     int start = state(automaton), end = state(automaton);
@@ -143,6 +159,8 @@ static struct piece atom(struct reader *reader)
         fail(reader);
     else
         takes->set[(unsigned char)c] = true;
+    if (reader->caseless)
+        add_other_case(takes->set);
     return (struct piece){start, end};
 }
 
@@ -169,10 +187,17 @@ static struct piece repeated(struct reader *reader)
     }
     const char *behind = reader->at;
     struct piece all = nothing(automaton);
+    int first = -1;
     for (unsigned long i = 0; i < most; i++) {
         reader->at = from;
         piece = i == 0 ? piece : atom(reader);
-        all = then(automaton, all, i < least ? piece : either(automaton, piece, nothing(automaton)));
+        if (i >= least) {
+            piece = either(automaton, piece, nothing(automaton));
+            first = first < 0 ? piece.start : first;
+            automaton->states[piece.start].first = first;
+            automaton->states[piece.start].left = (int)(most - i);
+        }
+        all = then(automaton, all, piece);
     }
     reader->at = behind;
     return all;
@@ -191,9 +216,10 @@ static struct piece choice(struct reader *reader)
 {
     struct piece piece = row(reader);
 
-    while (*reader->at == '|') {
+    for (int count = 2; *reader->at == '|'; count++) {
         reader->at++;
         piece = either(reader->automaton, piece, row(reader));
+        reader->automaton->states[piece.start].odds = count;
     }
     return piece;
 }
@@ -201,7 +227,7 @@ static struct piece choice(struct reader *reader)
 void automaton_init(struct automaton *automaton, const char *expression)
 {
     *automaton = (struct automaton){.count = 0};
-    struct reader reader = {automaton, expression, expression};
+    struct reader reader = {.automaton = automaton, .expression = expression, .at = expression};
     struct piece piece = choice(&reader);
 
     if (*reader.at != '\0')
@@ -215,6 +241,34 @@ void automaton_fini(struct automaton *automaton)
     free(automaton->states);
 }
 
+/* How many of `most` there will be: often none, all or few. Where a machine counts wrong it is there. */
+static int how_many(int most)
+{
+    switch (rand() % 4) {
+    case 0:
+        return 0;
+    case 1:
+        return most;
+    case 2:
+        return rand() % (most < 8 ? most + 1 : 8);
+    default:
+        return rand() % (most + 1);
+    }
+}
+
+static int way_on(const struct automaton *automaton, int at)
+{
+    struct automaton_state *state = &automaton->states[at];
+
+    if (state->other < 0)
+        return state->next;
+    if (state->left == 0)
+        return rand() % state->odds == 0 ? state->other : state->next;
+    if (state->first == at)
+        state->without = state->left - how_many(state->left);
+    return state->left > automaton->states[state->first].without ? state->next : state->other;
+}
+
 size_t automaton_match(const struct automaton *automaton, char *out, size_t size)
 {
     size_t len = 0;
@@ -222,7 +276,7 @@ size_t automaton_match(const struct automaton *automaton, char *out, size_t size
     for (int at = automaton->start; at != automaton->end;) {
         const struct automaton_state *state = &automaton->states[at];
         if (!state->takes) {
-            at = state->other >= 0 && rand() % 2 == 0 ? state->other : state->next;
+            at = way_on(automaton, at);
             continue;
         }
         int c = rand() % AUTOMATON_BYTES;

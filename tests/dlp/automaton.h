@@ -19,6 +19,10 @@ struct automaton {
             takes; /* one byte of `set`, on the way to `next`; else it is left for `next` or `other` at once */
         bool set[AUTOMATON_BYTES];
         int next, other; /* -1: nowhere */
+        int odds;        /* between alternatives: one in so many takes `other` */
+        /* At a copy that need not be there: where the first such one is, and how many there are from this one on. */
+        int first, left;
+        int without; /* at the first one: how many are left out of the match that is being made */
     } * states;
     int start, end;
 };

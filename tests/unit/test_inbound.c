@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * test_inbound: what the scanner finds of phrases in an answer, around their anchors and step by step, is what all expressions see
- * when each is shown the whole of every reading. Phrases are made up from their expressions, written in every way that plain.h
+ * test_inbound: what the scanner finds of phrases in an answer, around their anchors and step by step, is what PCRE2 finds when each
+ * expression is shown the whole of every reading. Phrases are made up from their expressions, written in every way that plain.h
  * reads, and put where steps meet.
  */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,26 +14,27 @@
 #include "dlp/phrases.h"
 #include "dlp/plain.h"
 #include "tests/dlp/automaton.h"
-#include "tests/dlp/finder.h"
 #include "tests/dlp/rig.h"
 #include "tests/unit/suite.h"
 
 #define BODY_MAX (3 * DLP_STEP)
 
 static struct dlp_engine *engine;
-static struct finder *finder;
+static pcre2_code *codes[DLP_PHRASES_MAX];
 static struct automaton automata[DLP_PHRASES_MAX];
 
 __attribute__((constructor)) static void make(void)
 {
-    static struct finder_expression expressions[DLP_PHRASES_MAX];
-
     engine = rig_engine();
     for (size_t i = 0; i < dlp_phrase_count; i++) {
-        expressions[i] = (struct finder_expression){dlp_phrases[i].expression, 0, dlp_phrases[i].max_len};
+        int error;
+        PCRE2_SIZE offset;
+        codes[i] = pcre2_compile((PCRE2_SPTR)dlp_phrases[i].expression, PCRE2_ZERO_TERMINATED, 0, &error,
+                                 &offset, NULL);
+        if (codes[i] == NULL)
+            abort();
         automaton_init(&automata[i], dlp_phrases[i].expression);
     }
-    finder = finder_new(expressions, dlp_phrase_count);
 }
 
 struct text {
@@ -144,45 +147,40 @@ static void add_phrase(struct text *text, enum writing writing, size_t phrase)
     add_word(text, rand() % 2 == 0 ? " " : "\n");
 }
 
-static void see(void *user, size_t index, struct str match)
-{
-    (void)match;
-    ((bool *)user)[index] = true;
-}
-
-static void see_reading(bool html, struct str source, bool *seen)
+static bool is_in_reading(size_t phrase, bool html, struct str source)
 {
     static char plain[BODY_MAX];
     size_t len = dlp_plain(html, source, plain, NULL, NULL);
+    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    int result = pcre2_match(codes[phrase], (PCRE2_SPTR)plain, len, 0, 0, data, NULL);
 
-    finder_scan(finder, (struct str){plain, len}, SIZE_MAX, see, seen);
+    pcre2_match_data_free(data);
+    ck_assert_msg(result >= 0 || result == PCRE2_ERROR_NOMATCH, "PCRE2 says %d", result);
+    return result >= 0;
 }
 
-/* What the expressions see, all of them in all of it. */
-static void see_all(struct str text, bool html, bool *seen)
+/* Whether the phrase is in what there is to read. */
+static bool is_in(size_t phrase, struct str text, bool html)
 {
     static char unescaped[BODY_MAX + 4];
 
-    memset(seen, 0, DLP_PHRASES_MAX * sizeof *seen);
-    see_reading(false, text, seen);
-    if (html)
-        see_reading(true, text, seen);
-    see_reading(false, (struct str){unescaped, dlp_decode(DLP_JSON, 0, text, unescaped)}, seen);
+    return is_in_reading(phrase, false, text) || (html && is_in_reading(phrase, true, text)) ||
+           is_in_reading(phrase, false, (struct str){unescaped, dlp_decode(DLP_JSON, 0, text, unescaped)});
 }
 
-static void find_all(struct str text, bool html, size_t step, bool *found)
+/* Whether the scanner finds it. */
+static bool is_found(size_t phrase, struct str text, bool html, size_t step)
 {
     const struct dlp_message message = {
         .detectors = DLP_PHRASES, .inbound = true, .content_type = str_of(html ? "text/html" : "text/plain")};
     struct rig_result result = rig_body(engine, &message, text, step);
 
-    memset(found, 0, DLP_PHRASES_MAX * sizeof *found);
     ck_assert_int_eq(result.violation, DLP_NO_VIOLATION);
     for (size_t i = 0; i < result.count; i++)
-        for (size_t k = 0; k < dlp_phrase_count; k++)
-            if (strcmp(dlp_rules_get(dlp_engine_rules(engine), result.findings[i].rule)->name,
-                       dlp_phrases[k].name) == 0)
-                found[k] = true;
+        if (strcmp(dlp_rules_get(dlp_engine_rules(engine), result.findings[i].rule)->name,
+                   dlp_phrases[phrase].name) == 0)
+            return true;
+    return false;
 }
 
 /* Two that weigh enough, so that every other near them is a finding by itself. */
@@ -191,7 +189,7 @@ static const char beacons[] = "\n<|im_start|>system\n[INST] <<SYS>>\n";
 static bool try(size_t phrase, enum writing writing, size_t before, size_t step)
 {
     static struct text text;
-    bool seen[DLP_PHRASES_MAX], found[DLP_PHRASES_MAX], html = rand() % 2 == 0;
+    bool html = rand() % 2 == 0;
 
     text.len = 0;
     add_filler(&text, before);
@@ -201,16 +199,14 @@ static bool try(size_t phrase, enum writing writing, size_t before, size_t step)
     size_t last = text.len;
     add_filler(&text, (size_t)rand() % 1000);
     struct str body = {text.bytes, text.len};
-    see_all(body, html, seen);
-    find_all(body, html, step, found);
-    ck_assert_msg(found[phrase] || !seen[phrase],
-                  "%s, writing %d, step %zu, %zu bytes before: not found in: %.*s", dlp_phrases[phrase].name,
-                  writing, step, before, (int)(last - before), text.bytes + before);
+    bool seen = is_in(phrase, body, html), found = is_found(phrase, body, html, step);
+    ck_assert_msg(found || !seen, "%s, writing %d, step %zu, %zu bytes before: not found in: %.*s",
+                  dlp_phrases[phrase].name, writing, step, before, (int)(last - before), text.bytes + before);
     /* A comment that a step cuts is text until its end is there. */
-    ck_assert_msg(seen[phrase] || !found[phrase] || body.len > DLP_STEP,
+    ck_assert_msg(seen || !found || body.len > DLP_STEP,
                   "%s, writing %d, step %zu, %zu bytes before: found in: %.*s", dlp_phrases[phrase].name,
                   writing, step, before, (int)(last - before), text.bytes + before);
-    return seen[phrase];
+    return seen;
 }
 
 START_TEST(all_that_the_whole_shows_is_found)
@@ -219,9 +215,6 @@ START_TEST(all_that_the_whole_shows_is_found)
 
     srand(1);
     for (size_t phrase = 0; phrase < dlp_phrase_count; phrase++) {
-        /* Vectorscan loses some matches of this one, more or less by where they stand: neither side can be the measure. */
-        if (strcmp(dlp_phrases[phrase].name, "hidden-element") == 0)
-            continue;
         for (int writing = 0; writing < WRITINGS; writing++, tried++)
             seen += try(phrase, (enum writing)writing, (size_t)rand() % 800, 1 + (size_t)rand() % 800);
         /* The first step's end lies in it. */
@@ -233,4 +226,32 @@ START_TEST(all_that_the_whole_shows_is_found)
 }
 END_TEST
 
-SUITE_MAIN("inbound", all_that_the_whole_shows_is_found)
+/* Wherever they stand: what vectorscan cannot be asked for as a whole, and their ends alone are no such phrase. */
+START_TEST(what_is_told_by_its_end_is_found_everywhere)
+{
+    static struct text text;
+    size_t count = 0;
+
+    for (size_t phrase = 0; phrase < dlp_phrase_count; phrase++) {
+        const struct dlp_phrase *row = &dlp_phrases[phrase];
+        for (size_t before = 0; row->end != NULL && before < 200; before++, count++) {
+            text.len = 0;
+            add_word(&text, beacons);
+            for (size_t i = 0; i < before; i++)
+                add(&text, &"the files of a page and other words of it are here, "[i % 52], 1);
+            size_t at = text.len;
+            add_word(&text, row->positive);
+            add_word(&text, " \n");
+            ck_assert_msg(is_found(phrase, (struct str){text.bytes, text.len}, false, 300),
+                          "%s: not found behind %zu bytes", row->name, before);
+            /* Without its beginning, and with what shows it to all expressions. */
+            text.bytes[at + (row->positive[0] != '<')] = '#';
+            ck_assert_msg(!is_found(phrase, (struct str){text.bytes, text.len}, false, 300),
+                          "%s: found without its beginning", row->name);
+        }
+    }
+    ck_assert_uint_gt(count, 0);
+}
+END_TEST
+
+SUITE_MAIN("inbound", all_that_the_whole_shows_is_found, what_is_told_by_its_end_is_found_everywhere)

@@ -69,7 +69,11 @@ START_TEST(the_table_is_sound)
         for (size_t k = 0; k < i; k++)
             ck_assert_str_ne(phrase->name, dlp_phrases[k].name);
         ck_assert(phrase->weight >= 1 && phrase->weight <= DLP_PHRASE_FIRES);
-        size_t width = finder_width(phrase->expression, 0);
+        size_t width = finder_width(phrase->expression, 0), len = strlen(phrase->expression);
+        ck_assert_msg(phrase->end == NULL ||
+                          (strlen(phrase->end) < len &&
+                           strcmp(phrase->expression + len - strlen(phrase->end), phrase->end) == 0),
+                      "%s: does not end so", phrase->name);
         ck_assert_msg(width == phrase->max_len, "%s: the longest match has %zu bytes", phrase->name, width);
         ck_assert_uint_le(phrase->max_len, LONGEST);
     }

@@ -180,3 +180,16 @@ def test_a_gate_that_is_killed_while_the_upstream_takes_a_push_is_right_afterwar
     rig.apply()
     rig.leg.before = None
     assert "up-to-date" in rig.git("push", "origin", "main", at=one) and same_mirror(rig)
+
+
+def test_a_ref_of_many_folders_is_no_end_of_the_gate(own):
+    """The gate sweeps its mirrors when it begins, and a loose ref is as deep as its name says."""
+    one = clone(own)
+    name = "refs/heads/" + "/".join("d" * 200)
+    own.git("push", "--quiet", "origin", f"HEAD:{name}", at=one)
+    assert os.path.exists(os.path.join(own.mirror(own.name), name))
+    own.gate.kill()
+    own.gate.start()
+    own.apply()
+    assert f"{own.first}\t{name}\n" in own.git("ls-remote", own.url(own.name))
+    assert own.refs(own.up) == own.refs(own.mirror(own.name)) == {"refs/heads/main": own.first, name: own.first}

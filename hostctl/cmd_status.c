@@ -134,8 +134,9 @@ static void print_last(const json_t *repository, const char *method)
     char time[200], verdict[200], reason[200], id[200];
 
     if (last != NULL)
-        printf("%-10s %s %s %s%s%s, event %s\n", "", method, text_of(last, "time", time),
-               text_of(last, "verdict", verdict), json_object_get(last, "reason") != NULL ? " " : "",
+        printf("%-10s %s %s%s %s%s%s, event %s\n", "", method, text_of(last, "time", time),
+               json_object_get(last, "by") != NULL ? " by the gate" : "", text_of(last, "verdict", verdict),
+               json_object_get(last, "reason") != NULL ? " " : "",
                json_object_get(last, "reason") != NULL ? text_of(last, "reason", reason) : "",
                text_of(last, "event_id", id));
 }

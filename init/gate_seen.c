@@ -18,6 +18,7 @@ static const char *const methods[] = {"fetch", "push"};
 struct event {
     char time[TIME_MAX], id[AUDIT_ID_MAX], verdict[VERDICT_MAX]; /* "" = there was none */
     enum denial reason;
+    bool gates; /* the gate's own, before anybody asked */
 };
 
 struct gate_seen_of {
@@ -64,10 +65,10 @@ static struct gate_seen_of *add(struct gate_seen *seen, struct str name)
 
 void gate_seen_note(struct gate_seen *seen, const struct audit_tally *tally)
 {
-    struct event event = {.reason = tally->reason};
+    struct event event = {.reason = tally->reason, .gates = str_equal(tally->method, str_of("prefetch"))};
     size_t method = 0;
 
-    while (method < METHODS && !str_equal(tally->method, str_of(methods[method])))
+    while (!event.gates && method < METHODS && !str_equal(tally->method, str_of(methods[method])))
         method++;
     /* Without a host the name is one that the agent made up: they would take the place of those that there are. */
     if (method == METHODS || !str_equal(tally->kind, str_of("git")) || tally->host.len == 0 ||
@@ -91,6 +92,8 @@ void gate_seen_describe(const struct gate_seen *seen, const char *name, json_t *
             json_pack("{s:s, s:s, s:s}", "time", last->time, "event_id", last->id, "verdict", last->verdict);
         if (last->reason != DENIAL_NONE)
             json_object_set_new(event, "reason", json_string(denial_name(last->reason)));
+        if (last->gates)
+            json_object_set_new(event, "by", json_string("gate"));
         json_object_set_new(repository, methods[i], event);
     }
 }

@@ -20,7 +20,8 @@ struct gate_seen {
 void gate_seen_note(struct gate_seen *seen, const struct audit_tally *tally);
 
 /* Adds members "fetch" and "push" to `repository`, where there was one: {"time": …, "event_id": …, "verdict": …, "reason": …},
- * the texts of its audit line; of a push that of the ref that was told last. No reason where it was allowed. */
+ * the texts of its audit line; of a push that of the ref that was told last. No reason where it was allowed.
+ * A fetch of the gate's own (prefetch) has "by": "gate". */
 void gate_seen_describe(const struct gate_seen *seen, const char *name, json_t *repository);
 
 #endif

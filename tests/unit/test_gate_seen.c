@@ -48,7 +48,9 @@ START_TEST(the_last_of_each_is_kept)
     struct gate_seen seen = {NULL, 0};
 
     is(&seen, "app", "{}");
-    note(&seen, of("fetch", "app", DENIAL_NONE), 1000000);
+    note(&seen, of("prefetch", "app", DENIAL_NONE), 5000000);
+    is(&seen, "app", "{\"fetch\":{\"by\":\"gate\",\"event_id\":\"id-5\"," AT(5) ",\"verdict\":\"allow\"}}");
+    note(&seen, of("fetch", "app", DENIAL_NONE), 1000000); /* what is told last is the last */
     is(&seen, "app", "{\"fetch\":{\"event_id\":\"id-1\"," AT(1) ",\"verdict\":\"allow\"}}");
     note(&seen, of("fetch", "app", DENIAL_UPSTREAM_UNREACHABLE), 2000000);
     note(&seen, of("push", "app", DENIAL_NONE), 3000000);

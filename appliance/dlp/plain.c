@@ -346,7 +346,8 @@ static size_t run(struct reader *reader, struct dlp_places *places, char *out, s
 
     while (reader->to_give == 0 && at < end) {
         if (blank == 0 && !fresh && end - at >= PIECE) {
-            size_t stop = end - at > STRETCH ? at + STRETCH : end - PIECE;
+            /* The last piece begins there at the latest. */
+            size_t stop = end - at > STRETCH + PIECE ? at + STRETCH : end - PIECE;
             unsigned same = PIECE;
             for (; same == PIECE && at <= stop; at += same, len += same)
                 same = piece(in + at, markup, out + len);

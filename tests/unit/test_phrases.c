@@ -322,6 +322,25 @@ START_TEST(weights_add_up_near_together_only)
 }
 END_TEST
 
+/* All of them, and none behind them, at each length up to some stretches of a line. */
+START_TEST(no_byte_behind_a_text_is_read)
+{
+    static char wanted[2500];
+
+    memset(wanted, 'x', sizeof wanted);
+    for (size_t len = 1; len <= sizeof wanted; len++) {
+        char *text = malloc(len), *plain = malloc(len);
+        ck_assert(text != NULL && plain != NULL);
+        memset(text, 'X', len);
+        ck_assert_uint_eq(dlp_plain(false, (struct str){text, len}, plain, NULL, NULL), len);
+        ck_assert_mem_eq(plain, wanted, len);
+        free(plain);
+        free(text);
+    }
+}
+END_TEST
+
 SUITE_MAIN("phrases", the_table_is_sound, each_positive_is_seen_and_no_negative, text_becomes_plain,
            bytes_at_once_give_what_they_give_one_by_one, a_byte_of_plain_text_is_found_again,
-           any_bytes_become_plain, attacks_fire, pages_about_it_pass, weights_add_up_near_together_only)
+           any_bytes_become_plain, no_byte_behind_a_text_is_read, attacks_fire, pages_about_it_pass,
+           weights_add_up_near_together_only)

@@ -122,8 +122,12 @@ static void on_timer(uv_timer_t *timer)
     struct place *place = due(server, policy->gate), *idle = NULL;
     if (place == NULL)
         place = idle = grown(server, policy->gate);
-    if (place != NULL && audit_sink_reserve(server->worker->audit))
+    if (place == NULL)
+        return;
+    if (audit_sink_reserve(server->worker->audit))
         begin(server, place, idle != NULL ? REQUEST_UPKEEP : REQUEST_PREFETCH);
+    else
+        chores_later(server); /* its line has no room now, and nobody else may come to try again */
 }
 
 void chores_over(struct conn *conn)

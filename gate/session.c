@@ -329,8 +329,7 @@ int session_main(const char *self)
         refuse(&session, err.text);
         return 0;
     }
-    session.room = room(&session);
-    if (session.task.service == REQUEST_PUSH && session.room == 0) {
+    if (session.task.service == REQUEST_PUSH && (session.room = room(&session)) == 0) {
         err_set(&err, NO_ROOM, session.policy.gate->storage_mb);
         refuse(&session, err.text);
         return 0;

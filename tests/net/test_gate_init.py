@@ -10,21 +10,14 @@ import subprocess
 import pytest
 
 import probes
-from init_rig import AGENT, EGRESS, POLICY, SIDECAR, STRANGER, WORLD, Init, Rig
+from init_rig import AGENT, EGRESS, POLICY, SIDECAR, STRANGER, WORLD, Init, Rig, serve
+from init_rig import rig  # noqa: F401 (a fixture)
 from spaces import WAIT, wait_for
-from init_rig import serve
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJp2Z0hNnAqRVlrvNWbAgQwZcGWdyDoLSbLyUnyIRHHi"
 REPO = {"name": "app", "url": "ssh://git@git.example.com/app.git", "host_key": KEY}
 GATED = {**POLICY, "gate": {"repos": [{**REPO, "push": {"deny": ["refs/heads/main"]}}]}}
 GATE = {"stopper-gate", "stopper-push"}
-
-
-@pytest.fixture
-def rig():
-    made = Rig()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +29,6 @@ def gated():
         made.close()
 
 
-def apply(init, policy):
-    return init.apply(policy)
-
-
 def workers(init):
     return {worker["name"]: worker for worker in init.ctl("status")[1]["workers"]}
 
@@ -49,10 +38,10 @@ def test_they_are_there_while_a_policy_has_repositories(rig):
     assert set(workers(init)) == {"meter", "stopper-dns", "stopper-proxy"}
     assert probes_error(rig, SIDECAR, 9418) == "ECONNREFUSED"  # nobody listens
     for generation in 2, 4:
-        assert apply(init, GATED) == (0, {"ok": True, "generation": generation})
+        assert init.apply(GATED) == (0, {"ok": True, "generation": generation})
         assert {name: worker["state"] for name, worker in workers(init).items() if name in GATE} == dict.fromkeys(GATE, "serving")
         mark = init.audit.mark()
-        assert apply(init, POLICY) == (0, {"ok": True, "generation": generation + 1})
+        assert init.apply(POLICY) == (0, {"ok": True, "generation": generation + 1})
         wait_for(lambda: not GATE & set(workers(init)), "their end")
         assert init.ctl("wait-ready")[0] == 0
         assert not [line for line in init.audit.lines[mark:] if line["kind"] == "lifecycle"]  # no alarm, no return
@@ -135,7 +124,7 @@ def test_a_storage_that_is_not_roots_ends_the_boot(rig):
 @pytest.mark.parametrize("start", ["rmdir /gate &&", "mount -t tmpfs -o ro tmpfs /gate &&"])
 def test_without_a_storage_no_policy_has_repositories(rig, start):
     init = Init(rig, start=start, policy=POLICY)
-    assert apply(init, GATED) == (1, {"ok": False, "error": "policy: gate: this sidecar was started without a place for repositories"})
+    assert init.apply(GATED) == (1, {"ok": False, "error": "policy: gate: this sidecar was started without a place for repositories"})
     assert set(workers(init)) == {"meter", "stopper-dns", "stopper-proxy"} and init.ctl("status")[1]["generation"] == 1
 
 

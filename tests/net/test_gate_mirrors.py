@@ -48,6 +48,18 @@ def rig(long_lived):
     return rig
 
 
+def hanging(rig):
+    """Calls of the leg hang. Two events: one has come; they may fail."""
+    reached, go = threading.Event(), threading.Event()
+
+    def hang(service, name, fds):
+        reached.set()
+        assert go.wait(WAIT)
+        return 1, 255, ""
+    rig.leg.before = hang
+    return reached, go
+
+
 def test_a_repository_is_fetched_before_anybody_asks(rig):
     rig.apply(prefetch=True)
     line = rig.gate.line(method="prefetch", repository=rig.name)
@@ -116,13 +128,7 @@ def test_an_upstream_that_is_not_there_costs_one_line(rig):
 
 
 def test_a_policy_without_the_repository_ends_its_fetch_and_one_with_another_place_begins_again(rig):
-    reached, go = threading.Event(), threading.Event()
-
-    def hang(service, name, fds):
-        reached.set()
-        assert go.wait(WAIT)
-        return 1, 255, ""
-    rig.leg.before = hang
+    reached, go = hanging(rig)
     rig.apply(prefetch=True)
     try:
         assert reached.wait(WAIT)
@@ -256,13 +262,7 @@ def test_a_first_fetch_that_is_killed_leaves_nothing_and_the_next_works(rig):
 
 
 def test_a_closed_egress_ends_it_and_it_is_done_when_that_is_open_again(rig):
-    reached, go = threading.Event(), threading.Event()
-
-    def hang(service, name, fds):
-        reached.set()
-        assert go.wait(WAIT)
-        return 1, 255, ""
-    rig.leg.before = hang
+    reached, go = hanging(rig)
     rig.apply(prefetch=True)
     try:
         assert reached.wait(WAIT)
